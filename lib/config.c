@@ -1,0 +1,630 @@
+/*
+ * Reading dssync.conf: inih splits the lines, the table says what they mean.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "lib/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/config_table.h"
+#include "lib/idmap.h"
+#include "lib/log.h"
+#include "lib/snapshot.h"
+
+#define MAX_PROBLEMS 100
+#define ID_LIMIT     2147483647u
+
+struct parse {
+	const char *path;
+	FILE *file;
+	int line;	/* of the line that inih read last */
+	bool continued; /* it goes on with the value of the line before */
+	bool too_long;
+	struct ds_config *config;
+	struct ds_problems *problems;
+	int *set_at; /* a key's line, or 0; as many as keys */
+	int err;
+};
+
+/* ---- problems ------------------------------------------------------------ */
+
+void ds_problems_done(struct ds_problems *problems)
+{
+	while (problems->count)
+		free(problems->line[--problems->count]);
+	free(problems->line);
+	problems->line = NULL;
+}
+
+DS_PRINTF(3, 4)
+static void problem(struct parse *p, int line, const char *fmt, ...)
+{
+	struct ds_problems *all = p->problems;
+	char what[1024], clean[1024], *text, **lines;
+	va_list ap;
+	int n;
+
+	p->err = p->err ? p->err : DS_ERR_CONFIG;
+	if (all->count == MAX_PROBLEMS)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	ds_clean(clean, sizeof(clean), what);
+	if (line)
+		n = asprintf(&text, "%s:%d: %s", p->path, line, clean);
+	else
+		n = asprintf(&text, "%s: %s", p->path, clean);
+	lines = n < 0 ? NULL :
+			realloc(all->line, (all->count + 1) * sizeof(*lines));
+	if (!lines) {
+		if (n >= 0)
+			free(text);
+		p->err = DS_ERR_NOMEM;
+		return;
+	}
+	all->line = lines;
+	lines[all->count++] = text;
+}
+
+/* ---- values -------------------------------------------------------------- */
+
+static void strv_free(ds_strv list)
+{
+	size_t i;
+
+	for (i = 0; list && list[i]; i++)
+		free(list[i]);
+	free(list);
+}
+
+static int strv_add(ds_strv *list, const char *item, size_t len)
+{
+	size_t n = 0;
+	ds_strv grown;
+
+	while (*list && (*list)[n])
+		n++;
+	grown = realloc(*list, (n + 2) * sizeof(*grown));
+	if (!grown)
+		return DS_ERR_NOMEM;
+	*list = grown;
+	grown[n + 1] = NULL;
+	grown[n] = strndup(item, len);
+	return grown[n] ? DS_OK : DS_ERR_NOMEM;
+}
+
+/* Adds the items of a line to a list; DNs hold commas, so ';' splits too. */
+static int add_items(const struct ds_key *key, const char *value,
+		     ds_strv *list)
+{
+	const char *separators = strstr(key->expected, "';'") ? ";" : ",";
+	char *one;
+	size_t len;
+	int r;
+
+	while (*value) {
+		value += strspn(value, " \t");
+		len = strcspn(value, separators);
+		one = strndup(value, len);
+		if (!one)
+			return DS_ERR_NOMEM;
+		value += len;
+		value += *value != '\0';
+		while (len && (one[len - 1] == ' ' || one[len - 1] == '\t'))
+			one[--len] = '\0';
+		if (len == 0)
+			r = DS_OK;
+		else if (key->check && !key->check(one))
+			r = DS_ERR_FORMAT;
+		else
+			r = strv_add(list, one, len);
+		free(one);
+		if (r)
+			return r;
+	}
+	return DS_OK;
+}
+
+static int parse_list(const struct ds_key *key, const char *value,
+		      bool append, ds_strv *field)
+{
+	ds_strv list = NULL;
+	int r;
+
+	if (append)
+		return add_items(key, value, field);
+	list = calloc(1, sizeof(*list));
+	if (!list)
+		return DS_ERR_NOMEM;
+	r = add_items(key, value, &list);
+	if (r) {
+		strv_free(list);
+		return r;
+	}
+	strv_free(*field);
+	*field = list;
+	return DS_OK;
+}
+
+/* Decimal digits alone, to the end or to what *ret_rest is set to. */
+static bool parse_digits(const char *s, uint64_t limit, uint64_t *ret,
+			 const char **ret_rest)
+{
+	uint64_t v = 0;
+	const char *start = s;
+
+	for (; *s >= '0' && *s <= '9'; s++) {
+		v = v * 10 + (uint64_t)(*s - '0');
+		if (v > limit)
+			return false;
+	}
+	if (s == start || (!ret_rest && *s))
+		return false;
+	if (ret_rest)
+		*ret_rest = s;
+	*ret = v;
+	return true;
+}
+
+static bool parse_duration(const char *s, uint64_t limit, uint64_t *ret)
+{
+	static const struct {
+		char unit;
+		unsigned int seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	const char *rest;
+	uint64_t v;
+	size_t i;
+
+	if (!parse_digits(s, limit, &v, &rest))
+		return false;
+	if (*rest) {
+		for (i = 0; i < 4 && units[i].unit != *rest; i++)
+			;
+		if (i == 4 || rest[1])
+			return false;
+		v *= units[i].seconds;
+	}
+	if (v < 1 || v > limit)
+		return false;
+	*ret = v;
+	return true;
+}
+
+static bool parse_range(const char *s, struct ds_config *config)
+{
+	uint64_t min, max;
+	const char *rest;
+
+	if (!parse_digits(s, ID_LIMIT, &min, &rest) || *rest != '-' ||
+	    !parse_digits(rest + 1, ID_LIMIT, &max, NULL) || min < 1000 ||
+	    min >= max)
+		return false;
+	config->identity.id_range.min = (uint32_t)min;
+	config->identity.id_range.max = (uint32_t)max;
+	return true;
+}
+
+static int parse_text(const struct ds_key *key, const char *value,
+		      char **field)
+{
+	char *copy;
+
+	if (key->check && !key->check(value))
+		return DS_ERR_FORMAT;
+	copy = strdup(value);
+	if (!copy)
+		return DS_ERR_NOMEM;
+	free(*field);
+	*field = copy;
+	return DS_OK;
+}
+
+static int parse_word(const struct ds_word *words, const char *value,
+		      int *field)
+{
+	for (; words->word; words++) {
+		if (strcmp(words->word, value) == 0) {
+			*field = words->value;
+			return DS_OK;
+		}
+	}
+	return DS_ERR_FORMAT;
+}
+
+static int parse_bool(const char *value, bool *field)
+{
+	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+		return DS_ERR_FORMAT;
+	*field = value[0] == 'y';
+	return DS_OK;
+}
+
+/* DS_ERR_FORMAT if the value will not do; the field then is as before. */
+static int parse_value(const struct ds_key *key, const char *value,
+		       bool append, struct ds_config *config)
+{
+	void *field = (char *)config + key->offset;
+	bool ok = false;
+
+	switch (key->type) {
+	case DS_VALUE_TEXT:
+		return parse_text(key, value, field);
+	case DS_VALUE_LIST:
+		return parse_list(key, value, append, field);
+	case DS_VALUE_WORD:
+		return parse_word(key->words, value, field);
+	case DS_VALUE_BOOL:
+		return parse_bool(value, field);
+	case DS_VALUE_NUMBER:
+		ok = parse_digits(value, key->limit, field, NULL);
+		break;
+	case DS_VALUE_DURATION:
+		ok = parse_duration(value, key->limit, field);
+		break;
+	case DS_VALUE_RANGE:
+		ok = parse_range(value, config);
+		break;
+	}
+	return ok ? DS_OK : DS_ERR_FORMAT;
+}
+
+/* "what is expected" as a sentence part. */
+static const char *expected(const struct ds_key *key, char *buf, size_t cap)
+{
+	const struct ds_word *w;
+	size_t len = 0;
+
+	if (key->type == DS_VALUE_BOOL)
+		return "yes or no";
+	if (key->type != DS_VALUE_WORD)
+		return key->expected;
+	buf[0] = '\0';
+	for (w = key->words; w->word && len < cap; w++)
+		len += (size_t)snprintf(buf + len, cap - len, "%s%s",
+					w == key->words	 ? "" :
+					w[1].word == NULL ? " or " :
+							    ", ",
+					w->word);
+	return buf;
+}
+
+/* ---- the file ------------------------------------------------------------ */
+
+/* inih asks for one line a call: the place to count them. */
+static char *read_line(char *str, int num, void *stream)
+{
+	struct parse *p = stream;
+	char *line = fgets(str, num, p->file);
+	size_t len;
+	int c;
+
+	if (!line)
+		return NULL;
+	p->line++;
+	p->continued = line[0] == ' ' || line[0] == '\t';
+	len = strlen(line);
+	if (len && line[len - 1] != '\n' && !feof(p->file)) {
+		problem(p, p->line, "the line is longer than %d bytes; "
+				    "expected a shorter one (a list goes on "
+				    "in lines that start with a blank)",
+			num - 2);
+		while ((c = getc(p->file)) != EOF && c != '\n')
+			;
+		str[0] = '\0';
+	}
+	return line;
+}
+
+static const struct ds_key *find_key(const char *section, const char *name,
+				     bool *ret_section)
+{
+	size_t i;
+
+	*ret_section = false;
+	for (i = 0; i < ds_config_key_count; i++) {
+		if (strcmp(ds_config_keys[i].section, section) != 0)
+			continue;
+		*ret_section = true;
+		if (strcmp(ds_config_keys[i].name, name) == 0)
+			return &ds_config_keys[i];
+	}
+	return NULL;
+}
+
+static void unknown_key(struct parse *p, const char *section,
+			const char *name, bool section_known)
+{
+	if (!section_known)
+		problem(p, p->line, "unknown section [%s] of key '%s'; "
+				    "expected [domain], [sync], [identity] or "
+				    "[login]", section, name);
+	else
+		problem(p, p->line, "unknown key '%s' in [%s]; expected one "
+				    "of those in dssync.conf(5)",
+			name, section);
+}
+
+/* inih: 1 goes on, and that is always right: all problems are collected. */
+static int on_value(void *user, const char *section, const char *name,
+		    const char *value)
+{
+	struct parse *p = user;
+	bool section_known, append;
+	const struct ds_key *key = find_key(section, name, &section_known);
+	int *set_at;
+	char words[256];
+	int r;
+
+	if (!key) {
+		unknown_key(p, section, name, section_known);
+		return 1;
+	}
+	set_at = &p->set_at[key - ds_config_keys];
+	append = p->continued && *set_at;
+	if (*set_at && (!append || key->type != DS_VALUE_LIST)) {
+		problem(p, p->line, "[%s] %s is set twice; expected once (the "
+				    "other is in line %d)",
+			section, name, *set_at);
+		return 1;
+	}
+	*set_at = p->line;
+	r = parse_value(key, value, append, p->config);
+	if (r == DS_ERR_NOMEM)
+		p->err = r;
+	else if (r)
+		problem(p, p->line, "[%s] %s = '%s' will not do; expected %s",
+			section, name, value,
+			expected(key, words, sizeof(words)));
+	return 1;
+}
+
+static void require_keys(struct parse *p)
+{
+	const struct ds_key *key;
+	size_t i;
+
+	for (i = 0; i < ds_config_key_count; i++) {
+		key = &ds_config_keys[i];
+		if (!key->preset && !p->set_at[i])
+			problem(p, p->line ? p->line : 1,
+				"[%s] %s is missing at the end of the file; "
+				"expected %s",
+				key->section, key->name, key->expected);
+	}
+}
+
+/* What the keys accept together, or this version does not do yet. */
+static void check_together(struct parse *p)
+{
+	const struct ds_config *c = p->config;
+	uint32_t span = c->identity.id_range.max - c->identity.id_range.min;
+	const struct {
+		const char *name;
+		bool used;
+	} later[] = {
+		{ "transport", c->domain.transport != DS_TRANSPORT_GSSAPI },
+		{ "ca_file", *c->domain.ca_file },
+		{ "site", *c->domain.site },
+		{ "bases", c->sync.bases[0] },
+		{ "origin", c->sync.origin != DS_ORIGIN_ALL },
+		{ "groups", c->sync.groups[0] },
+		{ "attributes", c->sync.attributes != DS_ATTRIBUTES_MAPPED },
+		{ "name_format", c->identity.name_format != DS_FORMAT_UPN },
+		{ "group_format",
+		  c->identity.group_format != DS_FORMAT_QUALIFIED },
+		{ "id_mapping", c->identity.id_mapping == DS_IDMAP_SIDHISTORY ||
+				    c->identity.id_mapping ==
+					DS_IDMAP_ATTRIBUTE },
+		{ "sid_history_domains", c->identity.sid_history_domains[0] },
+		{ "space_replacement", *c->identity.space_replacement },
+		{ "offline", c->login.offline },
+		{ "live_check", c->login.live_check == DS_LIVE_ALWAYS },
+		{ "fast", c->login.fast == DS_FAST_DEMAND },
+	};
+	size_t i, k;
+
+	for (i = 0; i < ds_config_key_count; i++)
+		for (k = 0; k < sizeof(later) / sizeof(later[0]); k++)
+			if (p->set_at[i] && later[k].used &&
+			    strcmp(later[k].name, ds_config_keys[i].name) == 0)
+				problem(p, p->set_at[i],
+					"this value of [%s] %s is not "
+					"available in this version; expected "
+					"the default, '%s'",
+					ds_config_keys[i].section,
+					later[k].name,
+					ds_config_keys[i].preset);
+	if (c->identity.id_mapping == DS_IDMAP_SID && span < DS_IDMAP_SLICE)
+		problem(p, p->line, "[identity] id_range is too small for "
+				    "id_mapping = sid; expected at least %u "
+				    "ids", DS_IDMAP_SLICE);
+}
+
+static int set_defaults(struct ds_config *config)
+{
+	const struct ds_key *key;
+	size_t i;
+	int r;
+
+	for (i = 0; i < ds_config_key_count; i++) {
+		key = &ds_config_keys[i];
+		if (!key->preset)
+			continue;
+		r = parse_value(key, key->preset, false, config);
+		if (r)
+			return r;
+	}
+	return DS_OK;
+}
+
+static void open_file(struct parse *p)
+{
+	struct stat st;
+
+	p->file = fopen(p->path, "re");
+	if (!p->file) {
+		problem(p, 0, "cannot be read: %s; expected a file with "
+			      "[domain] and name = DOMAIN", strerror(errno));
+		return;
+	}
+	if (fstat(fileno(p->file), &st) || !S_ISREG(st.st_mode))
+		problem(p, 0, "is not a file; expected a regular one");
+	else if ((st.st_uid != 0 && st.st_uid != geteuid()) ||
+		 (st.st_mode & 022))
+		problem(p, 0, "can be changed by others than root (owner %u, "
+			      "mode %04o); expected owner root and mode 0644",
+			(unsigned)st.st_uid, (unsigned)(st.st_mode & 07777));
+}
+
+static void fold(char *s)
+{
+	for (; *s; s++)
+		if (*s >= 'A' && *s <= 'Z')
+			*s = (char)(*s - 'A' + 'a');
+}
+
+int ds_config_load(const char *path, struct ds_config *ret_config,
+		   struct ds_problems *problems)
+{
+	struct ds_config config = { 0 };
+	struct parse p = { .path = path, .config = &config,
+			   .problems = problems };
+	int bad_line;
+
+	p.set_at = calloc(ds_config_key_count, sizeof(*p.set_at));
+	p.err = p.set_at ? set_defaults(&config) : DS_ERR_NOMEM;
+	if (!p.err)
+		open_file(&p);
+	if (p.file && !p.err) {
+		bad_line = ini_parse_stream(read_line, &p, on_value, &p);
+		if (bad_line > 0)
+			problem(&p, bad_line, "neither a [section] nor a 'key "
+					      "= value'; expected one of them");
+		require_keys(&p);
+		check_together(&p);
+	}
+	if (p.file)
+		fclose(p.file);
+	free(p.set_at);
+	if (p.err) {
+		ds_config_done(&config);
+		return p.err;
+	}
+	fold(config.domain.name);
+	*ret_config = config;
+	return DS_OK;
+}
+
+void ds_config_done(struct ds_config *config)
+{
+	const struct ds_key *key;
+	void *field;
+	size_t i;
+
+	for (i = 0; i < ds_config_key_count; i++) {
+		key = &ds_config_keys[i];
+		field = (char *)config + key->offset;
+		if (key->type == DS_VALUE_TEXT)
+			free(*(char **)field);
+		else if (key->type == DS_VALUE_LIST)
+			strv_free(*(ds_strv *)field);
+	}
+	memset(config, 0, sizeof(*config));
+}
+
+/* ---- asked of it --------------------------------------------------------- */
+
+static void print_value(const struct ds_key *key, const void *field, FILE *out)
+{
+	const struct ds_config *config;
+	const struct ds_word *w;
+	const ds_strv *list;
+	size_t i;
+
+	switch (key->type) {
+	case DS_VALUE_TEXT:
+		fputs(*(char *const *)field, out);
+		break;
+	case DS_VALUE_LIST:
+		list = field;
+		for (i = 0; (*list)[i]; i++)
+			fprintf(out, "%s%s",
+				i == 0				  ? "" :
+				strstr(key->expected, "';'") ? "; " :
+								  ", ",
+				(*list)[i]);
+		break;
+	case DS_VALUE_WORD:
+		for (w = key->words; w->word; w++)
+			if (w->value == *(const int *)field)
+				fputs(w->word, out);
+		break;
+	case DS_VALUE_BOOL:
+		fputs(*(const bool *)field ? "yes" : "no", out);
+		break;
+	case DS_VALUE_NUMBER:
+		fprintf(out, "%ju", (uintmax_t) * (const uint64_t *)field);
+		break;
+	case DS_VALUE_DURATION:
+		fprintf(out, "%jus", (uintmax_t) * (const uint64_t *)field);
+		break;
+	case DS_VALUE_RANGE:
+		config = (const void *)((const char *)field - key->offset);
+		fprintf(out, "%u-%u", config->identity.id_range.min,
+			config->identity.id_range.max);
+		break;
+	}
+}
+
+void ds_config_print(const struct ds_config *config, FILE *out)
+{
+	const struct ds_key *key;
+	const char *section = "";
+	size_t i;
+
+	for (i = 0; i < ds_config_key_count; i++) {
+		key = &ds_config_keys[i];
+		if (strcmp(section, key->section) != 0)
+			fprintf(out, "%s[%s]\n", *section ? "\n" : "",
+				key->section);
+		section = key->section;
+		fprintf(out, "%s = ", key->name);
+		print_value(key, (const char *)config + key->offset, out);
+		fputc('\n', out);
+	}
+}
+
+char *ds_config_realm(const struct ds_config *config, char *buf, size_t cap)
+{
+	size_t i;
+
+	for (i = 0; config->domain.name[i] && i + 1 < cap; i++)
+		buf[i] = (char)toupper((unsigned char)config->domain.name[i]);
+	buf[i] = '\0';
+	return buf;
+}
+
+uint32_t ds_config_policy(const struct ds_config *config)
+{
+	uint32_t policy = 0;
+
+	if (config->identity.name_format == DS_FORMAT_SAM)
+		policy |= DS_SNAP_BARE_USERS;
+	if (config->identity.group_format == DS_FORMAT_SAM)
+		policy |= DS_SNAP_BARE_GROUPS;
+	if (config->identity.short_names == DS_SHORT_SAM)
+		policy |= DS_SNAP_SHORT_NAMES;
+	if (config->identity.spellings == DS_SPELLINGS_CANONICAL)
+		policy |= DS_SNAP_CANONICAL;
+	return policy;
+}

@@ -1,0 +1,178 @@
+/*
+ * The wire protocol: every message that crosses a privilege boundary.
+ *
+ * A frame is a 12-byte header and a payload of at most DS_FRAME_MAX bytes,
+ * integers little-endian (lib/buf.h):
+ *
+ *     u32 payload length   u16 version (DS_PROTO_VERSION)   u16 type   u32 seq
+ *
+ * A payload is the fields of its type in the order given below, `str` being a
+ * u32 length and that many bytes without NUL, `blob` the same with any bytes.
+ * Fields may be added only with a new version: a receiver refuses a frame
+ * whose version is not its own, that is too long, too short, or has bytes
+ * left over (DS_ERR_FORMAT), and closes the connection.  A reply carries the
+ * seq of its request.
+ *
+ * Two carriers: stream sockets (pam.sock, ctl.sock) with a deadline for a
+ * whole frame, and the SOCK_SEQPACKET channels between our own processes, one
+ * frame a packet, at most DS_PACKET_MAX bytes; descriptors ride along as
+ * SCM_RIGHTS where it says so.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef DS_PROTO_H
+#define DS_PROTO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+
+#define DS_PROTO_VERSION 1
+#define DS_HEADER_LEN 12
+#define DS_FRAME_MAX 65536u  /* payload bytes: a ticket cache fits */
+#define DS_PACKET_MAX (DS_HEADER_LEN + DS_FRAME_MAX)
+
+/* Limits of single fields, in bytes without the NUL. */
+#define DS_USER_MAX 255	    /* login name as typed */
+#define DS_PASSWORD_MAX 1024
+#define DS_WORD_MAX 255	    /* PAM service, tty, rhost */
+#define DS_TEXT_MAX 511	    /* message for a person, UTF-8 */
+#define DS_STATUS_MAX 32768 /* a JSON status document */
+#define DS_HANDLE_LEN 32    /* random one-time handle of a ticket */
+#define DS_CCACHE_MAX 61440 /* serialized ticket cache */
+
+/* Descriptors that the monitor's children find open. */
+#define DS_FD_MONITOR 3 /* SOCK_SEQPACKET to the monitor */
+#define DS_FD_PEER 4	/* SOCK_SEQPACKET between sync and auth */
+#define DS_FD_PAM 5	/* auth: listening pam.sock */
+
+enum ds_msg {
+	/*
+	 * pam.sock.  Only root connects (mode 0600; the server checks
+	 * SO_PEERCRED again).
+	 *
+	 * AUTH: blob guid(16), str user, str service, str tty, str rhost,
+	 *   str password.  `user` is PAM_USER as typed; `guid` the objectGUID
+	 *   that the caller resolved it to.  The server resolves it again and
+	 *   refuses if that gives another object.
+	 *   -> AUTH_REPLY: u32 enum ds_auth_result, str text for the user (may
+	 *   be empty), blob handle (DS_HANDLE_LEN bytes, or empty: no ticket).
+	 * ACCOUNT: blob guid, str user, str service, str tty, str rhost.
+	 *   -> ACCOUNT_REPLY: u32 enum ds_auth_result, str text.
+	 * TICKET: blob handle, u32 uid.  Redeems the handle, once, within 120 s.
+	 *   -> TICKET_REPLY: u32 enum ds_auth_result (OK or UNAVAILABLE),
+	 *   str principal, blob ccache (FILE format version 4, one TGT).
+	 */
+	DS_MSG_AUTH = 1,
+	DS_MSG_AUTH_REPLY = 2,
+	DS_MSG_ACCOUNT = 3,
+	DS_MSG_ACCOUNT_REPLY = 4,
+	DS_MSG_TICKET = 5,
+	DS_MSG_TICKET_REPLY = 6,
+
+	/*
+	 * ctl.sock, root only; the monitor answers.
+	 *
+	 * STATUS: empty. -> STATUS_REPLY: str monitor, str sync, str auth: a
+	 *   JSON object each; the children's are passed on unread, "" if that
+	 *   child has not spoken since it started.
+	 * SYNC: u32 enum ds_pull_flags. -> SYNC_REPLY: u64 ticket: the pull is
+	 *   done and published when status' sync.done >= ticket.
+	 */
+	DS_MSG_STATUS = 32,
+	DS_MSG_STATUS_REPLY = 33,
+	DS_MSG_SYNC = 34,
+	DS_MSG_SYNC_REPLY = 35,
+
+	/*
+	 * Monitor channel (fd 3).
+	 *
+	 * PULL, to sync: u64 ticket, u32 enum ds_pull_flags.
+	 * STAGED, from sync: u64 stage number.  Both files are complete in
+	 *   stage/ and stay untouched until the answer.
+	 * PUBLISHED, to sync: u64 stage number, u32 0 or -ds_err, u64
+	 *   generation.
+	 * RESTAGE, to sync: empty.  What was published is damaged or gone:
+	 *   write it again from the store.
+	 * KEYTAB, to auth: u32 0 or -ds_err, str problem; with the keytab as a
+	 *   read-only memory file if 0.  Sent at start and when it changes.
+	 * CHILD_STATUS, from both: str JSON object, at most DS_STATUS_MAX; sent
+	 *   at start and on change, at most 10 a second.
+	 * RELOADED, to auth: empty.  A new generation is published: map it.
+	 */
+	DS_MSG_PULL = 64,
+	DS_MSG_STAGED = 65,
+	DS_MSG_PUBLISHED = 66,
+	DS_MSG_RESTAGE = 67,
+	DS_MSG_KEYTAB = 68,
+	DS_MSG_CHILD_STATUS = 69,
+	DS_MSG_RELOADED = 70,
+
+	/*
+	 * Sync <-> auth (fd 4).
+	 *
+	 * DC_TICKET, from sync: str host (FQDN of a domain controller, checked
+	 *   to lie in the domain's suffix by both).
+	 *   -> DC_TICKET_REPLY: u32 0 or -ds_err, str problem, str principal of
+	 *   the host (client), u64 end time (epoch seconds), blob ccache (FILE
+	 *   format version 4) with nothing but a service ticket that the KDC
+	 *   issued for ldap/HOST/DNSDOMAIN: the proof that HOST is a DC
+	 *   (MS-DRSR 2.2.2; a member machine cannot register that name).
+	 */
+	DS_MSG_DC_TICKET = 96,
+	DS_MSG_DC_TICKET_REPLY = 97,
+};
+
+enum ds_pull_flags {
+	DS_PULL_FULL = 1 << 0,		 /* forget the cookie */
+	DS_PULL_ACCEPT_DELETES = 1 << 1, /* open the safety valve once */
+};
+
+/*
+ * What auth decided.  The PAM module maps it by stage (one function); the
+ * names follow PROTOCOL "Errors".  Everything but OK, NEW_PASSWORD and
+ * UNKNOWN is a refusal; an unknown number is one too.
+ */
+enum ds_auth_result {
+	DS_AUTH_OK = 0,
+	DS_AUTH_NEW_PASSWORD = 1, /* password proven, but must be changed */
+	DS_AUTH_BAD_PASSWORD = 2,
+	DS_AUTH_UNKNOWN = 3,	/* not our user */
+	DS_AUTH_DISABLED = 4,
+	DS_AUTH_EXPIRED = 5,	/* account expired */
+	DS_AUTH_LOCKED = 6,
+	DS_AUTH_HOURS = 7,	/* outside logon hours */
+	DS_AUTH_DENIED = 8,	/* policy, identity mismatch, fail-closed */
+	DS_AUTH_UNAVAILABLE = 9, /* no KDC reached, no keytab, overload */
+};
+
+struct ds_frame {
+	uint16_t type;
+	uint32_t seq;
+	const uint8_t *payload;
+	size_t len;
+};
+
+/*
+ * Starts a frame in `w` (room for DS_HEADER_LEN and the payload); fields are
+ * then added with ds_put_*(); ds_frame_end() fills in the length and gives
+ * the writer's error, if any.
+ */
+void ds_frame_begin(struct ds_writer *w, uint16_t type, uint32_t seq);
+DS_MUST_CHECK int ds_frame_end(struct ds_writer *w);
+
+/*
+ * Reads a header: payload length, type and seq.  DS_ERR_VERSION,
+ * DS_ERR_LIMIT (payload over DS_FRAME_MAX) or DS_ERR_FORMAT (len is not
+ * DS_HEADER_LEN).
+ */
+DS_MUST_CHECK int ds_frame_header(const uint8_t *buf, size_t len,
+				  uint32_t *ret_len, uint16_t *ret_type,
+				  uint32_t *ret_seq);
+/* A whole frame that fills buf exactly; the payload is borrowed from it. */
+DS_MUST_CHECK int ds_frame_parse(const uint8_t *buf, size_t len,
+				 struct ds_frame *ret_frame);
+
+#endif

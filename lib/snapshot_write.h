@@ -1,0 +1,61 @@
+/*
+ * Builds a snapshot (see snapshot_format.h) in memory and writes it out.
+ * For the sync process, tests and benchmarks; never linked into a module.
+ *
+ * The builder checks form (lengths, counts, duplicate names and ids), not
+ * policy: which object gets a contested name is decided by its caller.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef DS_SNAPSHOT_WRITE_H
+#define DS_SNAPSHOT_WRITE_H
+
+#include "lib/snapshot.h"
+
+struct ds_snapw;
+
+/* The hash key comes from getrandom(2) unless the caller fixes it. */
+struct ds_snapw *ds_snapw_new(enum ds_snap_kind kind, const char *netbios,
+			      const uint64_t hash_key[2]);
+void ds_snapw_free(struct ds_snapw *w);
+
+struct ds_snapw_user {
+	const char *name, *gecos, *home, *shell; /* the passwd fields */
+	uint32_t uid, gid;
+	const uint32_t *gids; /* supplementary, nested included */
+	uint32_t ngids;
+	/* Lookup keys; folded by the builder.  NULL: not to be found so. */
+	const char *key_upn, *key_sam;
+	struct ds_snap_identity id; /* strings are copied; NULL is "" */
+};
+struct ds_snapw_group {
+	const char *name;
+	uint32_t gid;
+	const uint32_t *members; /* user indices as ds_snapw_user() gave them */
+	uint32_t nmembers;
+	const char *key_sam;
+	struct ds_snap_identity id;
+};
+
+/*
+ * Adds an object; everything is copied.  DS_ERR_CONFLICT: its name, key or id
+ * is there already (nothing was added); DS_ERR_LIMIT: a string or list is
+ * longer than the format holds.  Groups are added after all users.
+ */
+DS_MUST_CHECK int ds_snapw_user(struct ds_snapw *w,
+				const struct ds_snapw_user *user,
+				uint32_t *ret_index);
+DS_MUST_CHECK int ds_snapw_group(struct ds_snapw *w,
+				 const struct ds_snapw_group *group);
+DS_MUST_CHECK int ds_snapw_note(struct ds_snapw *w,
+				const struct ds_snap_note *note);
+DS_MUST_CHECK int ds_snapw_account(struct ds_snapw *w,
+				   const struct ds_snap_account *account);
+
+/*
+ * Writes the file to fd from its current offset: page 0 empty, then the body.
+ * The same additions in the same order give the same bytes.
+ */
+DS_MUST_CHECK int ds_snapw_write(struct ds_snapw *w, int fd);
+
+#endif

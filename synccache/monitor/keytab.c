@@ -1,0 +1,136 @@
+/*
+ * The keytab: root's file, read here and handed to auth as a sealed memory
+ * file, again whenever it changes.  Its content is auth's to parse.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "synccache/monitor/monitor.h"
+
+#define KEYTAB_MAX (256 * 1024)
+
+/* Empty if the file may be used, else why not. */
+static void judge(const struct dsm_monitor *m, const struct stat *st,
+		  char *problem, size_t cap)
+{
+	const char *path = m->config->domain.keytab;
+
+	problem[0] = '\0';
+	if (!S_ISREG(st->st_mode))
+		snprintf(problem, cap, "keytab %s is not a regular file", path);
+	else if (st->st_uid != 0 || (st->st_mode & 077))
+		snprintf(problem, cap,
+			 "keytab %s can be read by others than root (owner "
+			 "%u, mode %04o); expected owner root and mode 0600",
+			 path, (unsigned)st->st_uid,
+			 (unsigned)(st->st_mode & 07777));
+	else if (st->st_size == 0)
+		snprintf(problem, cap, "keytab %s is empty; join the host to "
+				       "the domain (adcli join)", path);
+	else if (st->st_size > KEYTAB_MAX)
+		snprintf(problem, cap, "keytab %s is larger than %d bytes",
+			 path, KEYTAB_MAX);
+}
+
+/* A read-only copy in memory that auth's user may open; -1 with errno. */
+static int copy_sealed(int from)
+{
+	const struct passwd *auth = getpwnam(DS_AUTH_USER);
+	uint8_t buf[4096];
+	ssize_t n = -1;
+	int fd, copy = -1;
+	char name[64];
+
+	if (!auth)
+		return -1;
+	fd = memfd_create("keytab", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -1;
+	while ((n = read(from, buf, sizeof(buf))) > 0)
+		if (write(fd, buf, (size_t)n) != n)
+			goto out;
+	if (n < 0 || fchmod(fd, 0400) ||
+	    fchown(fd, auth->pw_uid, auth->pw_gid) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
+				       F_SEAL_WRITE))
+		goto out;
+	/* A description that cannot write, at offset 0. */
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	copy = open(name, O_RDONLY | O_CLOEXEC);
+out:
+	explicit_bzero(buf, sizeof(buf));
+	close(fd);
+	return copy;
+}
+
+static void hand_over(struct dsm_monitor *m, int fd)
+{
+	uint8_t buf[1024];
+	struct ds_writer w;
+
+	ds_writer_init(&w, buf, sizeof(buf));
+	ds_frame_begin(&w, DS_MSG_KEYTAB, 0);
+	ds_put_u32(&w, fd >= 0 ? 0 : (uint32_t)-DS_ERR_UNAVAIL);
+	ds_put_str(&w, m->keytab_problem);
+	dsm_child_send(m, DSM_AUTH, &w, fd);
+}
+
+static bool same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       a->st_size == b->st_size && a->st_mode == b->st_mode &&
+	       a->st_uid == b->st_uid &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+void dsm_keytab_check(struct dsm_monitor *m, bool force)
+{
+	const char *path = m->config->domain.keytab;
+	char problem[sizeof(m->keytab_problem)] = "";
+	struct stat st = { 0 };
+	int fd, sealed = -1;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st))
+		snprintf(problem, sizeof(problem),
+			 "keytab %s: %s; join the host to the domain (adcli "
+			 "join)", path, strerror(errno));
+	if (!force && m->keytab_known && same(&st, &m->keytab_seen))
+		goto out;
+	m->keytab_seen = st;
+	if (!problem[0])
+		judge(m, &st, problem, sizeof(problem));
+	if (!problem[0]) {
+		sealed = copy_sealed(fd);
+		if (sealed < 0)
+			snprintf(problem, sizeof(problem), "keytab %s: %s",
+				 path, strerror(errno));
+	}
+	if (!m->keytab_known || strcmp(problem, m->keytab_problem) != 0) {
+		if (problem[0])
+			ds_log(DS_LOG_ERR, "%s; nobody can log in with a "
+					   "password, and nothing is "
+					   "synchronized", problem);
+		else if (m->keytab_known)
+			ds_log(DS_LOG_NOTICE, "keytab %s is usable now", path);
+	}
+	m->keytab_known = true;
+	strcpy(m->keytab_problem, problem);
+	hand_over(m, sealed);
+	if (sealed >= 0)
+		close(sealed);
+out:
+	if (fd >= 0)
+		close(fd);
+}
