@@ -1,0 +1,223 @@
+/*
+ * dssyncctl status: is everything well, and if not, what is wrong?
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "dssyncctl/ctl.h"
+
+/* ---- problems: one line each --------------------------------------------- */
+
+static void add_problem(json_t *problems, const char *text)
+{
+	if (*text)
+		json_array_append_new(problems, ctl_text(text));
+}
+
+static void add_child_problem(json_t *problems, const json_t *monitor,
+			      const char *name)
+{
+	const json_t *child = json_object_get(monitor, name);
+	char text[128];
+
+	if (json_is_true(json_object_get(child, "running")))
+		return;
+	snprintf(text, sizeof(text), "dssync-%s does not run; it is started "
+				     "again by itself", name);
+	add_problem(problems, text);
+}
+
+static json_t *find_problems(const struct ctl_daemon *d,
+			     const json_t *snapshot)
+{
+	json_t *problems = json_array(), *held;
+	char text[128];
+
+	if (!json_is_object(snapshot))
+		add_problem(problems, "nothing is published: lookups of "
+				      "domain users find nobody");
+	if (!d->monitor) {
+		add_problem(problems, "synccached does not run; lookups are "
+				      "answered from the last snapshot");
+		return problems;
+	}
+	add_problem(problems, ctl_string(d->monitor, "keytab_problem"));
+	add_child_problem(problems, d->monitor, "sync");
+	add_child_problem(problems, d->monitor, "auth");
+	if (!*ctl_string(d->monitor, "keytab_problem"))
+		add_problem(problems, ctl_string(d->auth, "keytab_problem"));
+	add_problem(problems, ctl_string(d->sync, "last_error"));
+	held = json_object_get(d->sync, "held");
+	if (json_array_size(held) > 0) {
+		snprintf(text, sizeof(text), "%zu deletions are held back; "
+			 "'dssyncctl sync --accept-deletes' lets them go",
+			 json_array_size(held));
+		add_problem(problems, text);
+	}
+	return problems;
+}
+
+/* ---- the snapshot, which everybody may read ------------------------------ */
+
+static json_t *snapshot_json(void)
+{
+	struct ds_snap snap;
+	json_t *root;
+
+	if (ds_snap_open(DS_PUBLIC_SNAP, DS_SNAP_BASE, 0, &snap))
+		return json_null();
+	root = json_pack("{s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:I, s:I}",
+			 "domain", snap.stamp.domain, "netbios", snap.netbios,
+			 "generation", (json_int_t)snap.stamp.generation,
+			 "published", (json_int_t)snap.stamp.published,
+			 "users", (int)ds_snap_user_count(&snap), "groups",
+			 (int)ds_snap_group_count(&snap), "withheld",
+			 (int)ds_snap_note_count(&snap), "id_min",
+			 (json_int_t)snap.stamp.id_min, "id_max",
+			 (json_int_t)snap.stamp.id_max);
+	ds_snap_close(&snap);
+	return root;
+}
+
+/* ---- for people ---------------------------------------------------------- */
+
+static void print_snapshot(const json_t *s)
+{
+	char when[64];
+
+	if (!json_is_object(s)) {
+		ctl_row("snapshot", "none");
+		return;
+	}
+	ctl_row("domain", "%s (%s)", ctl_string(s, "domain"),
+		ctl_string(s, "netbios"));
+	ctl_row("snapshot", "generation %jd, published %s",
+		(intmax_t)ctl_number(s, "generation"),
+		ctl_when(ctl_number(s, "published"), when, sizeof(when)));
+	ctl_row("mirrored", "%jd users, %jd groups, %jd withheld",
+		(intmax_t)ctl_number(s, "users"),
+		(intmax_t)ctl_number(s, "groups"),
+		(intmax_t)ctl_number(s, "withheld"));
+}
+
+static void print_sync(const json_t *s)
+{
+	char last[64], next[64];
+
+	ctl_row("sync", "%s%s%s", ctl_string(s, "state"),
+		*ctl_string(s, "phase") ? ": " : "", ctl_string(s, "phase"));
+	ctl_row("server", "%s (%s over %s%s)",
+		*ctl_string(s, "server") ? ctl_string(s, "server") : "none",
+		ctl_string(s, "strategy"), ctl_string(s, "transport"),
+		json_is_true(json_object_get(s, "notify")) ?
+		    ", with change notification" :
+		    "");
+	ctl_row("last pull", "%s, next %s",
+		ctl_when(ctl_number(s, "last_pull"), last, sizeof(last)),
+		ctl_when(ctl_number(s, "next_try"), next, sizeof(next)));
+}
+
+static void print_auth(const json_t *a)
+{
+	const json_t *checks = json_object_get(a, "checks");
+
+	ctl_row("keytab", "%s, key version %jd",
+		*ctl_string(a, "principal") ? ctl_string(a, "principal") :
+					      "none",
+		(intmax_t)ctl_number(a, "kvno"));
+	ctl_row("password checks", "%jd accepted, %jd refused, %jd without an "
+				   "answer since the start",
+		(intmax_t)ctl_number(checks, "ok"),
+		(intmax_t)ctl_number(checks, "refused"),
+		(intmax_t)ctl_number(checks, "unavailable"));
+}
+
+static void print_held(const json_t *sync)
+{
+	const json_t *held = json_object_get(sync, "held");
+	size_t i, n = json_array_size(held);
+
+	for (i = 0; i < n && i < 20; i++)
+		ctl_row(i == 0 ? "held back" : "", "%s",
+			json_string_value(json_array_get(held, i)));
+	if (n > 20)
+		ctl_row("", "and %zu more (--json lists all)", n - 20);
+}
+
+static void print_all(const struct ctl_daemon *d, const json_t *snapshot,
+		      const json_t *problems)
+{
+	char when[64];
+	size_t i;
+
+	print_snapshot(snapshot);
+	if (d->monitor)
+		ctl_row("daemon", "running, started %s",
+			ctl_when(ctl_number(d->monitor, "started"), when,
+				 sizeof(when)));
+	if (d->sync)
+		print_sync(d->sync);
+	if (d->auth)
+		print_auth(d->auth);
+	print_held(d->sync);
+	for (i = 0; i < json_array_size(problems); i++)
+		ctl_row("problem", "%s",
+			json_string_value(json_array_get(problems, i)));
+	if (i == 0)
+		ctl_row("problems", "none");
+}
+
+/* ---- the command --------------------------------------------------------- */
+
+/* Without privilege only the snapshot can be asked, and that is no fault. */
+static int status_public(const struct ctl_args *args, json_t *snapshot)
+{
+	int status = json_is_object(snapshot) ? CTL_OK : CTL_NO;
+
+	if (args->json)
+		return ctl_json(json_pack("{s:o}", "snapshot", snapshot)) ?
+			   CTL_NO :
+			   status;
+	print_snapshot(snapshot);
+	json_decref(snapshot);
+	ctl_row("daemon", "only root may ask it");
+	return status;
+}
+
+static json_t *or_null(json_t *value)
+{
+	return value ? json_incref(value) : json_null();
+}
+
+int ctl_status(const struct ctl_args *args)
+{
+	struct ctl_daemon d = { NULL, NULL, NULL };
+	json_t *snapshot = snapshot_json(), *problems;
+	int r, status;
+
+	if (!snapshot)
+		return ctl_json(NULL);
+	if (geteuid() != 0)
+		return status_public(args, snapshot);
+	r = ctl_ask_status(&d);
+	if (r && r != DS_ERR_UNAVAIL)
+		ctl_complain_daemon(r);
+	problems = find_problems(&d, snapshot);
+	status = json_array_size(problems) ? CTL_NO : CTL_OK;
+	if (args->json) {
+		if (ctl_json(json_pack("{s:o, s:o, s:o, s:O, s:O}", "monitor",
+				       or_null(d.monitor), "sync",
+				       or_null(d.sync), "auth",
+				       or_null(d.auth), "snapshot", snapshot,
+				       "problems", problems)))
+			status = CTL_NO;
+	} else {
+		print_all(&d, snapshot, problems);
+	}
+	json_decref(problems);
+	json_decref(snapshot);
+	ctl_daemon_done(&d);
+	return status;
+}
