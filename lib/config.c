@@ -314,10 +314,12 @@ static char *read_line(char *str, int num, void *stream)
 	p->continued = line[0] == ' ' || line[0] == '\t';
 	len = strlen(line);
 	if (len && line[len - 1] != '\n' && !feof(p->file)) {
-		problem(p, p->line, "the line is longer than %d bytes; "
-				    "expected a shorter one (a list goes on "
-				    "in lines that start with a blank)",
-			num - 2);
+		if (!strchr("#;", line[strspn(line, " \t")]))
+			problem(p, p->line,
+				"the line is longer than %d bytes; expected a "
+				"shorter one (a list goes on in lines that "
+				"start with a blank)",
+				num - 2);
 		while ((c = getc(p->file)) != EOF && c != '\n')
 			;
 		str[0] = '\0';
@@ -544,25 +546,32 @@ void ds_config_done(struct ds_config *config)
 
 /* ---- asked of it --------------------------------------------------------- */
 
+/* In lines that can be read back. */
+static void print_list(const struct ds_key *key, const ds_strv list, FILE *out)
+{
+	const char *separator = strstr(key->expected, "';'") ? ";" : ",";
+	size_t i, column = strlen(key->name) + 3;
+
+	for (i = 0; list[i]; i++) {
+		if (i > 0 && column + strlen(list[i]) > 76)
+			column = (size_t)fprintf(out, "%s\n    ", separator);
+		else if (i > 0)
+			column += (size_t)fprintf(out, "%s ", separator);
+		column += (size_t)fprintf(out, "%s", list[i]);
+	}
+}
+
 static void print_value(const struct ds_key *key, const void *field, FILE *out)
 {
 	const struct ds_config *config;
 	const struct ds_word *w;
-	const ds_strv *list;
-	size_t i;
 
 	switch (key->type) {
 	case DS_VALUE_TEXT:
 		fputs(*(char *const *)field, out);
 		break;
 	case DS_VALUE_LIST:
-		list = field;
-		for (i = 0; (*list)[i]; i++)
-			fprintf(out, "%s%s",
-				i == 0				  ? "" :
-				strstr(key->expected, "';'") ? "; " :
-								  ", ",
-				(*list)[i]);
+		print_list(key, *(const ds_strv *)field, out);
 		break;
 	case DS_VALUE_WORD:
 		for (w = key->words; w->word; w++)
