@@ -171,6 +171,7 @@ become(const struct dsm_monitor *m, enum dsm_role role, int channel)
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody works for a dead monitor */
 	if (chdir("/") == 0)
 		execve(child->path, argv, env);
+	ds_log(DS_LOG_ERR, "%s: %s", child->path, strerror(errno));
 	_exit(72);
 }
 
