@@ -33,5 +33,12 @@ DS_MUST_CHECK int ds_resolve_group(const struct ds_snap *snap,
 bool ds_name_ok(const char *name);
 /* A sAMAccountName besides must not contain '@'. */
 bool ds_sam_ok(const char *sam);
+/*
+ * The form of a name that may stand bare, without '@': a ds_sam_ok() that is
+ * no number ("0", "0x1"), does not begin with one of "#%+-~!@." and neither
+ * begins nor ends with a blank.  Local and reserved names are the writer's to
+ * know.
+ */
+bool ds_bare_ok(const char *name);
 
 #endif

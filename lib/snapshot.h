@@ -71,6 +71,7 @@ struct ds_snap {
 	} sec[16];
 	uint64_t hash_key[2];
 	const char *netbios; /* NetBIOS domain name, upper case; "" unknown */
+	bool mapped;	     /* by ds_snap_open(), not the caller's memory */
 };
 
 /*
@@ -82,6 +83,13 @@ struct ds_snap {
  */
 DS_MUST_CHECK int ds_snap_open(const char *path, enum ds_snap_kind kind,
 			       uid_t owner, struct ds_snap *ret_snap);
+/*
+ * The same checks over `size` bytes of memory that stays the caller's (8-byte
+ * aligned, unchanged until ds_snap_close()); nothing is said about a file.
+ */
+DS_MUST_CHECK int ds_snap_attach(const void *base, size_t size,
+				 enum ds_snap_kind kind,
+				 struct ds_snap *ret_snap);
 void ds_snap_close(struct ds_snap *snap);
 /* True if `path` is no longer the file that is mapped (one stat call). */
 bool ds_snap_changed(const struct ds_snap *snap, const char *path);
@@ -107,6 +115,7 @@ struct ds_snap_user {
 	const char *blob;
 	uint32_t blob_len;
 	uint16_t passwd, gecos, home, shell; /* offsets in blob; name is 0 */
+	bool not_bare; /* not to be found by a bare name, whatever the policy */
 	const uint32_t *gids; /* supplementary, nested, without gid; unchecked */
 	uint32_t ngids;
 };
@@ -152,6 +161,13 @@ DS_MUST_CHECK int ds_snap_user_by_uid(const struct ds_snap *snap, uint32_t uid,
 DS_MUST_CHECK int ds_snap_group_by_gid(const struct ds_snap *snap,
 				       uint32_t gid,
 				       struct ds_snap_group *ret_group);
+/*
+ * Copies at most `max` of the user's supplementary gids, those that
+ * ds_snap_id_ok() allows and that are not `skip`, to dst; returns how many.
+ */
+size_t ds_snap_copy_gids(const struct ds_snap *snap,
+			 const struct ds_snap_user *user, uint32_t skip,
+			 uint32_t *dst, size_t max);
 /* By position, 0 .. ds_snap_count - 1, for enumeration and members. */
 uint32_t ds_snap_user_count(const struct ds_snap *snap);
 uint32_t ds_snap_group_count(const struct ds_snap *snap);
@@ -169,7 +185,8 @@ DS_MUST_CHECK int ds_snap_group_identity(const struct ds_snap *snap,
 /*
  * A directory name looked up in one namespace: the hash tables behind
  * resolve.c, which alone should call it.  `key` is folded already (ASCII
- * lower case), `len` bytes.
+ * lower case), `len` bytes.  DS_ERR_CONFLICT: the name is reserved, it must
+ * resolve to nothing.
  */
 enum ds_snap_ns {
 	DS_NS_UPN = 1,	     /* userPrincipalName of a user */

@@ -14,7 +14,11 @@
 
 struct ds_snapw;
 
-/* The hash key comes from getrandom(2) unless the caller fixes it. */
+/*
+ * The hash key comes from getrandom(2) unless the caller fixes it (NULL: not);
+ * `netbios` is at most 15 bytes, NULL or "" if unknown, stored in upper case.
+ * NULL if memory is short or the name is longer.
+ */
 struct ds_snapw *ds_snapw_new(enum ds_snap_kind kind, const char *netbios,
 			      const uint64_t hash_key[2]);
 void ds_snapw_free(struct ds_snapw *w);
@@ -26,6 +30,9 @@ struct ds_snapw_user {
 	uint32_t ngids;
 	/* Lookup keys; folded by the builder.  NULL: not to be found so. */
 	const char *key_upn, *key_sam;
+	/* A local or reserved name: key_sam is not to be found bare, even
+	 * where the policy of page 0 accepts bare names. */
+	bool not_bare;
 	struct ds_snap_identity id; /* strings are copied; NULL is "" */
 };
 struct ds_snapw_group {
@@ -39,8 +46,11 @@ struct ds_snapw_group {
 
 /*
  * Adds an object; everything is copied.  DS_ERR_CONFLICT: its name, key or id
- * is there already (nothing was added); DS_ERR_LIMIT: a string or list is
- * longer than the format holds.  Groups are added after all users.
+ * is there already; DS_ERR_LIMIT: a string or list is longer than the format
+ * holds; DS_ERR_FORMAT: a name, key or field that no reader would answer;
+ * DS_ERR_INVAL: a member that is no user.  Nothing was added then.
+ * DS_ERR_NOMEM is final: every later call fails too.  Groups are added after
+ * all users.
  */
 DS_MUST_CHECK int ds_snapw_user(struct ds_snapw *w,
 				const struct ds_snapw_user *user,
@@ -51,6 +61,13 @@ DS_MUST_CHECK int ds_snapw_note(struct ds_snapw *w,
 				const struct ds_snap_note *note);
 DS_MUST_CHECK int ds_snapw_account(struct ds_snapw *w,
 				   const struct ds_snap_account *account);
+
+/*
+ * Reserves a name that must resolve to nothing, for instance because two
+ * objects claim it.  DS_ERR_CONFLICT: somebody has it already.
+ */
+DS_MUST_CHECK int ds_snapw_reserve(struct ds_snapw *w, enum ds_snap_ns ns,
+				   const char *key);
 
 /*
  * Writes the file to fd from its current offset: page 0 empty, then the body.

@@ -1,0 +1,203 @@
+/*
+ * Typed name -> object (DESIGN "Names").
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "lib/resolve.h"
+
+#include <string.h>
+
+/*
+ * A typed name, folded.  It is qualified by the first backslash
+ * (NETBIOS\sam) or else by the last '@' (sam@dnsdomain).
+ */
+struct typed {
+	char s[DS_NAME_MAX + 1 + 8]; /* written and read in whole words */
+	size_t len;
+	bool backslash, at; /* at: and no backslash */
+};
+
+#define ONES 0x0101010101010101u
+#define HIGH (0x80 * ONES)
+
+/* Eight ASCII letters to lower case at once; other bytes stay. */
+static inline uint64_t fold8(uint64_t x)
+{
+	uint64_t low = x & ~HIGH;
+	uint64_t upper = (low + (0x80 - 'A') * ONES) &
+			 ~(low + (0x7f - 'Z') * ONES) & ~x & HIGH;
+
+	return x | upper >> 2;
+}
+
+/* Not 0 if one of the eight bytes is c. */
+static inline uint64_t has8(uint64_t x, unsigned char c)
+{
+	x ^= c * ONES;
+	return (x - ONES) & ~x & HIGH;
+}
+
+/* The last 0 to 7 bytes of a string of `len`, padded with zeros. */
+static inline uint64_t tail8(const char *s, size_t len)
+{
+	size_t rest = len % 8, i;
+	uint64_t x = 0;
+
+	if (rest && len >= 8) {
+		memcpy(&x, s + len - 8, 8);
+		return x >> (64 - 8 * rest);
+	}
+	for (i = rest; i-- > 0;)
+		x = x << 8 | (unsigned char)s[i];
+	return x;
+}
+
+static bool fold(struct typed *t, const char *typed)
+{
+	size_t len = strnlen(typed, DS_NAME_MAX + 1), i;
+	uint64_t x, backslash = 0, at = 0;
+
+	if (len == 0 || len > DS_NAME_MAX)
+		return false;
+	for (i = 0; i <= len; i += 8) {
+		if (len - i >= 8)
+			memcpy(&x, typed + i, 8);
+		else
+			x = tail8(typed, len);
+		backslash |= has8(x, '\\');
+		at |= has8(x, '@');
+		x = fold8(x);
+		memcpy(t->s + i, &x, 8);
+	}
+	t->len = len;
+	t->backslash = backslash != 0;
+	t->at = at != 0 && backslash == 0;
+	return true;
+}
+
+static bool equal_folded(const char *folded, size_t len, const char *other)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)other[i];
+
+		if (c >= 'A' && c <= 'Z')
+			c |= 0x20;
+		if (c == '\0' || c != (unsigned char)folded[i])
+			return false;
+	}
+	return other[len] == '\0';
+}
+
+/*
+ * The sAMAccountName that a qualified name is made with, if it is qualified by
+ * this domain: the part of t->s from *ret_sam, *ret_len bytes.
+ */
+static bool qualified_sam(const struct ds_snap *snap, const struct typed *t,
+			  const char **ret_sam, size_t *ret_len)
+{
+	const char *end = t->s + t->len, *sep;
+
+	if (t->backslash) {
+		sep = memchr(t->s, '\\', t->len);
+		*ret_sam = sep + 1;
+		*ret_len = (size_t)(end - *ret_sam);
+		return snap->netbios[0] != '\0' &&
+		       equal_folded(t->s, (size_t)(sep - t->s),
+				    snap->netbios) &&
+		       !memchr(*ret_sam, '@', *ret_len);
+	}
+	sep = memrchr(t->s, '@', t->len);
+	*ret_sam = t->s;
+	*ret_len = (size_t)(sep - t->s);
+	return snap->stamp.domain[0] != '\0' &&
+	       equal_folded(sep + 1, (size_t)(end - sep - 1),
+			    snap->stamp.domain) &&
+	       !memchr(*ret_sam, '@', *ret_len);
+}
+
+static int find_user(const struct ds_snap *snap, const struct typed *t,
+		     uint32_t *ret_index)
+{
+	const char *sam;
+	size_t len;
+	int r;
+
+	if (!t->at && !t->backslash)
+		return ds_snap_find(snap, DS_NS_USER_SAM, t->s, t->len,
+				    ret_index);
+	if (t->at) {
+		/* Neither a damaged table nor a reserved name may make the
+		 * name mean somebody else. */
+		r = ds_snap_find(snap, DS_NS_UPN, t->s, t->len, ret_index);
+		if (r != DS_ERR_NOTFOUND)
+			return r;
+	}
+	if (!qualified_sam(snap, t, &sam, &len))
+		return DS_ERR_NOTFOUND;
+	return ds_snap_find(snap, DS_NS_USER_SAM, sam, len, ret_index);
+}
+
+/* What the policy says beyond finding the user. */
+static bool user_allowed(const struct ds_snap *snap, const char *typed,
+			 bool bare, uint32_t index)
+{
+	bool canonical = snap->stamp.policy & DS_SNAP_CANONICAL;
+	struct ds_snap_user user;
+
+	if (!bare && !canonical)
+		return true;
+	return ds_snap_user_at(snap, index, &user) == 0 &&
+	       !(bare && user.not_bare) &&
+	       !(canonical && strcmp(typed, user.blob) != 0);
+}
+
+int ds_resolve_user(const struct ds_snap *snap, const char *typed,
+		    struct ds_snap_user *ret_user)
+{
+	const uint32_t bare_policy = DS_SNAP_SHORT_NAMES | DS_SNAP_BARE_USERS;
+	struct typed t;
+	uint32_t index;
+	bool bare;
+
+	if (!fold(&t, typed))
+		return DS_ERR_NOTFOUND;
+	bare = !t.at && !t.backslash;
+	if (bare && (!(snap->stamp.policy & bare_policy) || !ds_bare_ok(t.s)))
+		return DS_ERR_NOTFOUND;
+	if (find_user(snap, &t, &index) != 0 ||
+	    !user_allowed(snap, typed, bare, index) ||
+	    ds_snap_user_at(snap, index, ret_user) != 0)
+		return DS_ERR_NOTFOUND;
+	return 0;
+}
+
+int ds_resolve_group(const struct ds_snap *snap, const char *typed,
+		     struct ds_snap_group *ret_group)
+{
+	struct ds_snap_group group;
+	struct typed t;
+	const char *sam = t.s;
+	uint32_t index;
+	size_t len;
+
+	if (!fold(&t, typed))
+		return DS_ERR_NOTFOUND;
+	len = t.len;
+	if (t.at || t.backslash) {
+		if (!qualified_sam(snap, &t, &sam, &len))
+			return DS_ERR_NOTFOUND;
+	} else if (!(snap->stamp.policy & DS_SNAP_BARE_GROUPS) ||
+		   !ds_bare_ok(t.s)) {
+		return DS_ERR_NOTFOUND;
+	}
+	if (ds_snap_find(snap, DS_NS_GROUP_SAM, sam, len, &index) != 0 ||
+	    ds_snap_group_at(snap, index, &group) != 0)
+		return DS_ERR_NOTFOUND;
+	if ((snap->stamp.policy & DS_SNAP_CANONICAL) &&
+	    strcmp(typed, group.blob) != 0)
+		return DS_ERR_NOTFOUND;
+	*ret_group = group;
+	return 0;
+}

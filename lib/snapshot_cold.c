@@ -1,0 +1,144 @@
+/*
+ * The cold part of a snapshot: identities, what was withheld, and accounts.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include <string.h>
+
+#include "lib/siphash.h"
+#include "lib/snapshot_impl.h"
+
+const char *snap_string(const struct ds_snap *snap, uint32_t off)
+{
+	uint64_t size = snap->sec[DS_SEC_TEXT].count;
+	const char *text = snap_sec(snap, DS_SEC_TEXT);
+
+	if (off >= size || !memchr(text + off, '\0', (size_t)(size - off)))
+		return NULL;
+	return text + off;
+}
+
+/* A SID in its field: its own count says how long it is. */
+static int get_sid(const uint8_t field[68], struct ds_sid *ret_sid)
+{
+	size_t len = 8 + 4 * (size_t)field[1];
+
+	return len > 68 ? DS_ERR_FORMAT : ds_sid_parse_bin(field, len, ret_sid);
+}
+
+static int ident_at(const struct ds_snap *snap, enum ds_fmt_section sec,
+		    uint32_t index, struct ds_snap_identity *ret_id)
+{
+	const struct ds_fmt_ident *rec = snap_sec(snap, sec);
+	struct ds_snap_identity id;
+
+	if (index >= snap_count(snap, sec))
+		return DS_ERR_NOTFOUND;
+	rec += index;
+	if (get_sid(rec->sid, &id.sid) != 0 ||
+	    !(id.upn = snap_string(snap, rec->upn)) ||
+	    !(id.sam = snap_string(snap, rec->sam)) ||
+	    !(id.display_name = snap_string(snap, rec->display_name)) ||
+	    !(id.nickname = snap_string(snap, rec->nickname)) ||
+	    !(id.object_id = snap_string(snap, rec->object_id)) ||
+	    !(id.dn = snap_string(snap, rec->dn)))
+		return DS_ERR_FORMAT;
+	memcpy(id.guid.b, rec->guid, DS_GUID_LEN);
+	id.flags = rec->flags;
+	*ret_id = id;
+	return 0;
+}
+
+int ds_snap_user_identity(const struct ds_snap *snap, uint32_t index,
+			  struct ds_snap_identity *ret_id)
+{
+	return ident_at(snap, DS_SEC_USER_IDENT, index, ret_id);
+}
+
+int ds_snap_group_identity(const struct ds_snap *snap, uint32_t index,
+			   struct ds_snap_identity *ret_id)
+{
+	return ident_at(snap, DS_SEC_GROUP_IDENT, index, ret_id);
+}
+
+uint32_t ds_snap_note_count(const struct ds_snap *snap)
+{
+	return snap_count(snap, DS_SEC_NOTES);
+}
+
+int ds_snap_note_at(const struct ds_snap *snap, uint32_t index,
+		    struct ds_snap_note *ret_note)
+{
+	const struct ds_fmt_note *rec = snap_sec(snap, DS_SEC_NOTES);
+	struct ds_snap_note note;
+
+	if (index >= snap_count(snap, DS_SEC_NOTES))
+		return DS_ERR_NOTFOUND;
+	rec += index;
+	if (!(note.name = snap_string(snap, rec->name)) ||
+	    !(note.detail = snap_string(snap, rec->detail)))
+		return DS_ERR_FORMAT;
+	note.reason = (enum ds_withheld)rec->reason;
+	note.group = rec->group != 0;
+	memcpy(note.guid.b, rec->guid, DS_GUID_LEN);
+	*ret_note = note;
+	return 0;
+}
+
+static int account_at(const struct ds_snap *snap, uint32_t index,
+		      struct ds_snap_account *ret_account)
+{
+	const struct ds_fmt_account *rec = snap_sec(snap, DS_SEC_ACCOUNTS);
+	struct ds_snap_account acc;
+
+	if (index >= snap_count(snap, DS_SEC_ACCOUNTS))
+		return DS_ERR_FORMAT;
+	rec += index;
+	if (get_sid(rec->sid, &acc.sid) != 0 ||
+	    !ds_snap_id_ok(snap, rec->uid) ||
+	    !(acc.upn = snap_string(snap, rec->upn)) ||
+	    !(acc.sam = snap_string(snap, rec->sam)) ||
+	    !(acc.name = snap_string(snap, rec->name)) ||
+	    !snap_name_ok(acc.name, strlen(acc.name),
+			  snap->stamp.policy & DS_SNAP_BARE_USERS))
+		return DS_ERR_FORMAT;
+	memcpy(acc.guid.b, rec->guid, DS_GUID_LEN);
+	acc.uid = rec->uid;
+	acc.uac = rec->uac;
+	acc.account_expires = rec->account_expires;
+	acc.pwd_last_set = rec->pwd_last_set;
+	acc.flags = rec->flags;
+	*ret_account = acc;
+	return 0;
+}
+
+int ds_snap_account_by_guid(const struct ds_snap *snap,
+			    const struct ds_guid *guid,
+			    struct ds_snap_account *ret_account)
+{
+	const uint32_t *start = snap_sec(snap, DS_SEC_GUID);
+	const struct ds_fmt_guid_entry *entry;
+	uint32_t count = snap_count(snap, DS_SEC_GUID), i, end, mask;
+	struct ds_snap_account acc;
+	uint64_t h;
+	int r;
+
+	if (count == 0)
+		return DS_ERR_NOTFOUND;
+	h = ds_siphash13(snap->hash_key, guid->b, DS_GUID_LEN);
+	mask = ((uint32_t)1 << ds_fmt_bits(count)) - 1;
+	if (!snap_bucket(start, count, (uint32_t)h & mask, &i, &end))
+		return DS_ERR_FORMAT;
+	entry = (const void *)(start + mask + 2);
+	for (; i < end; i++) {
+		if (entry[i].tag != (uint32_t)(h >> 32))
+			continue;
+		if ((r = account_at(snap, entry[i].index, &acc)) != 0)
+			return r;
+		if (!ds_guid_equal(&acc.guid, guid))
+			continue;
+		*ret_account = acc;
+		return 0;
+	}
+	return DS_ERR_NOTFOUND;
+}
