@@ -1,0 +1,321 @@
+/*
+ * Finding a domain controller, and proving that it is one.
+ *
+ * The proof is the KDC's: auth gets us a ticket for ldap/HOST/DNSDOMAIN, and
+ * the sealed bind with it succeeds only at a server that has that key
+ * (DESIGN rule 7).
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/wire.h"
+#include "synccache/sync/srv.h"
+#include "synccache/sync/sync.h"
+#include "synccache/sync/tcp.h"
+
+#define LDAP_PORT 389
+#define CONNECT_MS 5000
+#define BIND_MS 15000
+#define ANSWER_MS 15000
+
+static int wait_readable(void *arg, int fd, int64_t deadline_ms)
+{
+	return dss_wait(arg, fd, false, deadline_ms);
+}
+
+void dss_dc_close(struct dss_sync *s)
+{
+	dss_conn_free(s->conn);
+	s->conn = NULL;
+	s->status.notify = false;
+}
+
+/* "DC=aaddscontoso,DC=com" of a checked DNS name. */
+static int make_base_dn(const char *domain, char *buf, size_t cap)
+{
+	size_t used = 0;
+
+	for (const char *p = domain; *p;) {
+		size_t len = strcspn(p, ".");
+		int n = snprintf(buf + used, cap - used, "%sDC=%.*s",
+				 used ? "," : "", (int)len, p);
+
+		if (n < 0 || (size_t)n >= cap - used)
+			return DS_ERR_LIMIT;
+		used += (size_t)n;
+		p += len + (p[len] == '.');
+	}
+	return used ? DS_OK : DS_ERR_INVAL;
+}
+
+/* One text value of an entry, if it fits. */
+static void take_text(const struct dss_entry *entry, const char *name,
+		      char *buf, size_t cap)
+{
+	const struct dss_attr *attr = dss_entry_find(entry, name);
+	const char *s;
+
+	if (attr && attr->count == 1 &&
+	    dss_value_text(&attr->values[0], cap - 1, &s) == DS_OK)
+		(void)snprintf(buf, cap, "%s", s);
+}
+
+struct facts {
+	struct dss_domain domain;
+	char server_base[512];
+	bool has_sid;
+};
+
+static int root_entry(void *arg, const struct dss_entry *entry)
+{
+	struct facts *f = arg;
+
+	take_text(entry, "defaultNamingContext", f->server_base,
+		  sizeof(f->server_base));
+	take_text(entry, "configurationNamingContext", f->domain.config_dn,
+		  sizeof(f->domain.config_dn));
+	return DS_OK;
+}
+
+static int base_entry(void *arg, const struct dss_entry *entry)
+{
+	const struct dss_attr *attr = dss_entry_find(entry, "objectSid");
+	struct facts *f = arg;
+
+	f->has_sid = attr && attr->count == 1 &&
+		     ds_sid_parse_bin(attr->values[0].data,
+				      attr->values[0].len,
+				      &f->domain.sid) == DS_OK;
+	return DS_OK;
+}
+
+static int partition_entry(void *arg, const struct dss_entry *entry)
+{
+	struct facts *f = arg;
+
+	take_text(entry, "nETBIOSName", f->domain.netbios,
+		  sizeof(f->domain.netbios));
+	return DS_OK;
+}
+
+static int ask(struct dss_conn *conn, const char *base, enum dss_scope scope,
+	       const char *filter, const char *const *attrs,
+	       int (*entry)(void *, const struct dss_entry *), struct facts *f)
+{
+	const struct dss_search search = {
+		.base = base, .scope = scope, .filter = filter,
+		.attrs = attrs, .entry = entry, .arg = f,
+		.silence_ms = ANSWER_MS,
+	};
+
+	return dss_conn_search(conn, &search, false);
+}
+
+static int read_facts(const struct dss_sync *s, struct dss_conn *conn,
+		      struct facts *f)
+{
+	static const char *const root[] = { "defaultNamingContext",
+					    "configurationNamingContext",
+					    NULL };
+	static const char *const sid[] = { "objectSid", NULL };
+	static const char *const netbios[] = { "nETBIOSName", NULL };
+	char base[600], filter[600];
+	int err = make_base_dn(s->config.domain.name, f->domain.base_dn,
+			       sizeof(f->domain.base_dn));
+
+	if (err == DS_OK)
+		err = ask(conn, "", DSS_SCOPE_BASE, "(objectClass=*)", root,
+			  root_entry, f);
+	if (err == DS_OK && strcasecmp(f->server_base, f->domain.base_dn) != 0)
+		err = DS_ERR_CONFLICT;
+	if (err == DS_OK)
+		err = ask(conn, f->domain.base_dn, DSS_SCOPE_BASE,
+			  "(objectClass=*)", sid, base_entry, f);
+	if (err)
+		return err;
+	(void)snprintf(base, sizeof(base), "CN=Partitions,%s",
+		       f->domain.config_dn);
+	(void)snprintf(filter, sizeof(filter),
+		       "(&(objectClass=crossRef)(nCName=%s))",
+		       f->domain.base_dn);
+	err = ask(conn, base, DSS_SCOPE_ONE, filter, netbios, partition_entry,
+		  f);
+	if (err)
+		return err;
+	return f->has_sid && f->domain.netbios[0] ? DS_OK : DS_ERR_FORMAT;
+}
+
+/*
+ * Binds with the ticket that auth gave.  It lies in a memory file while the
+ * bind runs, and nowhere else.
+ */
+static int bind_with_ticket(struct dss_sync *s, struct dss_conn *conn)
+{
+	struct dss_ticket *t = &s->ticket;
+	int fd = memfd_create("dssync-ldap-ticket", MFD_CLOEXEC);
+	char name[64];
+	int err = DS_ERR_SYS;
+
+	if (fd >= 0 && write(fd, t->ccache, t->ccache_len) ==
+			       (ssize_t)t->ccache_len) {
+		(void)snprintf(name, sizeof(name), "FILE:/proc/self/fd/%d",
+			       fd);
+		err = setenv("KRB5CCNAME", name, 1) == 0 ? DS_OK :
+							   DS_ERR_NOMEM;
+	}
+	if (err == DS_OK)
+		err = dss_conn_bind(conn, ds_now_ms() + BIND_MS);
+	(void)unsetenv("KRB5CCNAME");
+	if (fd >= 0)
+		(void)close(fd);
+	explicit_bzero(t->ccache, t->ccache_len);
+	free(t->ccache);
+	t->ccache = NULL;
+	t->ccache_len = 0;
+	return err;
+}
+
+/* Says in `why` (cap bytes) what was wrong with this host. */
+static int try_host(struct dss_sync *s, const char *host, uint16_t port,
+		    char *why, size_t cap)
+{
+	const struct dss_waiter waiter = { wait_readable, s };
+	struct facts facts = { .has_sid = false };
+	struct dss_conn *conn = NULL;
+	int fd, err;
+
+	err = dss_tcp_connect(s, host, port, CONNECT_MS, &fd);
+	if (err) {
+		(void)snprintf(why, cap, "%s: %s", host,
+			       err == DS_ERR_SYS      ? strerror(errno) :
+			       err == DS_ERR_NOTFOUND ? "no address in DNS" :
+							ds_strerror(err));
+		return err;
+	}
+	err = dss_channel_ticket(s, host);
+	if (err) {
+		(void)close(fd);
+		(void)snprintf(why, cap, "%s: %s", host,
+			       s->ticket.problem[0] ? s->ticket.problem :
+						      ds_strerror(err));
+		return err;
+	}
+	err = dss_conn_new(fd, host, &waiter, &conn);
+	if (err)
+		return err;
+	err = bind_with_ticket(s, conn);
+	if (err == DS_OK)
+		err = read_facts(s, conn, &facts);
+	if (err) {
+		const char *text = dss_conn_text(conn);
+
+		if (err == DS_ERR_CONFLICT)
+			text = "it serves another domain than the configured";
+		(void)snprintf(why, cap, "%s: %s", host,
+			       text[0] ? text : ds_strerror(err));
+		dss_conn_free(conn);
+		return err;
+	}
+	s->conn = conn;
+	s->domain = facts.domain;
+	return DS_OK;
+}
+
+struct candidates {
+	struct dss_srv list[DSS_SRV_MAX];
+	size_t count;
+};
+
+static int find_candidates(struct dss_sync *s, struct candidates *c)
+{
+	char **server = s->config.domain.servers;
+
+	if (!*server)
+		return dss_srv_lookup(s->config.domain.name, c->list,
+				      &c->count);
+	for (; *server && c->count < DSS_SRV_MAX; server++) {
+		struct dss_srv *srv = &c->list[c->count++];
+
+		srv->port = LDAP_PORT;
+		(void)snprintf(srv->host, sizeof(srv->host), "%s", *server);
+	}
+	return DS_OK;
+}
+
+/* Appends to what was tried; the same trouble is not told twice. */
+static void tell(char *tried, size_t cap, const char *why)
+{
+	size_t len = strlen(tried);
+
+	if (!strstr(tried, why))
+		(void)snprintf(tried + len, cap - len, "%s%s",
+			       len ? "; " : "", why);
+}
+
+static int try_all(struct dss_sync *s, const struct candidates *c, char *tried,
+		   size_t cap)
+{
+	int err = DS_ERR_UNAVAIL;
+
+	for (size_t i = 0; i < c->count; i++) {
+		const char *host = c->list[i].host;
+		char why[DSS_TEXT] = "";
+
+		if (!dss_host_in_domain(host, s->config.domain.name)) {
+			(void)snprintf(why, sizeof(why),
+				       "%s: not in the domain, not used",
+				       host);
+			err = DS_ERR_DENIED;
+		} else {
+			err = try_host(s, host, c->list[i].port, why,
+				       sizeof(why));
+		}
+		if (err == DS_OK) {
+			(void)snprintf(s->status.server,
+				       sizeof(s->status.server), "%s", host);
+			return DS_OK;
+		}
+		if (err == DS_ERR_CLOSED && s->stop)
+			return err;
+		tell(tried, cap, why[0] ? why : ds_strerror(err));
+	}
+	return err;
+}
+
+int dss_dc_connect(struct dss_sync *s)
+{
+	struct candidates c = { .count = 0 };
+	char tried[DSS_TEXT] = "";
+	int err;
+
+	dss_status_state(s, DSS_CONNECTING, "finding a domain controller");
+	err = find_candidates(s, &c);
+	if (err) {
+		dss_status_error(s, "no domain controller of %s in DNS: %s",
+				 s->config.domain.name,
+				 err == DS_ERR_NOTFOUND ?
+					 "there is no SRV record" :
+					 "no name server answers");
+		return err;
+	}
+	dss_status_state(s, DSS_CONNECTING, "connecting");
+	err = try_all(s, &c, tried, sizeof(tried));
+	if (err == DS_OK) {
+		ds_log(DS_LOG_INFO, "connected to %s", s->status.server);
+		if (s->config.sync.notify)
+			s->status.notify = dss_conn_notify(
+				s->conn, s->domain.base_dn) == DS_OK;
+	} else if (!s->stop) {
+		dss_status_error(s, "no domain controller can be used: %s",
+				 tried);
+	}
+	return err;
+}

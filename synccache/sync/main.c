@@ -1,0 +1,284 @@
+/*
+ * dssync-sync: the only LDAP client, the only writer of the store.
+ *
+ * Started by synccached as its own user, with a channel to it on descriptor 3
+ * and one to dssync-auth on 4; ends when either does.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/privdrop.h"
+#include "lib/wire.h"
+#include "synccache/sync/model.h"
+#include "synccache/sync/sync.h"
+
+#define STORE_DIR DS_STATE_DIR "/store"
+#define STAGE_DIR DS_STATE_DIR "/stage"
+
+#define COALESCE_MS 2000      /* between two publications */
+#define BACKOFF_FIRST_MS 2000 /* doubled with each failure */
+#define BACKOFF_LAST_MS 300000
+#define LOCALS_MS 10000 /* how often passwd and group are looked at */
+
+/* When what is due, in ds_now_ms(). */
+struct plan {
+	int64_t pull, not_before, locals;
+	unsigned failures;
+	bool notified;
+};
+
+static int64_t jitter(int64_t ms)
+{
+	uint32_t v = 0;
+
+	if (getrandom(&v, sizeof(v), GRND_NONBLOCK) != (ssize_t)sizeof(v))
+		v = (uint32_t)ds_now_ms();
+	/* Half to one and a half. */
+	return ms / 2 + (int64_t)(v % 1024) * ms / 1024;
+}
+
+static int64_t backoff(unsigned failures)
+{
+	int64_t ms = BACKOFF_FIRST_MS;
+
+	while (failures-- > 1 && ms < BACKOFF_LAST_MS)
+		ms *= 2;
+	return jitter(ms < BACKOFF_LAST_MS ? ms : BACKOFF_LAST_MS);
+}
+
+static bool publish(struct dss_sync *s)
+{
+	int err = dss_publish(s);
+
+	if (err == DS_OK)
+		return true;
+	if (!s->stop)
+		dss_status_error(s, "the snapshot could not be published: "
+				    "%s%s%s", ds_strerror(err),
+				 err == DS_ERR_SYS ? ": " : "",
+				 err == DS_ERR_SYS ? strerror(errno) : "");
+	return false;
+}
+
+/* Connects where needed, and pulls; says why if not. */
+static int pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
+{
+	const char *text = "";
+	int err = DS_OK;
+
+	if (!s->conn)
+		err = dss_dc_connect(s);
+	if (err)
+		return err; /* told already */
+	err = dss_pull(s, flags, ret_changed);
+	if (err == DS_OK || s->stop)
+		return err;
+	if (err != DS_ERR_SYS && err != DS_ERR_NOMEM)
+		text = dss_conn_text(s->conn);
+	dss_status_error(s, "the pull from %s failed: %s", s->status.server,
+			 err == DS_ERR_SYS ? strerror(errno) :
+			 text[0]	   ? text :
+					     ds_strerror(err));
+	dss_dc_close(s);
+	return err;
+}
+
+static void plan_next(struct dss_sync *s, struct plan *plan, bool ok)
+{
+	int64_t wait;
+
+	if (ok) {
+		plan->failures = 0;
+		wait = (int64_t)s->config.sync.interval * 1000;
+		dss_status_state(s, DSS_IDLE, "up to date");
+	} else {
+		plan->failures++;
+		wait = backoff(plan->failures);
+		dss_status_state(s, DSS_WAITING, "waiting to try again");
+	}
+	plan->pull = ds_now_ms() + wait;
+	plan->not_before = ds_now_ms() + COALESCE_MS;
+	s->status.next_try = (uint64_t)time(NULL) + (uint64_t)(wait / 1000);
+}
+
+/* One pull and what it leads to. */
+static void work(struct dss_sync *s, struct plan *plan)
+{
+	uint64_t ticket = s->pull_ticket;
+	uint32_t flags = s->pull_flags;
+	bool changed = false, ok;
+
+	s->pull_ticket = 0;
+	s->pull_flags = 0;
+	plan->notified = false;
+	ok = pull(s, flags, &changed) == DS_OK;
+	if (ok && !s->stop) {
+		s->status.last_pull = (uint64_t)time(NULL);
+		/* A publication that failed is owed. */
+		s->restage |= changed;
+		if (s->restage)
+			ok = publish(s);
+		if (!ok)
+			s->restage = true;
+	}
+	if (s->stop)
+		return;
+	if (ok)
+		s->status.last_error[0] = 0;
+	if (ticket > 0 && ok)
+		s->status.done = ticket;
+	else if (ticket > 0)
+		s->status.failed = ticket;
+	plan_next(s, plan, ok);
+}
+
+/* The notification's messages; a connection that broke is made anew. */
+static void listen(struct dss_sync *s, struct plan *plan)
+{
+	bool changed = false;
+	int err = dss_conn_notified(s->conn, &changed);
+
+	if (err == DS_OK) {
+		plan->notified |= changed;
+		return;
+	}
+	if (err == DS_ERR_NOTFOUND) {
+		ds_log(DS_LOG_NOTICE, "%s ended the change notification (%s): "
+				      "asking every %llu s instead",
+		       s->status.server, dss_conn_text(s->conn),
+		       (unsigned long long)s->config.sync.interval);
+		s->status.notify = false;
+		dss_status_changed(s);
+		return;
+	}
+	ds_log(DS_LOG_NOTICE, "%s: %s", s->status.server,
+	       dss_conn_text(s->conn));
+	dss_dc_close(s);
+	plan->pull = ds_now_ms() + jitter(BACKOFF_FIRST_MS);
+}
+
+static int64_t earliest(const struct plan *plan)
+{
+	int64_t when = plan->pull;
+
+	if (plan->notified && plan->not_before < when)
+		when = plan->not_before;
+	return plan->locals < when ? plan->locals : when;
+}
+
+static void look_at_locals(struct dss_sync *s, struct plan *plan)
+{
+	plan->locals = ds_now_ms() + LOCALS_MS;
+	if (dss_publish_stale(s) && dss_pull_complete(s))
+		s->restage = true;
+}
+
+static void run(struct dss_sync *s)
+{
+	struct plan plan = { .pull = ds_now_ms() };
+
+	s->restage = dss_pull_complete(s);
+	while (!s->stop) {
+		int64_t now = ds_now_ms();
+
+		if (now >= plan.locals)
+			look_at_locals(s, &plan);
+		if (s->restage && now >= plan.not_before) {
+			s->restage = !publish(s) && !s->stop;
+			plan.not_before = ds_now_ms() + COALESCE_MS;
+			dss_status_state(s, DSS_IDLE, "up to date");
+		} else if (s->pull_ticket || now >= plan.pull ||
+			   (plan.notified && now >= plan.not_before)) {
+			work(s, &plan);
+		} else {
+			int64_t until = earliest(&plan);
+
+			if (s->restage && plan.not_before < until)
+				until = plan.not_before;
+			(void)!dss_wait(s, s->conn ? dss_conn_fd(s->conn) : -1,
+					false, until);
+			if (s->conn && !s->stop)
+				listen(s, &plan);
+		}
+	}
+}
+
+static int open_store(struct dss_sync *s)
+{
+	bool rebuilt = false;
+	int err = dss_store_open(STORE_DIR, &rebuilt, &s->store);
+
+	if (err) {
+		ds_log(DS_LOG_ERR, "%s: %s", STORE_DIR,
+		       err == DS_ERR_SYS ? strerror(errno) : ds_strerror(err));
+		return err;
+	}
+	if (rebuilt)
+		ds_log(DS_LOG_WARN, "%s was damaged or of another version: "
+				    "the mirror is loaded anew", STORE_DIR);
+	return DS_OK;
+}
+
+static int load_config(struct dss_sync *s)
+{
+	struct ds_problems problems = { 0 };
+	const char *unsupported;
+	int err = ds_config_load(DS_CONF_FILE, &s->config, &problems);
+
+	for (size_t i = 0; i < problems.count; i++)
+		ds_log(DS_LOG_ERR, "%s", problems.line[i]);
+	ds_problems_done(&problems);
+	if (err)
+		return err;
+	unsupported = dss_model_unsupported(&s->config);
+	if (unsupported) {
+		ds_log(DS_LOG_ERR, "%s: %s", DS_CONF_FILE, unsupported);
+		return DS_ERR_CONFIG;
+	}
+	return DS_OK;
+}
+
+int main(void)
+{
+	static struct dss_sync s = { .stage_dir = STAGE_DIR };
+	int err;
+
+	ds_log_init("dssync-sync", DS_LOG_INFO);
+	if (ds_privdrop_verify(DS_SYNC_USER) != 0)
+		return EXIT_FAILURE;
+	/* Whatever happens to the monitor, nobody is left behind. */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() == 1)
+		return EXIT_FAILURE;
+	(void)umask(077);
+	(void)signal(SIGPIPE, SIG_IGN);
+	/* Host names: dead name servers must not hold us up for long. */
+	(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 1);
+	if (load_config(&s) != 0)
+		return EXIT_FAILURE;
+	s.status.phase = "starting";
+	err = open_store(&s);
+	if (err == DS_OK)
+		err = dss_loop_init(&s);
+	if (err == DS_OK) {
+		dss_status_changed(&s);
+		run(&s);
+	}
+	dss_dc_close(&s);
+	dss_loop_done(&s);
+	dss_store_close(s.store);
+	free(s.ticket.ccache);
+	dss_status_done(&s.status);
+	ds_config_done(&s.config);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

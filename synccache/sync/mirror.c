@@ -1,0 +1,369 @@
+/*
+ * The changes of mirror.h.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "synccache/sync/mirror.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "synccache/sync/valve.h"
+
+int dss_guids_add(struct dss_guids *guids, const struct ds_guid *guid)
+{
+	if (guids->count == guids->cap) {
+		size_t cap = guids->cap ? guids->cap * 2 : 16;
+		struct ds_guid *list = reallocarray(guids->list, cap,
+						    sizeof(*list));
+
+		if (!list)
+			return DS_ERR_NOMEM;
+		guids->list = list;
+		guids->cap = cap;
+	}
+	guids->list[guids->count++] = *guid;
+	return DS_OK;
+}
+
+void dss_mirror_init(struct dss_mirror *m, struct dss_txn *txn, bool full)
+{
+	memset(m, 0, sizeof(*m));
+	m->txn = txn;
+	m->full = full;
+}
+
+void dss_mirror_done(struct dss_mirror *m)
+{
+	dss_map_done(&m->seen);
+	free(m->incomplete.list);
+	free(m->gone.list);
+	dss_arena_done(&m->keep);
+	dss_arena_done(&m->scratch);
+}
+
+/* *ret_new: it was not seen before. */
+static int see(struct dss_mirror *m, const struct ds_guid *guid, bool *ret_new)
+{
+	uint32_t found;
+	char *key;
+
+	*ret_new = !dss_map_find(&m->seen, guid->b, DS_GUID_LEN, &found);
+	if (!*ret_new)
+		return DS_OK;
+	key = dss_arena_strndup(&m->keep, (const char *)guid->b, DS_GUID_LEN);
+	return key ? dss_map_add(&m->seen, key, DS_GUID_LEN, 1, &found) :
+		     DS_ERR_NOMEM;
+}
+
+int dss_mirror_get(struct dss_mirror *m, const struct ds_guid *guid,
+		   struct dss_object *ret_obj)
+{
+	const uint8_t *data;
+	size_t len;
+	int err = dss_txn_get(m->txn, guid, &data, &len);
+
+	return err ? err : dss_object_decode(guid, data, len, ret_obj);
+}
+
+/* Stores the object unless it is there in this very form. */
+static int put(struct dss_mirror *m, const struct dss_object *obj)
+{
+	const uint8_t *data, *old;
+	size_t len, old_len;
+	int err = dss_object_encode(obj, &m->scratch, &data, &len);
+
+	if (err)
+		return err;
+	err = dss_txn_get(m->txn, &obj->guid, &old, &old_len);
+	if (err == DS_OK && old_len == len && memcmp(old, data, len) == 0)
+		return DS_OK;
+	if (err != DS_OK && err != DS_ERR_NOTFOUND)
+		return err;
+	m->changed++;
+	return dss_txn_put(m->txn, &obj->guid, data, len);
+}
+
+static int forget(struct dss_mirror *m, const struct ds_guid *guid)
+{
+	int err = dss_txn_del(m->txn, guid);
+
+	if (err == DS_OK)
+		m->changed++;
+	return err == DS_ERR_NOTFOUND ? DS_OK : err;
+}
+
+static bool is_deleted(const struct dss_entry *entry)
+{
+	const struct dss_attr *attr = dss_entry_find(entry, "isDeleted");
+	bool deleted = false;
+
+	return attr && attr->count == 1 &&
+	       dss_value_bool(&attr->values[0], &deleted) == DS_OK && deleted;
+}
+
+/* What is known of the object so far; blank if nothing that can be read. */
+static int load(struct dss_mirror *m, const struct ds_guid *guid, bool blank,
+		struct dss_object *ret_obj)
+{
+	int err = blank ? DS_ERR_NOTFOUND : dss_mirror_get(m, guid, ret_obj);
+
+	if (err == DS_ERR_NOTFOUND || err == DS_ERR_FORMAT) {
+		dss_object_init(ret_obj, guid);
+		err = DS_OK;
+	}
+	return err;
+}
+
+int dss_mirror_delta(struct dss_mirror *m, const struct dss_entry *entry)
+{
+	struct dss_object obj;
+	struct ds_guid guid;
+	bool fresh = false;
+	int err = DS_OK;
+
+	if (dss_entry_guid(entry, &guid) != 0) {
+		m->malformed++;
+		return DS_OK;
+	}
+	if (is_deleted(entry))
+		return dss_guids_add(&m->gone, &guid);
+	if (m->full)
+		err = see(m, &guid, &fresh);
+	dss_arena_reset(&m->scratch);
+	if (err == DS_OK)
+		err = load(m, &guid, m->full && fresh, &obj);
+	if (err)
+		return err;
+	obj.flags &= ~(uint32_t)DSS_OBJ_HELD;
+	err = dss_object_apply(&obj, entry, DSS_APPLY_DELTA, &m->scratch);
+	if (err)
+		return err;
+	if (obj.kind == DSS_KIND_OTHER)
+		return forget(m, &guid);
+	if (!dss_object_complete(&obj)) {
+		err = dss_guids_add(&m->incomplete, &guid);
+		if (err)
+			return err;
+	}
+	return put(m, &obj);
+}
+
+int dss_mirror_listed(struct dss_mirror *m, const struct dss_entry *entry)
+{
+	const struct dss_entry only_dn = { .dn = entry->dn };
+	struct dss_object obj;
+	struct ds_guid guid;
+	bool fresh;
+	int err;
+
+	if (dss_entry_guid(entry, &guid) != 0) {
+		m->malformed++;
+		return DS_OK;
+	}
+	err = see(m, &guid, &fresh);
+	if (err)
+		return err;
+	err = dss_mirror_get(m, &guid, &obj);
+	if (err == DS_ERR_NOTFOUND || err == DS_ERR_FORMAT)
+		return dss_guids_add(&m->incomplete, &guid);
+	if (err)
+		return err;
+	/* A renamed parent changes DNs without a word in DirSync. */
+	dss_arena_reset(&m->scratch);
+	obj.flags &= ~(uint32_t)DSS_OBJ_HELD;
+	err = dss_object_apply(&obj, &only_dn, DSS_APPLY_READ, &m->scratch);
+	return err ? err : put(m, &obj);
+}
+
+int dss_mirror_replace(struct dss_mirror *m, const struct dss_object *obj)
+{
+	bool fresh;
+	int err;
+
+	if (obj->kind != DSS_KIND_USER && obj->kind != DSS_KIND_GROUP)
+		return forget(m, &obj->guid);
+	err = see(m, &obj->guid, &fresh);
+	if (err)
+		return err;
+	dss_arena_reset(&m->scratch);
+	return put(m, obj);
+}
+
+int dss_mirror_join(struct dss_mirror *m, const struct ds_guid *member,
+		    const struct ds_guid *group)
+{
+	struct ds_guid one = *member;
+	struct dss_object obj;
+	int err = dss_mirror_get(m, group, &obj);
+
+	if (err == DS_ERR_NOTFOUND || err == DS_ERR_FORMAT)
+		return DS_OK; /* not mirrored, or read again anyway */
+	if (err || obj.kind != DSS_KIND_GROUP)
+		return err;
+	dss_arena_reset(&m->scratch);
+	err = dss_members_change(&obj, true, &one, 1, &m->scratch);
+	return err ? err : put(m, &obj);
+}
+
+static int visit_missing(void *arg, const struct ds_guid *guid,
+			 const uint8_t *data, size_t len)
+{
+	struct dss_mirror *m = arg;
+	uint32_t found;
+
+	(void)data;
+	(void)len;
+	if (dss_map_find(&m->seen, guid->b, DS_GUID_LEN, &found))
+		return DS_OK;
+	return dss_guids_add(&m->gone, guid);
+}
+
+int dss_mirror_missing(struct dss_mirror *m)
+{
+	return dss_txn_each(m->txn, visit_missing, m);
+}
+
+static int guid_order(const void *a, const void *b)
+{
+	return memcmp(a, b, DS_GUID_LEN);
+}
+
+struct sweep {
+	const struct dss_guids *dead; /* sorted */
+	struct dss_guids groups;      /* that have one of them as member */
+	size_t held; /* objects that were held before */
+};
+
+static int visit_sweep(void *arg, const struct ds_guid *guid,
+		       const uint8_t *data, size_t len)
+{
+	struct sweep *sweep = arg;
+	struct dss_object obj;
+
+	if (dss_object_decode(guid, data, len, &obj) != 0)
+		return DS_OK;
+	if (obj.flags & DSS_OBJ_HELD)
+		sweep->held++;
+	for (size_t i = 0; i < sweep->dead->count && obj.nmembers > 0; i++) {
+		if (bsearch(&sweep->dead->list[i], obj.members, obj.nmembers,
+			    sizeof(*obj.members), guid_order))
+			return dss_guids_add(&sweep->groups, guid);
+	}
+	return DS_OK;
+}
+
+/* Takes the dead out of the groups that list them. */
+static int unlink_dead(struct dss_mirror *m, const struct dss_guids *dead,
+		       const struct dss_guids *groups)
+{
+	for (size_t i = 0; i < groups->count; i++) {
+		struct dss_object obj;
+		int err = dss_mirror_get(m, &groups->list[i], &obj);
+
+		if (err == DS_ERR_NOTFOUND)
+			continue;
+		dss_arena_reset(&m->scratch);
+		if (err == DS_OK)
+			err = dss_members_change(&obj, false, dead->list,
+						 dead->count, &m->scratch);
+		if (err == DS_OK)
+			err = put(m, &obj);
+		if (err)
+			return err;
+	}
+	return DS_OK;
+}
+
+/* Keeps of `gone` what is stored, each once; not yet held ones are counted. */
+static int weed_gone(struct dss_mirror *m, size_t *ret_new)
+{
+	struct dss_guids *gone = &m->gone;
+	size_t kept = 0, fresh = 0;
+
+	if (gone->count > 0)
+		qsort(gone->list, gone->count, sizeof(*gone->list),
+		      guid_order);
+	for (size_t i = 0; i < gone->count; i++) {
+		struct dss_object obj;
+		int err;
+
+		if (kept > 0 &&
+		    ds_guid_equal(&gone->list[kept - 1], &gone->list[i]))
+			continue;
+		err = dss_mirror_get(m, &gone->list[i], &obj);
+		if (err == DS_ERR_NOTFOUND)
+			continue;
+		if (err != DS_OK && err != DS_ERR_FORMAT)
+			return err;
+		if (err == DS_ERR_FORMAT || !(obj.flags & DSS_OBJ_HELD))
+			fresh++;
+		gone->list[kept++] = gone->list[i];
+	}
+	gone->count = kept;
+	*ret_new = fresh;
+	return DS_OK;
+}
+
+static int hold(struct dss_mirror *m, const struct ds_guid *guid)
+{
+	struct dss_object obj;
+	int err = dss_mirror_get(m, guid, &obj);
+
+	if (err)
+		return err == DS_ERR_FORMAT ? forget(m, guid) : err;
+	dss_arena_reset(&m->scratch);
+	obj.flags |= DSS_OBJ_HELD;
+	return put(m, &obj);
+}
+
+/* Deletes those of `gone` that are not held, or all of them. */
+static int drop(struct dss_mirror *m, bool all, const struct dss_guids *groups,
+		size_t *ret_dropped)
+{
+	struct dss_guids *gone = &m->gone;
+	size_t dropped = 0;
+
+	for (size_t i = 0; i < gone->count; i++) {
+		struct dss_object obj;
+		int err = dss_mirror_get(m, &gone->list[i], &obj);
+
+		if (err == DS_OK && (obj.flags & DSS_OBJ_HELD) && !all)
+			continue;
+		err = forget(m, &gone->list[i]);
+		if (err)
+			return err;
+		gone->list[dropped++] = gone->list[i];
+	}
+	gone->count = dropped;
+	*ret_dropped = dropped;
+	return unlink_dead(m, gone, groups);
+}
+
+int dss_mirror_drop(struct dss_mirror *m, uint64_t max_percent, bool accept,
+		    size_t *ret_dropped, size_t *ret_held)
+{
+	struct sweep sweep = { .dead = &m->gone };
+	size_t total = 0, fresh = 0, dropped = 0, held = 0;
+	int err = weed_gone(m, &fresh);
+
+	if (err == DS_OK)
+		err = dss_txn_each(m->txn, visit_sweep, &sweep);
+	if (err == DS_OK)
+		err = dss_txn_count(m->txn, &total);
+	if (err == DS_OK &&
+	    (accept || dss_valve_allows(fresh, total - sweep.held,
+					max_percent))) {
+		err = drop(m, accept, &sweep.groups, &dropped);
+	} else if (err == DS_OK) {
+		for (size_t i = 0; i < m->gone.count && err == DS_OK; i++)
+			err = hold(m, &m->gone.list[i]);
+		held = fresh;
+	}
+	free(sweep.groups.list);
+	if (err)
+		return err;
+	*ret_dropped = dropped;
+	*ret_held = held;
+	return DS_OK;
+}

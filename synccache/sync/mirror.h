@@ -1,0 +1,66 @@
+/*
+ * Changes to the stored objects inside one transaction: what a pull is made
+ * of.  No LDAP here: entries come in, from a server or from a test.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef DSS_MIRROR_H
+#define DSS_MIRROR_H
+
+#include "synccache/sync/map.h"
+#include "synccache/sync/object.h"
+#include "synccache/sync/store.h"
+
+struct dss_guids {
+	struct ds_guid *list;
+	size_t count, cap;
+};
+DS_MUST_CHECK int dss_guids_add(struct dss_guids *guids,
+				const struct ds_guid *guid);
+
+struct dss_mirror {
+	struct dss_txn *txn; /* borrowed */
+	bool full;	     /* a first load: every object starts blank */
+	uint64_t changed;    /* objects whose stored form is now another */
+	uint64_t malformed;  /* entries without a usable objectGUID */
+	struct dss_map seen; /* GUIDs that this load or listing showed */
+	struct dss_guids incomplete; /* to be read again as a whole */
+	struct dss_guids gone;	     /* said to be deleted */
+	struct dss_arena keep;	     /* keys of `seen` */
+	struct dss_arena scratch;    /* of one entry */
+};
+
+void dss_mirror_init(struct dss_mirror *m, struct dss_txn *txn, bool full);
+void dss_mirror_done(struct dss_mirror *m);
+
+/* An entry of a DirSync reply.  Store errors and DS_ERR_NOMEM only. */
+DS_MUST_CHECK int dss_mirror_delta(struct dss_mirror *m,
+				   const struct dss_entry *entry);
+/* An entry of a listing (objectGUID and DN): notes that it is there. */
+DS_MUST_CHECK int dss_mirror_listed(struct dss_mirror *m,
+				    const struct dss_entry *entry);
+/* The whole object as read; what was stored of it before is replaced. */
+DS_MUST_CHECK int dss_mirror_replace(struct dss_mirror *m,
+				     const struct dss_object *obj);
+/* Adds one membership that a member's memberOf tells of. */
+DS_MUST_CHECK int dss_mirror_join(struct dss_mirror *m,
+				  const struct ds_guid *member,
+				  const struct ds_guid *group);
+/* DS_ERR_NOTFOUND, or the object, borrowed until the next change. */
+DS_MUST_CHECK int dss_mirror_get(struct dss_mirror *m,
+				 const struct ds_guid *guid,
+				 struct dss_object *ret_obj);
+
+/* Adds every stored object that `seen` lacks to `gone`. */
+DS_MUST_CHECK int dss_mirror_missing(struct dss_mirror *m);
+
+/*
+ * Deletes what is in `gone`, with their memberships, as far as the safety
+ * valve lets it; the others are held.  `accept` opens the valve, also for
+ * what was held before.
+ */
+DS_MUST_CHECK int dss_mirror_drop(struct dss_mirror *m, uint64_t max_percent,
+				  bool accept, size_t *ret_dropped,
+				  size_t *ret_held);
+
+#endif

@@ -1,0 +1,314 @@
+/*
+ * The model's frame: order by age, ids, notes.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "synccache/sync/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/idmap.h"
+#include "synccache/sync/fields.h"
+#include "synccache/sync/model_impl.h"
+
+#define GROUP_SECURITY 0x80000000u /* MS-ADTS 2.2.12 */
+#define UAC_DISABLED 0x2u	   /* MS-ADTS 2.2.16 */
+#define BUILTIN 32u
+/* Where the managed domain keeps what it synchronizes. */
+#define TENANT_OU "OU=AADDC Users,"
+
+/* An object whose age is unknown is the newest: it takes nothing away. */
+static uint64_t age(const struct dss_object *obj)
+{
+	return obj->present & DSS_F_CREATED ? obj->created : UINT64_MAX;
+}
+
+static int node_order(const void *a, const void *b)
+{
+	const struct dss_object *x = ((const struct dss_node *)a)->obj;
+	const struct dss_object *y = ((const struct dss_node *)b)->obj;
+
+	if (age(x) != age(y))
+		return age(x) < age(y) ? -1 : 1;
+	return memcmp(x->guid.b, y->guid.b, DS_GUID_LEN);
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t sl = strlen(s), el = strlen(end);
+
+	return sl >= el && strcasecmp(s + sl - el, end) == 0;
+}
+
+/* True if dn is base or lies below it. */
+static bool dn_below(const char *dn, const char *base)
+{
+	size_t dl = strlen(dn), bl = strlen(base);
+
+	return ends_with(dn, base) &&
+	       (dl == bl || dn[dl - bl - 1] == ',');
+}
+
+static bool in_scope(const struct dss_facts *facts,
+		     const struct dss_object *obj)
+{
+	const struct ds_config *config = facts->config;
+	bool onprem = obj->nhistory > 0;
+	bool below = !config->sync.bases[0];
+
+	for (char **base = config->sync.bases; *base && !below; base++)
+		below = dn_below(obj->dn, *base);
+	if (config->sync.origin == DS_ORIGIN_CLOUD && onprem)
+		return false;
+	if (config->sync.origin == DS_ORIGIN_ONPREM && !onprem)
+		return false;
+	return below;
+}
+
+static bool is_security_group(const struct dss_object *obj)
+{
+	return obj->kind == DSS_KIND_GROUP &&
+	       (obj->group_type & GROUP_SECURITY) &&
+	       !(obj->sid.authority == 5 && obj->sid.count >= 1 &&
+		 obj->sid.sub[0] == BUILTIN);
+}
+
+uint32_t dss_identity_flags(const struct dss_facts *facts,
+			    const struct dss_object *obj)
+{
+	const char *ou = strcasestr(obj->dn, TENANT_OU);
+	uint32_t flags = 0;
+
+	if (obj->nickname[0] && strcasecmp(obj->nickname, obj->sam) != 0)
+		flags |= DS_ID_GENERATED;
+	if (obj->nhistory > 0)
+		flags |= DS_ID_ONPREM;
+	if (obj->kind == DSS_KIND_USER && (obj->uac & UAC_DISABLED))
+		flags |= DS_ID_DISABLED;
+	if (!ou || strcasecmp(ou + strlen(TENANT_OU), facts->base_dn) != 0)
+		flags |= DS_ID_CUSTOM_OU;
+	return flags;
+}
+
+int dss_note(struct dss_build *b, const struct dss_node *node,
+	     enum ds_withheld reason, const char *name, const char *detail)
+{
+	struct dss_model *model = b->model;
+	struct ds_snap_note *note;
+
+	if (!detail)
+		return DS_ERR_NOMEM;
+	if (model->nnotes == b->notes_cap) {
+		size_t cap = b->notes_cap ? b->notes_cap * 2 : 16;
+		struct ds_snap_note *more = dss_arena_alloc(
+			dss_build_arena(b), cap, sizeof(*more));
+
+		if (!more)
+			return DS_ERR_NOMEM;
+		if (model->nnotes > 0)
+			memcpy(more, model->notes,
+			       model->nnotes * sizeof(*more));
+		model->notes = more;
+		b->notes_cap = cap;
+	}
+	note = &model->notes[model->nnotes++];
+	note->reason = reason;
+	note->group = node->obj->kind == DSS_KIND_GROUP;
+	note->guid = node->obj->guid;
+	note->name = name && name[0] ? name : node->obj->dn;
+	note->detail = detail;
+	return DS_OK;
+}
+
+int dss_note_conflict(struct dss_build *b, const struct dss_node *node,
+		      enum ds_withheld reason, const char *name,
+		      uint32_t winner)
+{
+	const struct dss_object *other = b->nodes[winner].obj;
+	const char *what = reason == DS_WH_ID_CONFLICT ? "id" : "name";
+	char guid[DS_GUID_STR_MAX];
+
+	return dss_note(b, node, reason, name,
+			dss_arena_printf(dss_build_arena(b),
+					 "the older object \"%s\" (objectGUID "
+					 "%s) has the %s",
+					 other->sam,
+					 ds_guid_to_str(&other->guid, guid),
+					 what));
+}
+
+int dss_map_id(const struct dss_facts *facts, const struct ds_sid *sid,
+	       uint32_t *ret_id)
+{
+	const struct ds_config *config = facts->config;
+	uint32_t min = config->identity.id_range.min;
+	uint32_t max = config->identity.id_range.max;
+	struct ds_sid domain;
+	uint32_t rid;
+
+	if (ds_sid_split(sid, &domain, &rid) != 0 ||
+	    !ds_sid_equal(&domain, &facts->domain_sid))
+		return DS_ERR_FORMAT;
+	if (config->identity.id_mapping == DS_IDMAP_RID)
+		return ds_idmap_rid(sid, min, max, ret_id);
+	return ds_idmap_sid(sid, min, max, ret_id);
+}
+
+/* The reader's own rule, so that nothing is published that it refuses. */
+static bool id_ok(const struct dss_facts *facts, uint32_t id)
+{
+	struct ds_snap reader = { .base = NULL };
+
+	reader.stamp.id_min = facts->config->identity.id_range.min;
+	reader.stamp.id_max = facts->config->identity.id_range.max;
+	return ds_snap_id_ok(&reader, id);
+}
+
+/* Why the id may not be published; 0: it may. */
+static int id_refused(const struct dss_facts *facts, uint32_t id)
+{
+	if (!id_ok(facts, id))
+		return DS_WH_ID_RANGE;
+	return dss_locals_has_id(facts->locals, id) ? DS_WH_LOCAL_ID : 0;
+}
+
+static int note_id(struct dss_build *b, const struct dss_node *node,
+		   enum ds_withheld reason)
+{
+	struct dss_arena *arena = dss_build_arena(b);
+	const char *text =
+		reason == DS_WH_MALFORMED ?
+			dss_arena_printf(arena, "its SID is missing or not "
+						"one of this domain") :
+		reason == DS_WH_LOCAL_ID ?
+			dss_arena_printf(arena,
+					 "the id %u is in the local passwd or "
+					 "group file", node->id) :
+			dss_arena_printf(arena, "its id falls outside "
+						"id_range or into a range "
+						"reserved for the system");
+
+	return dss_note(b, node, reason, node->sam, text);
+}
+
+int dss_claim_id(struct dss_build *b, struct dss_map *ids,
+		 struct dss_node *node, bool report)
+{
+	uint32_t self = (uint32_t)(node - b->nodes), owner = self;
+	int err = dss_map_id(b->facts, &node->obj->sid, &node->id);
+	int reason;
+
+	if (err != DS_OK) {
+		reason = err == DS_ERR_RANGE ? DS_WH_ID_RANGE :
+					       DS_WH_MALFORMED;
+		return report ? note_id(b, node, reason) : DS_OK;
+	}
+	err = dss_map_add(ids, &node->id, sizeof(node->id), self, &owner);
+	if (err)
+		return err;
+	if (owner != self)
+		return report ? dss_note_conflict(b, node, DS_WH_ID_CONFLICT,
+						  node->sam, owner) :
+				DS_OK;
+	node->has_id = true;
+	reason = id_refused(b->facts, node->id);
+	node->usable = reason == 0;
+	return reason && report ? note_id(b, node, reason) : DS_OK;
+}
+
+static int make_nodes(struct dss_build *b, const struct dss_object *objs)
+{
+	b->nodes = dss_arena_alloc(dss_build_arena(b), b->count,
+				   sizeof(*b->nodes));
+	if (!b->nodes)
+		return DS_ERR_NOMEM;
+	for (size_t i = 0; i < b->count; i++)
+		b->nodes[i].obj = &objs[i];
+	if (b->count > 1)
+		qsort(b->nodes, b->count, sizeof(*b->nodes), node_order);
+	for (size_t i = 0; i < b->count; i++) {
+		struct dss_node *node = &b->nodes[i];
+
+		node->security = is_security_group(node->obj);
+		node->in_scope = in_scope(b->facts, node->obj);
+		node->primary = node->published = DSS_NO_NODE;
+		node->sam = dss_fold(dss_build_arena(b), node->obj->sam);
+		if (!node->sam)
+			return DS_ERR_NOMEM;
+	}
+	return DS_OK;
+}
+
+/* What the valve keeps: published still, and reported. */
+static int note_held(struct dss_build *b)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		const struct dss_node *node = &b->nodes[i];
+		int err;
+
+		if (!(node->obj->flags & DSS_OBJ_HELD))
+			continue;
+		err = dss_note(b, node, DS_WH_HELD_BACK, node->sam,
+			       "gone from the directory together with too many "
+			       "others: kept until it shows up again or the "
+			       "deletions are accepted");
+		if (err)
+			return err;
+	}
+	return DS_OK;
+}
+
+int dss_model_build(const struct dss_object *objs, size_t count,
+		    const struct dss_facts *facts, struct dss_model *ret_model)
+{
+	struct dss_model model = { 0 };
+	struct dss_build b = { .facts = facts, .count = count,
+			       .model = &model };
+	int err;
+
+	if (count > INT32_MAX)
+		return DS_ERR_LIMIT;
+	err = make_nodes(&b, objs);
+	if (err == DS_OK)
+		err = dss_build_group_ids(&b);
+	if (err == DS_OK)
+		err = dss_build_users(&b);
+	if (err == DS_OK)
+		err = dss_build_groups(&b);
+	if (err == DS_OK)
+		err = dss_build_members(&b);
+	if (err == DS_OK)
+		err = note_held(&b);
+	dss_map_done(&b.names);
+	dss_map_done(&b.user_sams);
+	dss_map_done(&b.group_sams);
+	dss_map_done(&b.uids);
+	dss_map_done(&b.gids);
+	if (err)
+		dss_model_done(&model);
+	else
+		*ret_model = model;
+	return err;
+}
+
+void dss_model_done(struct dss_model *model)
+{
+	dss_arena_done(&model->arena);
+	memset(model, 0, sizeof(*model));
+}
+
+const char *dss_model_unsupported(const struct ds_config *config)
+{
+	if (config->identity.id_mapping != DS_IDMAP_SID &&
+	    config->identity.id_mapping != DS_IDMAP_RID)
+		return "id_mapping: only sid and rid are available yet";
+	if (config->domain.transport != DS_TRANSPORT_GSSAPI)
+		return "transport: only gssapi is available yet";
+	if (config->sync.groups[0])
+		return "sync.groups: not available yet; leave it out";
+	if (config->identity.space_replacement[0])
+		return "space_replacement: not available yet; leave it out";
+	return NULL;
+}

@@ -1,0 +1,73 @@
+/*
+ * From the mirror to what is published: who gets which name and id, who is
+ * withheld and why, who is in which group.  Pure: no LDAP, no database, no
+ * clock; the same objects in any order give the same result.
+ *
+ * Rules are DESIGN "Names", "Ids" and "What must always hold".
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef DSS_MODEL_H
+#define DSS_MODEL_H
+
+#include "lib/config.h"
+#include "lib/snapshot.h"
+#include "synccache/sync/arena.h"
+#include "synccache/sync/locals.h"
+#include "synccache/sync/object.h"
+
+/* What is known besides the objects; borrowed while building. */
+struct dss_facts {
+	const struct ds_config *config;
+	const struct dss_locals *locals;
+	struct ds_sid domain_sid;
+	const char *netbios;
+	const char *base_dn; /* the domain's naming context */
+};
+
+struct dss_model_user {
+	const struct dss_object *obj;
+	const char *name, *gecos, *home, *shell;
+	const char *key_upn, *key_sam; /* NULL: not to be found so */
+	uint32_t uid, gid;
+	const uint32_t *gids; /* rising, without gid */
+	uint32_t ngids;
+	uint32_t flags; /* enum ds_identity_flags */
+};
+
+struct dss_model_group {
+	const struct dss_object *obj;
+	const char *name;
+	const char *key_sam;
+	uint32_t gid;
+	const uint32_t *members; /* indices of users, rising */
+	uint32_t nmembers;
+	uint32_t flags;
+};
+
+struct dss_model {
+	struct dss_model_user *users;
+	size_t nusers;
+	struct dss_model_group *groups;
+	size_t ngroups;
+	struct ds_snap_note *notes;
+	size_t nnotes;
+	struct dss_arena arena; /* owns it all but the objects */
+};
+
+/*
+ * The objects stay borrowed by the result.  DS_ERR_NOMEM, or DS_ERR_LIMIT
+ * above 2^31 objects.
+ */
+DS_MUST_CHECK int dss_model_build(const struct dss_object *objs, size_t count,
+				  const struct dss_facts *facts,
+				  struct dss_model *ret_model);
+void dss_model_done(struct dss_model *model);
+
+/*
+ * A key of the configuration that this release does not carry out yet, as one
+ * line for a person; NULL: none.  To be refused at start, not ignored.
+ */
+const char *dss_model_unsupported(const struct ds_config *config);
+
+#endif

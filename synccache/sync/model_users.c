@@ -1,0 +1,252 @@
+/*
+ * Which users are published, and under which name.
+ *
+ * A user claims up to three names: the UPN, the implicit sam@dnsdomain, and
+ * the sAMAccountName.  Objects claim in the order of their age, also those
+ * that are then withheld: a name must not change hands because its owner has
+ * another fault.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "synccache/sync/model_impl.h"
+
+#include <string.h>
+
+#include "lib/resolve.h"
+#include "synccache/sync/fields.h"
+
+/* userAccountControl, MS-ADTS 2.2.16. */
+#define UAC_NORMAL 0x200u
+#define UAC_TRUSTS 0x3800u /* interdomain, workstation, server */
+
+#define ESSENTIAL                                                         \
+	(DSS_F_SID | DSS_F_SAM | DSS_F_UPN | DSS_F_UAC | DSS_F_PRIMARY | \
+	 DSS_F_CREATED | DSS_F_EXPIRES | DSS_F_PWD_SET)
+
+/* A person's or service's account: computers and trusts never are. */
+static bool is_user(const struct dss_object *obj)
+{
+	if (obj->kind != DSS_KIND_USER)
+		return false;
+	if (!(obj->present & DSS_F_UAC))
+		return true; /* reported as malformed */
+	return (obj->uac & UAC_NORMAL) && !(obj->uac & UAC_TRUSTS);
+}
+
+static int fold_claims(struct dss_build *b, struct dss_node *node)
+{
+	struct dss_arena *arena = dss_build_arena(b);
+
+	if (node->obj->upn[0]) {
+		node->upn = dss_fold(arena, node->obj->upn);
+		if (!node->upn)
+			return DS_ERR_NOMEM;
+	}
+	if (!ds_sam_ok(node->sam))
+		return DS_OK;
+	node->implicit = dss_arena_printf(arena, "%s@%s", node->sam,
+					  b->facts->config->domain.name);
+	return node->implicit ? DS_OK : DS_ERR_NOMEM;
+}
+
+/* Claims a name; *ret_owner is whose it is. */
+static int claim(struct dss_map *map, const char *name, uint32_t self,
+		 uint32_t *ret_owner)
+{
+	*ret_owner = self;
+	return name ? dss_map_add(map, name, strlen(name), self, ret_owner) :
+		      DS_OK;
+}
+
+struct owners {
+	uint32_t upn, implicit, sam;
+};
+
+static int claim_names(struct dss_build *b, struct dss_node *node,
+		       struct owners *o)
+{
+	uint32_t self = (uint32_t)(node - b->nodes);
+	int err = fold_claims(b, node);
+
+	if (err == DS_OK)
+		err = claim(&b->names, node->upn, self, &o->upn);
+	if (err == DS_OK)
+		err = claim(&b->names, node->implicit, self, &o->implicit);
+	if (err == DS_OK)
+		err = claim(&b->user_sams, node->implicit ? node->sam : NULL,
+			    self, &o->sam);
+	return err;
+}
+
+/* pw_name; NULL: the object has none that could be published. */
+static const char *canonical(const struct dss_build *b,
+			     const struct dss_node *node)
+{
+	const char *name = node->upn ? node->upn : node->implicit;
+
+	if (b->facts->config->identity.name_format == DS_FORMAT_SAM)
+		return node->implicit ? node->sam : NULL;
+	if (!name || !ds_name_ok(name) || !strchr(name, '@'))
+		return NULL;
+	return name;
+}
+
+/* Bare names are an opt-in: nothing that could mean somebody local. */
+static bool bare_refused(const struct dss_build *b, const char *name)
+{
+	return !ds_bare_ok(name) ||
+	       dss_in_list(name, b->facts->config->identity.reserved_names) ||
+	       dss_locals_has_name(b->facts->locals, name);
+}
+
+/*
+ * Notes why the node's names keep it from being published, if they do;
+ * *ret_ok says so.
+ */
+static int check_names(struct dss_build *b, const struct dss_node *node,
+		       const struct owners *o, bool *ret_ok)
+{
+	uint32_t self = (uint32_t)(node - b->nodes);
+	const char *name = canonical(b, node);
+	const char *wanted = node->upn ? node->upn : node->sam;
+	uint32_t owner;
+
+	*ret_ok = false;
+	if (!name)
+		return dss_note(b, node, DS_WH_NAME_SYNTAX, wanted,
+				"the name holds characters that no name may "
+				"have here, or is too long");
+	if (b->facts->config->identity.name_format == DS_FORMAT_SAM &&
+	    bare_refused(b, name))
+		return dss_note(b, node, DS_WH_NAME_SYNTAX, name,
+				"a reserved or local name, or one that could "
+				"be taken for a number, is never published "
+				"without its domain");
+	/* The UPN must be its own; so must whatever it is published as. */
+	owner = node->upn ? o->upn : o->implicit;
+	if (owner == self)
+		owner = o->sam;
+	if (owner != self)
+		return dss_note_conflict(b, node, DS_WH_NAME_CONFLICT, wanted,
+					 owner);
+	*ret_ok = true;
+	return DS_OK;
+}
+
+static int note_malformed(struct dss_build *b, const struct dss_node *node)
+{
+	return dss_note(b, node, DS_WH_MALFORMED,
+			node->upn ? node->upn : node->sam,
+			"an attribute that decides who it is or whether it "
+			"may log in is missing or breaks its format");
+}
+
+/*
+ * pw_gid and its group.  An account whose primary group may not be published
+ * as a gid (a local one's, reserved) is withheld with it.
+ */
+static int find_primary(struct dss_build *b, struct dss_node *node,
+			uint32_t *ret_gid, bool *ret_ok)
+{
+	struct ds_sid sid;
+	uint32_t group = DSS_NO_NODE;
+
+	*ret_ok = false;
+	if (ds_sid_join(&b->facts->domain_sid, node->obj->primary_rid, &sid) ||
+	    dss_map_id(b->facts, &sid, ret_gid) != 0 ||
+	    !dss_map_find(&b->gids, ret_gid, sizeof(*ret_gid), &group) ||
+	    !b->nodes[group].usable)
+		return dss_note(b, node, DS_WH_FIELD,
+				node->upn ? node->upn : node->sam,
+				"its primary group is unknown or cannot be "
+				"published");
+	node->primary = group;
+	b->nodes[group].wanted = true;
+	*ret_ok = true;
+	return DS_OK;
+}
+
+static int make_fields(struct dss_build *b, const struct dss_node *node,
+		       struct dss_model_user *user, bool *ret_ok)
+{
+	const struct ds_config *config = b->facts->config;
+	const struct dss_home with = { user->name, config->domain.name,
+				       b->facts->netbios, node->id };
+	int err = dss_home_expand(dss_build_arena(b), config->identity.home,
+				  &with, &user->home);
+
+	*ret_ok = false;
+	if (err == DS_ERR_FORMAT)
+		return dss_note(b, node, DS_WH_FIELD, user->name,
+				"the home template does not give a plain "
+				"absolute path for this name");
+	if (err)
+		return err;
+	user->gecos = dss_gecos(dss_build_arena(b), node->obj->display);
+	if (!user->gecos)
+		return DS_ERR_NOMEM;
+	user->shell = config->identity.shell;
+	*ret_ok = true;
+	return DS_OK;
+}
+
+static int publish_user(struct dss_build *b, struct dss_node *node)
+{
+	struct dss_model *model = b->model;
+	struct dss_model_user *user = &model->users[model->nusers];
+	bool ok;
+	int err;
+
+	user->obj = node->obj;
+	user->name = canonical(b, node);
+	user->uid = node->id;
+	user->key_upn = node->upn && ds_name_ok(node->upn) ? node->upn : NULL;
+	user->key_sam = node->implicit ? node->sam : NULL;
+	user->flags = dss_identity_flags(b->facts, node->obj);
+	err = find_primary(b, node, &user->gid, &ok);
+	if (err == DS_OK && ok)
+		err = make_fields(b, node, user, &ok);
+	if (err == DS_OK && ok)
+		node->published = (uint32_t)model->nusers++;
+	return err;
+}
+
+static int consider(struct dss_build *b, struct dss_node *node)
+{
+	struct owners owners;
+	bool ok;
+	int err = claim_names(b, node, &owners);
+
+	if (err)
+		return err;
+	if ((node->obj->malformed & ESSENTIAL) ||
+	    (node->obj->present & (DSS_F_UAC | DSS_F_PRIMARY | DSS_F_SAM)) !=
+		    (DSS_F_UAC | DSS_F_PRIMARY | DSS_F_SAM))
+		return note_malformed(b, node);
+	err = dss_claim_id(b, &b->uids, node, true);
+	if (err || !node->usable)
+		return err;
+	err = check_names(b, node, &owners, &ok);
+	if (err || !ok)
+		return err;
+	return publish_user(b, node);
+}
+
+int dss_build_users(struct dss_build *b)
+{
+	b->model->users = dss_arena_alloc(dss_build_arena(b), b->count,
+					  sizeof(*b->model->users));
+	if (!b->model->users)
+		return DS_ERR_NOMEM;
+	for (size_t i = 0; i < b->count; i++) {
+		struct dss_node *node = &b->nodes[i];
+		int err;
+
+		if (!is_user(node->obj) || !node->in_scope)
+			continue;
+		err = consider(b, node);
+		if (err)
+			return err;
+	}
+	return DS_OK;
+}

@@ -1,0 +1,115 @@
+/*
+ * A directory object as the store keeps it: what entries said about it so far,
+ * checked for form, and nothing decided.  Pure: no LDAP, no database.
+ *
+ * A decoded object borrows from the bytes it was decoded from, an applied one
+ * also from the entry and the arena: encode it before they go.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef DSS_OBJECT_H
+#define DSS_OBJECT_H
+
+#include "lib/sid.h"
+#include "synccache/sync/arena.h"
+#include "synccache/sync/entry.h"
+
+enum dss_kind {
+	DSS_KIND_NONE = 0, /* objectClass not seen */
+	DSS_KIND_USER = 1,
+	DSS_KIND_GROUP = 2,
+	DSS_KIND_OTHER = 3, /* computers and whatever else */
+};
+
+/* Bits of `present` and `malformed`: one an attribute. */
+enum dss_field {
+	DSS_F_CLASS = 1 << 0,
+	DSS_F_SID = 1 << 1,
+	DSS_F_SAM = 1 << 2,
+	DSS_F_UPN = 1 << 3,
+	DSS_F_UAC = 1 << 4,
+	DSS_F_GROUP_TYPE = 1 << 5,
+	DSS_F_PRIMARY = 1 << 6,
+	DSS_F_CREATED = 1 << 7,
+	DSS_F_EXPIRES = 1 << 8,
+	DSS_F_PWD_SET = 1 << 9,
+	DSS_F_DISPLAY = 1 << 10,
+	DSS_F_NICKNAME = 1 << 11,
+	DSS_F_OBJECT_ID = 1 << 12,
+	DSS_F_LEGACY_ID = 1 << 13,
+	DSS_F_MAIL = 1 << 14,
+	DSS_F_MEMBER = 1 << 15,
+	DSS_F_HISTORY = 1 << 16,
+};
+
+enum dss_object_flags {
+	DSS_OBJ_HELD = 1 << 0, /* gone from the directory, kept by the valve */
+};
+
+struct dss_object {
+	struct ds_guid guid;
+	uint32_t kind;	    /* enum dss_kind */
+	uint32_t flags;	    /* enum dss_object_flags */
+	uint32_t present;   /* enum dss_field: has a value */
+	uint32_t malformed; /* enum dss_field: the last value was refused */
+	uint32_t uac;
+	uint32_t group_type;
+	uint32_t primary_rid;
+	uint64_t created;     /* epoch seconds */
+	uint64_t expires;     /* FILETIME */
+	uint64_t pwd_last_set; /* FILETIME */
+	struct ds_sid sid;
+	const char *dn, *sam, *upn, *display, *nickname, *object_id,
+		*legacy_id, *mail; /* never NULL; "" none */
+	const struct ds_guid *members; /* sorted, unique */
+	size_t nmembers;
+	const uint8_t *history; /* blobs (lib/buf.h) of binary SIDs */
+	size_t history_len;
+	uint32_t nhistory;
+};
+
+/* The attributes to ask for, NULL-terminated; constant. */
+const char *const *dss_object_attributes(void);
+
+void dss_object_init(struct dss_object *obj, const struct ds_guid *guid);
+
+/* How "member;range=a-b" is to be read. */
+enum dss_apply {
+	DSS_APPLY_DELTA, /* DirSync: 1-1 was added, 0-0 was removed */
+	DSS_APPLY_READ,	 /* a search: a slice of all values */
+};
+
+/*
+ * Takes over what the entry says: its DN, and each attribute it carries; one
+ * without values is cleared; others stay.  A value that breaks its format
+ * counts as absent and sets its bit in `malformed`.  DS_ERR_NOMEM only.
+ */
+DS_MUST_CHECK int dss_object_apply(struct dss_object *obj,
+				   const struct dss_entry *entry,
+				   enum dss_apply how,
+				   struct dss_arena *arena);
+
+/* Adds (or removes) members; pure set operations.  DS_ERR_NOMEM. */
+DS_MUST_CHECK int dss_members_change(struct dss_object *obj, bool add,
+				     struct ds_guid *guids, size_t count,
+				     struct dss_arena *arena);
+
+/*
+ * True if what a user or group cannot be without has been seen, even if
+ * malformed: else the object is to be read again as a whole.
+ */
+bool dss_object_complete(const struct dss_object *obj);
+
+/*
+ * The stored form; *ret_data is from the arena.  DS_ERR_NOMEM, or
+ * DS_ERR_LIMIT (more members than fit).
+ */
+DS_MUST_CHECK int dss_object_encode(const struct dss_object *obj,
+				    struct dss_arena *arena,
+				    const uint8_t **ret_data, size_t *ret_len);
+/* DS_ERR_FORMAT for anything that dss_object_encode() did not write. */
+DS_MUST_CHECK int dss_object_decode(const struct ds_guid *guid,
+				    const void *data, size_t len,
+				    struct dss_object *ret_obj);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * Which domain controllers there are: DNS SRV records (RFC 2782).  They are
+ * hints; who is a domain controller is proven by the KDC later.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef DSS_SRV_H
+#define DSS_SRV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+
+#define DSS_SRV_MAX 64 /* records that are looked at */
+
+struct dss_srv {
+	uint16_t priority, weight, port;
+	char host[256]; /* lower case, without the final dot */
+};
+
+/*
+ * The SRV records of a DNS answer (RFC 1035), at most DSS_SRV_MAX, into
+ * ret_list.  Records that break their format, or whose target is ".", are
+ * left out.  DS_ERR_FORMAT: not an answer at all.  Pure.
+ */
+DS_MUST_CHECK int dss_srv_parse(const uint8_t *msg, size_t len,
+				struct dss_srv *ret_list, size_t *ret_count);
+
+/*
+ * Puts them in the order in which to try them: by priority, inside one by a
+ * draw among the weights.  random(arg, n) returns 0 .. n - 1.
+ */
+void dss_srv_order(struct dss_srv *list, size_t count,
+		   uint32_t (*random)(void *arg, uint32_t n), void *arg);
+
+/* True if host is a name below the DNS domain; any case. */
+bool dss_host_in_domain(const char *host, const char *domain);
+
+/*
+ * Asks DNS for the domain's controllers, in the order in which to try them.
+ * Blocks for a few seconds at most.  DS_ERR_UNAVAIL: no answer;
+ * DS_ERR_NOTFOUND: none registered.
+ */
+DS_MUST_CHECK int dss_srv_lookup(const char *domain, struct dss_srv *ret_list,
+				 size_t *ret_count);
+
+#endif

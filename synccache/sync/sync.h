@@ -1,0 +1,156 @@
+/*
+ * dssync-sync: the state that its parts share.
+ *
+ * The program is one line of control: main.c decides what is next (pull,
+ * publish, wait), and whatever has to wait does so in dss_wait(), which serves
+ * the channels and timers meanwhile.  Handlers of messages only note what was
+ * asked; nothing re-enters.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef DSS_SYNC_H
+#define DSS_SYNC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/config.h"
+#include "lib/proto.h"
+#include "lib/sid.h"
+#include "synccache/sync/conn.h"
+#include "synccache/sync/store.h"
+
+struct event;
+struct event_base;
+
+#define DSS_TEXT 1024 /* bytes of an error text */
+#define DSS_HELD_SHOWN 50
+
+enum dss_state {
+	DSS_IDLE,
+	DSS_CONNECTING,
+	DSS_PULLING,
+	DSS_PUBLISHING,
+	DSS_WAITING, /* backing off after a failure */
+};
+
+/* What `dssyncctl status` shows of this process. */
+struct dss_status {
+	enum dss_state state;
+	const char *phase; /* constant text */
+	char server[256];
+	uint64_t done, failed; /* tickets */
+	uint64_t objects, users, groups, withheld;
+	uint64_t progress, expected; /* objects of the current pull */
+	int64_t progress_since; /* ds_now_ms() */
+	uint64_t last_pull, last_change, next_try; /* epoch seconds; 0 never */
+	char last_error[DSS_TEXT];
+	uint64_t generation;
+	char *held[DSS_HELD_SHOWN];
+	size_t nheld; /* all of them, shown or not */
+	bool notify;
+};
+
+/* auth's answer to DC_TICKET. */
+struct dss_ticket {
+	uint32_t seq; /* of the request that is waited for; 0: none */
+	bool arrived;
+	uint32_t code; /* 0 or -ds_err */
+	char problem[DS_TEXT_MAX + 1];
+	uint8_t *ccache;
+	size_t ccache_len;
+};
+
+/* What is known of the domain beside its objects. */
+struct dss_domain {
+	char base_dn[512];   /* made from the configured name */
+	char config_dn[512];
+	char netbios[16];
+	struct ds_sid sid;
+};
+
+struct dss_sync {
+	struct ds_config config;
+	const char *stage_dir;
+
+	struct event_base *base;
+	struct event *monitor_event, *peer_event, *status_event;
+	bool stop; /* the monitor is gone, or a signal came */
+
+	/* Asked by the monitor, not yet begun. */
+	uint64_t pull_ticket;
+	uint32_t pull_flags;
+	bool restage;
+
+	struct dss_ticket ticket;
+	uint32_t last_seq;
+	/* Publication: the stage that was announced, and its answer. */
+	uint64_t staged, answered;
+	uint32_t publish_code;
+
+	struct dss_store *store;
+	struct dss_conn *conn; /* NULL: not connected */
+	struct dss_domain domain;
+	uint64_t locals_stamp; /* of passwd and group when last published */
+	struct dss_status status;
+	int64_t status_sent; /* ds_now_ms() */
+};
+
+/* ---- loop.c ---- */
+DS_MUST_CHECK int dss_loop_init(struct dss_sync *s);
+void dss_loop_done(struct dss_sync *s);
+/*
+ * Serves everything once until fd (or -1) is readable, something else
+ * happened, or the deadline passed.  DS_OK, DS_ERR_TIMEOUT, DS_ERR_CLOSED.
+ */
+DS_MUST_CHECK int dss_wait(struct dss_sync *s, int fd, bool write,
+			   int64_t deadline_ms);
+
+/* ---- channel.c ---- */
+/* Reads all that is there; s->stop if the peer is gone or talks nonsense. */
+void dss_channel_monitor(struct dss_sync *s);
+void dss_channel_peer(struct dss_sync *s);
+/* Announces a stage and waits for the answer. */
+DS_MUST_CHECK int dss_channel_publish(struct dss_sync *s);
+/*
+ * Asks auth for the ticket that proves host to be a domain controller; the
+ * answer is in s->ticket.  DS_ERR_TIMEOUT, DS_ERR_CLOSED, or auth's error.
+ */
+DS_MUST_CHECK int dss_channel_ticket(struct dss_sync *s, const char *host);
+
+/* ---- status.c ---- */
+/* Something shown has changed: it is sent soon, at most 10 times a second. */
+void dss_status_changed(struct dss_sync *s);
+void dss_status_state(struct dss_sync *s, enum dss_state state,
+		      const char *phase);
+/* Remembers and logs why; one clear line. */
+void dss_status_error(struct dss_sync *s, const char *fmt, ...)
+	DS_PRINTF(2, 3);
+/* Sends it if it is due; the status timer's work. */
+void dss_status_send(struct dss_sync *s);
+/* The JSON document; malloc'ed, NULL without memory. */
+char *dss_status_json(const struct dss_status *st, int64_t now_ms);
+void dss_status_done(struct dss_status *st);
+
+/* ---- dc.c ---- */
+/* Connects, proves, binds, and reads the domain's facts; tries all hosts. */
+DS_MUST_CHECK int dss_dc_connect(struct dss_sync *s);
+void dss_dc_close(struct dss_sync *s);
+
+/* ---- pull.c ---- */
+/*
+ * Brings the store up to date over s->conn, all or nothing.  *ret_changed:
+ * something that could be published changed.
+ */
+DS_MUST_CHECK int dss_pull(struct dss_sync *s, uint32_t flags,
+			   bool *ret_changed);
+/* True once a first load was complete. */
+bool dss_pull_complete(struct dss_sync *s);
+
+/* ---- publish.c ---- */
+/* Builds and stages both snapshots from the store, and has them published. */
+DS_MUST_CHECK int dss_publish(struct dss_sync *s);
+/* True if the local passwd or group changed since. */
+bool dss_publish_stale(const struct dss_sync *s);
+
+#endif
