@@ -1,0 +1,91 @@
+/*
+ * dssync-auth inside: what its parts share.
+ *
+ * The main process serves the sockets and keeps the keytab, the snapshots and
+ * the tickets that wait; it never sees a password and never talks to a KDC.
+ * For each password check, and for each ticket that sync asks for, it forks a
+ * worker (job.h) that inherits all it needs, answers over a socket pair, and
+ * exits.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef DSA_AUTH_H
+#define DSA_AUTH_H
+
+#include <event2/event.h>
+
+#include "lib/config.h"
+#include "lib/proto.h"
+#include "lib/snapshot.h"
+#include "synccache/auth/handles.h"
+#include "synccache/auth/job.h"
+#include "synccache/auth/keytab.h"
+#include "synccache/auth/secret.h"
+
+/* The mirror as this process has it mapped; either may be missing. */
+struct dsa_mirror {
+	struct ds_snap base;	 /* .base NULL: not open */
+	struct ds_snap accounts; /* likewise */
+};
+
+struct dsa_stats {
+	uint64_t ok, refused, unavailable;
+	char last_error[DSA_REASON_MAX + 1]; /* "": none yet */
+};
+
+struct dsa_pam;	   /* pam.c: pam.sock and its connections */
+struct dsa_report; /* report.c: CHILD_STATUS */
+
+struct dsa_server {
+	struct event_base *base;
+	struct event *monitor_event, *peer_event;
+	struct ds_config config;
+	char realm[256];
+	krb5_context krb;
+	struct dsa_keytab keytab;
+	struct dsa_mirror mirror;
+	struct dsa_handles *handles;
+	struct dsa_jobs jobs;
+	struct dsa_pam *pam;
+	struct dsa_report *report;
+	struct dsa_stats stats;
+	/* The host's TGT between the questions of sync; a FILE cache. */
+	struct dsa_secret host_tgt;
+	int64_t host_tgt_end; /* seconds since the epoch */
+	uint32_t host_tgt_serial; /* the keytab that it came from */
+};
+
+/* mirror.c: maps what is published now; a stat each if nothing changed. */
+void dsa_mirror_refresh(struct dsa_mirror *mirror);
+void dsa_mirror_done(struct dsa_mirror *mirror);
+
+/*
+ * mirror.c: the account of a GUID and its user entry.  DS_ERR_NOTFOUND: the
+ * object is not published; DS_ERR_UNAVAIL: no snapshot; DS_ERR_CONFLICT: the
+ * two snapshots disagree.
+ */
+DS_MUST_CHECK int dsa_mirror_find(const struct dsa_mirror *mirror,
+				  const struct ds_guid *guid,
+				  struct ds_snap_user *ret_user,
+				  struct ds_snap_account *ret_account);
+
+/* monitor.c: fd 3.  peer.c: fd 4.  pam.c: fd 5.  False: no memory. */
+DS_MUST_CHECK bool dsa_monitor_start(struct dsa_server *server);
+DS_MUST_CHECK bool dsa_peer_start(struct dsa_server *server);
+DS_MUST_CHECK bool dsa_pam_start(struct dsa_server *server);
+void dsa_pam_stop(struct dsa_server *server);
+/* account.c: the requests that the main process answers itself. */
+void dsa_account_answer(struct dsa_server *server,
+			const struct ds_frame *frame, struct ds_writer *reply);
+void dsa_ticket_answer(struct dsa_server *server,
+		       const struct ds_frame *frame, struct ds_writer *reply);
+
+/* report.c: tells the monitor soon that something changed. */
+DS_MUST_CHECK bool dsa_report_start(struct dsa_server *server);
+void dsa_report_stop(struct dsa_server *server);
+void dsa_report_changed(struct dsa_server *server);
+/* Counts a decision, and keeps its reason if it is worth showing. */
+void dsa_report_result(struct dsa_server *server, enum ds_auth_result result,
+		       const char *reason);
+
+#endif

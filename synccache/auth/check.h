@@ -1,0 +1,20 @@
+/*
+ * A password check: what the worker does with the connection that it
+ * inherits.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef DSA_CHECK_H
+#define DSA_CHECK_H
+
+#include "synccache/auth/auth.h"
+
+#define DSA_REQUEST_MAX 4096 /* bytes of any request frame on pam.sock */
+
+/*
+ * Reads the AUTH frame from `conn`, decides, and reports SUBJECT and VERDICT
+ * to `out` (job.h).  Never writes to `conn`: the main process answers.
+ */
+void dsa_check_run(const struct dsa_server *server, int conn, int out);
+
+#endif

@@ -1,0 +1,278 @@
+/*
+ * Starting, hearing, timing out and reaping workers.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "config.h"
+
+#include "synccache/auth/job.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/wire.h"
+
+struct dsa_job {
+	struct dsa_job *next;
+	struct dsa_jobs *jobs;
+	struct dsa_job_spec spec;
+	struct event *heard_event; /* NULL: its channel is closed */
+	int64_t end_ms;
+	pid_t pid; /* 0: reaped */
+	int fd;
+	bool over; /* it said its last, and only has to exit */
+};
+
+/* How long a worker may wipe and exit after its last word. */
+#define EXIT_MS 1000
+
+static const size_t slots[DSA_JOB_KINDS] = {
+	[DSA_JOB_CHECK] = DSA_CHECKS_MAX,
+	[DSA_JOB_TICKET] = DSA_TICKET_JOBS_MAX,
+};
+
+/* ---- in the worker -------------------------------------------------------- */
+
+static bool close_all_but(int a, int b)
+{
+	unsigned int low = (unsigned int)(a < b ? a : b);
+	unsigned int high = (unsigned int)(a < b ? b : a);
+
+	if (a < 0)
+		low = high;
+	return (low <= 3 || close_range(3, low - 1, 0) == 0) &&
+	       (high - low < 2 ||
+		close_range(low + 1, high - 1, 0) == 0) &&
+	       close_range(high + 1, ~0U, 0) == 0;
+}
+
+static void default_signals(void)
+{
+	static const int used[] = { SIGCHLD, SIGTERM, SIGINT, SIGPIPE };
+
+	for (size_t i = 0; i < sizeof(used) / sizeof(*used); i++)
+		(void)signal(used[i], SIG_DFL);
+}
+
+static void worker(const struct dsa_job_spec *spec, int out, pid_t parent,
+		   const sigset_t *mask)
+{
+	default_signals();
+	(void)sigprocmask(SIG_SETMASK, mask, NULL);
+	/* No worker outlives the process that would kill it in time. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent ||
+	    !close_all_but(spec->keep_fd, out))
+		_exit(1);
+	(void)dsa_secret_lock_process();
+	spec->run(spec->arg, out);
+	_exit(0);
+}
+
+/* ---- in the main process -------------------------------------------------- */
+
+static void forget(struct dsa_job *job)
+{
+	struct dsa_jobs *jobs = job->jobs;
+	struct dsa_job **at = &jobs->first;
+
+	while (*at != job)
+		at = &(*at)->next;
+	*at = job->next;
+	jobs->running[job->spec.kind]--;
+	free(job);
+	if (jobs->slot_free != NULL)
+		jobs->slot_free(jobs->slot_arg);
+}
+
+/* The channel is of no more use, and the worker need not live on. */
+static void close_channel(struct dsa_job *job)
+{
+	event_free(job->heard_event);
+	job->heard_event = NULL;
+	(void)close(job->fd);
+	if (job->pid != 0)
+		(void)kill(job->pid, SIGKILL);
+	else
+		forget(job);
+}
+
+/* Waits for a frame or the end, as long as is left. */
+static int listen_on(struct dsa_job *job)
+{
+	int64_t left = job->end_ms - ds_now_ms();
+	struct timeval timeout = { 0 };
+
+	if (left > 0) {
+		timeout.tv_sec = left / 1000;
+		timeout.tv_usec = left % 1000 * 1000;
+	}
+	return event_add(job->heard_event, &timeout) == 0 ? 0 : DS_ERR_NOMEM;
+}
+
+static int hear(struct dsa_job *job, short what, struct ds_frame *ret_frame)
+{
+	struct dsa_secret *buffer = &job->jobs->buffer;
+	int passed = -1, r;
+
+	if (!(what & EV_READ)) {
+		ds_log(DS_LOG_WARN, "worker %ld is over its time: killed",
+		       (long)job->pid);
+		return DS_ERR_TIMEOUT;
+	}
+	r = ds_packet_recv(job->fd, buffer->p, buffer->cap, ret_frame,
+			   &passed);
+	if (r == 0 && passed >= 0)
+		(void)close(passed);
+	return r;
+}
+
+static void on_heard(evutil_socket_t fd, short what, void *arg)
+{
+	struct dsa_job *job = arg;
+	struct ds_frame frame;
+	int r;
+
+	(void)fd;
+	r = job->over ? DS_ERR_CLOSED : hear(job, what, &frame);
+	if (r == 0) {
+		job->over = job->spec.heard(job->spec.arg, &frame);
+		explicit_bzero(job->jobs->buffer.p,
+			       DS_HEADER_LEN + frame.len);
+		if (job->over)
+			job->end_ms = ds_now_ms() + EXIT_MS;
+	} else if (r != DS_ERR_UNAVAIL && !job->over) {
+		(void)job->spec.heard(job->spec.arg, NULL);
+	}
+	if (r == 0 || r == DS_ERR_UNAVAIL) {
+		if (listen_on(job) == 0)
+			return;
+		if (!job->over)
+			(void)job->spec.heard(job->spec.arg, NULL);
+	}
+	close_channel(job);
+}
+
+static void on_child(evutil_socket_t sig, short what, void *arg)
+{
+	struct dsa_jobs *jobs = arg;
+	struct dsa_job *job;
+	pid_t pid;
+	int status;
+
+	(void)sig;
+	(void)what;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (job = jobs->first; job != NULL; job = job->next)
+			if (job->pid == pid)
+				break;
+		if (job == NULL)
+			continue;
+		job->pid = 0;
+		/* Its last words may wait in the channel: they come first. */
+		if (job->heard_event == NULL)
+			forget(job);
+	}
+}
+
+bool dsa_jobs_init(struct dsa_jobs *jobs, struct event_base *base)
+{
+	*jobs = (struct dsa_jobs){ .base = base };
+	if (dsa_secret_init(&jobs->buffer, DS_PACKET_MAX,
+			    DSA_SECRET_PRIVATE) != 0)
+		return false;
+	jobs->child_event = evsignal_new(base, SIGCHLD, on_child, jobs);
+	return jobs->child_event != NULL &&
+	       event_add(jobs->child_event, NULL) == 0;
+}
+
+void dsa_jobs_done(struct dsa_jobs *jobs)
+{
+	struct dsa_job *job;
+
+	jobs->slot_free = NULL;
+	while ((job = jobs->first) != NULL) {
+		if (job->pid != 0)
+			(void)kill(job->pid, SIGKILL);
+		if (job->heard_event != NULL) {
+			event_free(job->heard_event);
+			(void)close(job->fd);
+		}
+		forget(job);
+	}
+	if (jobs->child_event != NULL)
+		event_free(jobs->child_event);
+	dsa_secret_done(&jobs->buffer);
+}
+
+bool dsa_job_has_room(const struct dsa_jobs *jobs, enum dsa_job_kind kind)
+{
+	return jobs->running[kind] < slots[kind];
+}
+
+/* Forks; no signal reaches the worker before it has its own handlers. */
+static int start_process(struct dsa_job *job, int worker_end)
+{
+	sigset_t all, old;
+	pid_t parent = getpid(), pid;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &old);
+	pid = fork();
+	if (pid == 0)
+		worker(&job->spec, worker_end, parent, &old);
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	if (pid < 0)
+		return DS_ERR_SYS;
+	job->pid = pid;
+	return 0;
+}
+
+static int open_channel(struct dsa_job *job)
+{
+	job->end_ms = ds_now_ms() + job->spec.timeout_ms;
+	job->heard_event = event_new(job->jobs->base, job->fd, EV_READ,
+				     on_heard, job);
+	return job->heard_event != NULL ? listen_on(job) : DS_ERR_NOMEM;
+}
+
+int dsa_job_start(struct dsa_jobs *jobs, const struct dsa_job_spec *spec)
+{
+	struct dsa_job *job;
+	int pair[2], r;
+
+	if (!dsa_job_has_room(jobs, spec->kind))
+		return DS_ERR_LIMIT;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       0, pair) != 0)
+		return DS_ERR_SYS;
+	job = calloc(1, sizeof(*job));
+	if (job == NULL) {
+		r = DS_ERR_NOMEM;
+		goto out;
+	}
+	*job = (struct dsa_job){ .jobs = jobs, .spec = *spec, .fd = pair[0] };
+	r = open_channel(job);
+	if (r == 0)
+		r = start_process(job, pair[1]);
+	if (r != 0)
+		goto out;
+	job->next = jobs->first;
+	jobs->first = job;
+	jobs->running[spec->kind]++;
+	(void)close(pair[1]);
+	return 0;
+out:
+	if (job != NULL && job->heard_event != NULL)
+		event_free(job->heard_event);
+	free(job);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+	return r;
+}

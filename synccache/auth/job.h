@@ -1,0 +1,82 @@
+/*
+ * Workers: one forked process a job, isolated, with a deadline.  Whatever
+ * touches a KDC or a password runs in one, so that nothing a KDC does delays
+ * the main process or another login.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef DSA_JOB_H
+#define DSA_JOB_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/proto.h"
+#include "synccache/auth/secret.h"
+
+enum dsa_job_kind {
+	DSA_JOB_CHECK,	/* one password */
+	DSA_JOB_TICKET, /* one service ticket for sync */
+	DSA_JOB_KINDS,
+};
+
+#define DSA_REASON_MAX 767 /* bytes without the NUL */
+#define DSA_CHECKS_MAX 64
+#define DSA_TICKET_JOBS_MAX 2
+
+/*
+ * What workers say, over their own channel (proto.h frames, never seen
+ * outside this room):
+ *
+ * SUBJECT, from a check, before the KDC is asked: blob guid, str user, str
+ *   service, str tty, str rhost, str canonical name ("" unknown), u32 uid.
+ * VERDICT, from a check, its last: u32 enum ds_auth_result, str text, str
+ *   reason, u64 milliseconds at the KDC (-1: not asked), str principal, blob
+ *   ccache (empty: no ticket).
+ * DC_VERDICT, from a ticket job: u32 0 or -ds_err, str problem, str
+ *   principal, u64 end, blob ccache, u64 end of the TGT, blob TGT (empty: the
+ *   one that was there stays).
+ */
+enum dsa_worker_msg {
+	DSA_MSG_SUBJECT = 1000,
+	DSA_MSG_VERDICT = 1001,
+	DSA_MSG_DC_VERDICT = 1002,
+};
+
+struct dsa_job_spec {
+	enum dsa_job_kind kind;
+	int keep_fd; /* stays open in the worker beside `out`; -1: none */
+	int timeout_ms;
+	/* In the worker; when it returns, the worker exits. */
+	void (*run)(void *arg, int out);
+	/*
+	 * In the main process: a frame arrived, borrowed and wiped after; true
+	 * says that it was the last.  NULL: there will be none (the worker
+	 * died, or its time is over).  Not called again after either.
+	 */
+	bool (*heard)(void *arg, const struct ds_frame *frame);
+	void *arg;
+};
+
+struct dsa_job;
+struct dsa_jobs {
+	struct event_base *base;
+	struct event *child_event;
+	struct dsa_job *first;
+	size_t running[DSA_JOB_KINDS]; /* until they are reaped */
+	struct dsa_secret buffer;      /* of the frame being read */
+	void (*slot_free)(void *arg);  /* a worker is gone */
+	void *slot_arg;
+};
+
+DS_MUST_CHECK bool dsa_jobs_init(struct dsa_jobs *jobs,
+				 struct event_base *base);
+/* Kills what runs, without a word to anyone. */
+void dsa_jobs_done(struct dsa_jobs *jobs);
+bool dsa_job_has_room(const struct dsa_jobs *jobs, enum dsa_job_kind kind);
+/* DS_ERR_LIMIT: all slots busy; DS_ERR_NOMEM; DS_ERR_SYS. */
+DS_MUST_CHECK int dsa_job_start(struct dsa_jobs *jobs,
+				const struct dsa_job_spec *spec);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * One password against the domain's KDC.  Runs in a worker, blocks.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef DSA_LOGIN_H
+#define DSA_LOGIN_H
+
+#include "synccache/auth/auth.h"
+
+struct dsa_login {
+	enum ds_auth_result result;
+	/* Which result's text to show; `proven` as in krberr.h. */
+	enum ds_auth_result say;
+	bool proven;
+	char reason[DSA_REASON_MAX + 1]; /* for the audit */
+	char principal[DSA_PRINCIPAL_MAX + 1]; /* of the ticket */
+	struct dsa_secret ccache; /* the TGT alone, if the result is OK */
+	int64_t kdc_ms; /* -1: no KDC was asked */
+};
+
+/*
+ * The AS exchange with the enterprise principal, the proof that the KDC knows
+ * the host's key (fail closed), the comparison of the client that it named
+ * with the mirrored object, and the object's state.  At most one exchange
+ * that counts as an attempt: a wrong password is never sent twice.
+ *
+ * *login is the result, wholly set; its ccache is the caller's to free.
+ */
+void dsa_login(const struct dsa_keytab *keytab, const char *conf,
+	       const char *realm, const struct ds_snap_account *account,
+	       const char *password, struct dsa_login *login);
+
+#endif

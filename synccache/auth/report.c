@@ -1,0 +1,139 @@
+/*
+ * CHILD_STATUS: what `dssyncctl status` shows of auth, coalesced.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "config.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/log.h"
+#include "lib/wire.h"
+#include "synccache/auth/auth.h"
+#include "synccache/auth/policy.h"
+
+#define REPORT_MS 200 /* at most five a second */
+
+struct dsa_report {
+	struct dsa_server *server;
+	struct event *timer;
+};
+
+static json_t *text_or_null(const char *text)
+{
+	return text[0] != '\0' ? json_string(text) : json_null();
+}
+
+/* The document, the caller's to free; NULL: no memory, or foreign bytes. */
+static char *document(const struct dsa_server *server)
+{
+	const struct dsa_keytab *keytab = &server->keytab;
+	const struct dsa_stats *stats = &server->stats;
+	char *text;
+	json_t *json = json_pack(
+		"{s:s, s:o, s:o, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:o}",
+		"keytab", keytab->state,
+		"keytab_problem", text_or_null(keytab->problem),
+		"principal", text_or_null(keytab->principal),
+		"kvno", (json_int_t)keytab->kvno,
+		"workers", (json_int_t)server->jobs.running[DSA_JOB_CHECK],
+		"tickets", (json_int_t)dsa_handles_count(server->handles),
+		"checks",
+		"ok", (json_int_t)stats->ok,
+		"refused", (json_int_t)stats->refused,
+		"unavailable", (json_int_t)stats->unavailable,
+		"last_error", text_or_null(stats->last_error));
+
+	if (json == NULL)
+		return NULL;
+	text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	return text;
+}
+
+static int send_report(const struct dsa_server *server)
+{
+	uint8_t buf[DS_HEADER_LEN + 4 + 4096];
+	char *text = document(server);
+	struct ds_writer w;
+	int r;
+
+	if (text == NULL)
+		return DS_ERR_NOMEM;
+	ds_writer_init(&w, buf, sizeof(buf));
+	ds_frame_begin(&w, DS_MSG_CHILD_STATUS, 0);
+	ds_put_str(&w, text);
+	free(text);
+	r = ds_frame_end(&w);
+	if (r == 0)
+		r = ds_packet_send(DS_FD_MONITOR, &w, -1);
+	return r;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct dsa_report *report = arg;
+	int r = send_report(report->server);
+
+	(void)fd;
+	(void)what;
+	if (r == DS_ERR_UNAVAIL)
+		dsa_report_changed(report->server); /* again, later */
+	else if (r != 0)
+		ds_log(DS_LOG_WARN, "no status for the monitor: %s",
+		       ds_strerror(r));
+}
+
+void dsa_report_changed(struct dsa_server *server)
+{
+	const struct timeval delay = { .tv_usec = REPORT_MS * 1000 };
+
+	if (!evtimer_pending(server->report->timer, NULL))
+		(void)evtimer_add(server->report->timer, &delay);
+}
+
+void dsa_report_result(struct dsa_server *server, enum ds_auth_result result,
+		       const char *reason)
+{
+	struct dsa_stats *stats = &server->stats;
+
+	if (result == DS_AUTH_OK || result == DS_AUTH_NEW_PASSWORD)
+		stats->ok++;
+	else if (result == DS_AUTH_UNAVAILABLE)
+		stats->unavailable++;
+	else
+		stats->refused++;
+	/* A person's typing error is no error of the system; a KDC that does
+	 * not know the host's key, or means another object, is. */
+	if (result == DS_AUTH_UNAVAILABLE || result == DS_AUTH_DENIED)
+		(void)ds_escape(stats->last_error, sizeof(stats->last_error),
+				reason);
+	dsa_report_changed(server);
+}
+
+bool dsa_report_start(struct dsa_server *server)
+{
+	struct dsa_report *report = calloc(1, sizeof(*report));
+
+	if (report == NULL)
+		return false;
+	report->server = server;
+	server->report = report;
+	report->timer = evtimer_new(server->base, on_timer, report);
+	if (report->timer == NULL)
+		return false;
+	dsa_report_changed(server);
+	return true;
+}
+
+void dsa_report_stop(struct dsa_server *server)
+{
+	if (server->report == NULL)
+		return;
+	if (server->report->timer != NULL)
+		event_free(server->report->timer);
+	free(server->report);
+	server->report = NULL;
+}

@@ -1,0 +1,64 @@
+/*
+ * Memory for secrets.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "config.h"
+
+#include "synccache/auth/secret.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+int dsa_secret_init(struct dsa_secret *ret_secret, size_t cap,
+		    enum dsa_secret_fork fork)
+{
+	void *p = mmap(NULL, cap, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return DS_ERR_NOMEM;
+	if (fork == DSA_SECRET_PRIVATE &&
+	    madvise(p, cap, MADV_WIPEONFORK) != 0) {
+		(void)munmap(p, cap);
+		return DS_ERR_NOMEM;
+	}
+	/* Core dumps are forbidden already; both calls are a second wall. */
+	(void)mlock(p, cap);
+	(void)madvise(p, cap, MADV_DONTDUMP);
+	*ret_secret = (struct dsa_secret){ .p = p, .cap = cap };
+	return 0;
+}
+
+int dsa_secret_copy(struct dsa_secret *ret_secret, const void *p, size_t len,
+		    enum dsa_secret_fork fork)
+{
+	int r = dsa_secret_init(ret_secret, len > 0 ? len : 1, fork);
+
+	if (r != 0)
+		return r;
+	if (len > 0)
+		memcpy(ret_secret->p, p, len);
+	ret_secret->len = len;
+	return 0;
+}
+
+void dsa_secret_done(struct dsa_secret *secret)
+{
+	if (secret->p != NULL) {
+		explicit_bzero(secret->p, secret->cap);
+		(void)munmap(secret->p, secret->cap);
+	}
+	*secret = (struct dsa_secret){ 0 };
+}
+
+bool dsa_secret_lock_process(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 ||
+	    limit.rlim_cur != RLIM_INFINITY)
+		return false;
+	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+}
