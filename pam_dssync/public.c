@@ -1,0 +1,88 @@
+/*
+ * The six entry points of pam(3), and nothing else.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "config.h"
+
+#include "pam_dssync/internal.h"
+
+#define PDS_PUBLIC __attribute__((visibility("default")))
+
+PDS_PUBLIC int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc,
+				   const char **argv)
+{
+	struct pds_call call = {
+		.pamh = pamh, .stage = PDS_AUTH, .flags = flags
+	};
+	int code = pds_begin(&call, argc, argv);
+
+	if (code == PAM_SUCCESS)
+		code = pds_auth(&call);
+	return pds_end(&call, code);
+}
+
+PDS_PUBLIC int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc,
+			      const char **argv)
+{
+	struct pds_call call = {
+		.pamh = pamh, .stage = PDS_CRED, .flags = flags
+	};
+	int code = pds_begin(&call, argc, argv);
+
+	if (code == PAM_SUCCESS)
+		code = pds_setcred(&call);
+	return pds_end(&call, code);
+}
+
+PDS_PUBLIC int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc,
+				const char **argv)
+{
+	struct pds_call call = {
+		.pamh = pamh, .stage = PDS_ACCOUNT, .flags = flags
+	};
+	int code = pds_begin(&call, argc, argv);
+
+	if (code == PAM_SUCCESS)
+		code = pds_account(&call);
+	return pds_end(&call, code);
+}
+
+PDS_PUBLIC int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc,
+				   const char **argv)
+{
+	struct pds_call call = {
+		.pamh = pamh, .stage = PDS_SESSION, .flags = flags
+	};
+	int code = pds_begin(&call, argc, argv);
+
+	if (code == PAM_SUCCESS)
+		code = pds_open_session(&call);
+	return pds_end(&call, code);
+}
+
+PDS_PUBLIC int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc,
+				    const char **argv)
+{
+	struct pds_call call = {
+		.pamh = pamh, .stage = PDS_SESSION, .flags = flags
+	};
+	int code = pds_begin(&call, argc, argv);
+
+	if (code == PAM_SUCCESS)
+		code = pds_close_session(&call);
+	return pds_end(&call, code);
+}
+
+PDS_PUBLIC int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc,
+				const char **argv)
+{
+	struct pds_call call = {
+		.pamh = pamh, .stage = PDS_PASSWORD, .flags = flags
+	};
+	int code = pds_begin(&call, argc, argv);
+
+	if (code == PAM_SUCCESS)
+		code = pds_chauthtok(&call);
+	return pds_end(&call, code);
+}
