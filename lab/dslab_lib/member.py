@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The joined host's box: a Linux machine with a real sshd and the product."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from .box import LAB_DIR, Box
+from .controller import ADMIN_PASSWORD
+from .errors import LabError
+
+LOCAL_USER = "localuser"
+LOCAL_PASSWORD = "Local-Pass-1"
+DAEMON_LOG = "/var/log/dssync.log"
+CONF = "/etc/dssync/dssync.conf"
+
+
+class Member(Box):
+    def __init__(self, state_dir, names):
+        super().__init__(state_dir, names["HOST_NAME"])
+        self.names = names
+
+    def set_up(self):
+        self.run(["rm", "-rf", "/etc/krb5.keytab", "/etc/dssync",
+                  "/var/lib/dssync"])
+        self.install_files(LAB_DIR / "files/host", self.names)
+        self.run(["useradd", "--create-home", "--shell", "/bin/bash",
+                  LOCAL_USER])
+        self.run(["chpasswd"], input=f"{LOCAL_USER}:{LOCAL_PASSWORD}\n")
+
+    def join(self):
+        """Join the domain as an administrator of a real host would."""
+        domain = self.names["DOMAIN"]
+        base = ",".join(f"DC={part}" for part in domain.split("."))
+        self.run(["adcli", "join", "--stdin-password", f"--domain={domain}",
+                  "--login-user=Administrator",
+                  f"--host-fqdn={self.name}.{domain}",
+                  f"--computer-name={self.name.upper()}",
+                  f"--domain-ou=OU=AADDC Computers,{base}"],
+                 input=ADMIN_PASSWORD)
+
+    def start_sshd(self):
+        self.run(["sh", "-c", "mkdir -p /run/sshd && rm -f "
+                  "/etc/ssh/ssh_host_* && ssh-keygen -q -t ed25519 -N '' "
+                  "-f /etc/ssh/ssh_host_ed25519_key"])
+        self.run(["/usr/sbin/sshd", "-E", "/var/log/sshd.log"])
+
+    def install_product(self, build):
+        """`make install` of a build tree; users, configuration, PAM, NSS."""
+        stage = self.state_dir / "install"
+        result = subprocess.run(
+            ["make", "-C", str(build), "install", f"DESTDIR={stage}"],
+            capture_output=True, text=True, errors="replace")
+        if result.returncode != 0:
+            raise LabError("make install failed:\n" + result.stdout[-2000:]
+                           + result.stderr[-2000:])
+        with subprocess.Popen(["tar", "-C", str(stage), "-c", "."],
+                              stdout=subprocess.PIPE) as tar:
+            self.unpack(tar.stdout)
+        shutil.rmtree(stage)
+        for user in ("dssync", "dssync-auth"):
+            if self.run(["id", user], check=False).returncode == 0:
+                continue
+            self.run(["useradd", "--system", "--user-group",
+                      "--home-dir", "/nonexistent", "--no-create-home",
+                      "--shell", "/usr/sbin/nologin", user])
+        self.run(["mkdir", "-p", os.path.dirname(CONF)])
+        self.write(CONF, f"[domain]\nname = {self.names['DOMAIN']}\n")
+        self.install_files(LAB_DIR / "files/product", self.names)
+
+    def has_product(self):
+        return Path(self.path("/usr/sbin/synccached")).exists()
+
+    def start_daemon(self):
+        if not self.has_product():
+            raise LabError("the product is not installed on this host "
+                           "(dslab up ran with --no-product)")
+        if self.daemon_pid("synccached-lab") is None:
+            self.spawn(["/usr/sbin/synccached"], DAEMON_LOG,
+                       "synccached-lab")
+
+    def stop_daemon_process(self):
+        return self.stop_daemon("synccached-lab")

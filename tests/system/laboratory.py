@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a system test needs of the lab, in a test's words."""
+
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from dslab_lib.errors import LabError
+from dslab_lib.lab import DEFAULT_TENANT, Lab
+
+DSLAB = Path(__file__).resolve().parents[2] / "lab" / "dslab"
+DOMAIN = "aaddscontoso.com"
+NETBIOS = "AADDSCONTOSO"
+PASSWORD = "Correct-Horse-1"
+SAM_DB = "/var/lib/samba/private/sam.ldb"
+DAEMON_LOG = "/var/log/dssync.log"
+SNAPSHOT = "/var/lib/dssync/public/base.1.snap"
+
+
+def dslab(*args, timeout=120):
+    """The command itself, from outside, as a person runs it."""
+    return subprocess.run([str(DSLAB), *args], capture_output=True, text=True,
+                          timeout=timeout, stdin=subprocess.DEVNULL)
+
+
+def wait_until(what, condition, seconds=30, pause=0.1):
+    """Poll until condition() is true and return it; fail loudly if never."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < deadline, \
+            f"did not happen in {seconds} s: {what}"
+        time.sleep(pause)
+
+
+class Laboratory:
+    """One named lab."""
+
+    def __init__(self, name):
+        self.name = name
+        self.lab = None
+
+    def up(self, build=None, tenant=DEFAULT_TENANT):
+        how = ["--build", str(build)] if build else ["--no-product"]
+        result = dslab("up", "--quiet", "--name", self.name,
+                       "--tenant", str(tenant), *how)
+        assert result.returncode == 0, result.stderr
+        self.lab = Lab(self.name)
+
+    def down(self):
+        result = dslab("down", "--name", self.name)
+        assert result.returncode == 0, result.stderr
+
+    # ---- commands on the machines -----------------------------------------
+
+    def host(self, *argv, input=None, timeout=30):
+        """Run on the host; the result whatever its status."""
+        return self.lab.host.run(list(argv), input=input, timeout=timeout,
+                                 check=False)
+
+    def dc(self, *argv, timeout=30):
+        return self.lab.dc.run(list(argv), timeout=timeout, check=False)
+
+    def shell(self, text, timeout=30):
+        return self.host("bash", "-c", text, timeout=timeout)
+
+    def output(self, *argv, timeout=30):
+        """Standard output on the host of a command that has to succeed."""
+        result = self.host(*argv, timeout=timeout)
+        assert result.returncode == 0, \
+            f"{argv}: {result.returncode}: {result.stdout}{result.stderr}"
+        return result.stdout
+
+    def ssh(self, user, password, command="id -un", timeout=40):
+        """Log in through the host's sshd, from the host's own address."""
+        return self.host("sshpass", "-p", password, "ssh", "-l", user,
+                         "host1", command, timeout=timeout)
+
+    # ---- lookups ----------------------------------------------------------
+
+    def passwd(self, key):
+        """The passwd entry as a list of its fields, or None."""
+        return self.entry("passwd", key)
+
+    def group(self, key):
+        return self.entry("group", key)
+
+    def entry(self, database, key):
+        result = self.host("getent", database, key)
+        assert result.returncode in (0, 2), result.stderr
+        if result.returncode == 2:
+            return None
+        return result.stdout.rstrip("\n").split(":")
+
+    def group_names(self, user):
+        """The names of all groups of a user, as id(1) finds them."""
+        return set(self.output("id", "-Gnz", user).strip("\0").split("\0"))
+
+    # ---- the product ------------------------------------------------------
+
+    def sync(self, timeout=90):
+        """Have everything in the directory published on the host."""
+        wait_until("the daemon takes commands", lambda: self.host(
+            "test", "-S", "/run/dssync/ctl.sock").returncode == 0)
+        result = self.host("dssyncctl", "sync", "--wait", timeout=timeout)
+        assert result.returncode == 0, \
+            result.stdout + result.stderr + self.log()[-3000:]
+
+    def status(self):
+        """`dssyncctl status --json`; its exit status says "problems"."""
+        result = self.host("dssyncctl", "status", "--json")
+        return json.loads(result.stdout)
+
+    def problems(self):
+        return " | ".join(self.status()["problems"])
+
+    def log(self):
+        return self.lab.host.path(DAEMON_LOG).read_text(errors="replace")
+
+    def daemon(self, action):
+        result = dslab("daemon", action, "--name", self.name)
+        assert result.returncode == 0, result.stderr
+
+    def samba(self, action):
+        result = dslab("dc", action, "--name", self.name)
+        assert result.returncode == 0, result.stderr
+
+    def pids(self, program):
+        """Pids inside the host of the processes of one program."""
+        result = self.host("pgrep", "-f", f"^[^ ]*/{program}( |$)")
+        return [int(pid) for pid in result.stdout.split()]
+
+    # ---- the directory, never asked through dssync --------------------------
+
+    def directory(self, expression, *attributes):
+        """Objects as {attribute: [values]}, read in the DC's database."""
+        code = ("import json, sys\n"
+                "from dslab_lib.domain import open_sam\n"
+                "from samba.ndr import ndr_unpack\n"
+                "from samba.dcerpc import security\n"
+                "sam = open_sam()\n"
+                "def text(name, value):\n"
+                "    if name in ('sIDHistory', 'objectSid'):\n"
+                "        return str(ndr_unpack(security.dom_sid, value))\n"
+                "    return value.decode('utf-8', 'replace')\n"
+                "print(json.dumps([{**{name: [text(name, v) for v in m[name]]"
+                " for name in m.keys() if name != 'dn'}, 'dn': str(m.dn)}"
+                " for m in sam.search(sam.domain_dn(), 2, sys.argv[1],"
+                " attrs=sys.argv[2:] or None)]))")
+        result = self.dc("env", "PYTHONPATH=/run/dslab",
+                         "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3",
+                         "-c", code, expression, *attributes)
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    def object(self, expression, *attributes):
+        found = self.directory(expression, *attributes)
+        assert len(found) == 1, (expression, found)
+        return found[0]
+
+    def user_object(self, upn, *attributes):
+        return self.object(f"(userPrincipalName={upn})", *attributes)
+
+    def sam(self, upn):
+        return self.user_object(upn, "sAMAccountName")["sAMAccountName"][0]
+
+    # ---- the tenant ---------------------------------------------------------
+
+    @staticmethod
+    def default_tenant():
+        return json.loads(DEFAULT_TENANT.read_text(encoding="utf-8"))
+
+    def apply(self, tenant):
+        """Carry a tenant (a dict) over; the lines that say what changed."""
+        with tempfile.NamedTemporaryFile("w", suffix=".json",
+                                         encoding="utf-8") as stream:
+            json.dump(tenant, stream)
+            stream.flush()
+            result = dslab("apply", "--name", self.name, stream.name)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.splitlines()
+
+
+def user_of(tenant, upn):
+    """The tenant's own record of a user, to be changed in place."""
+    return next(u for u in tenant["users"] if u["userPrincipalName"] == upn)
+
+
+def group_of(tenant, name):
+    return next(g for g in tenant["groups"] if g["displayName"] == name)
+
+
+def new_user(upn, **more):
+    return {"userPrincipalName": upn, "mailNickname": upn.split("@")[0],
+            "displayName": f"New {upn}",
+            "passwordProfile": {"password": PASSWORD}, **more}
+
+
+__all__ = ["DOMAIN", "NETBIOS", "PASSWORD", "SNAPSHOT", "LabError",
+           "Laboratory", "dslab", "group_of", "new_user", "user_of",
+           "wait_until"]

@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mirror follows the tenant, and what breaks never breaks a lookup."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+
+from laboratory import (PASSWORD, SNAPSHOT, group_of, new_user, user_of,
+                        wait_until)
+
+ALICE = "alice@aaddscontoso.com"
+CONF = "/etc/dssync/dssync.conf"
+KEYTAB = "/etc/krb5.keytab"
+STAGES = ("dssync-sync", "dssync-auth", "synccached")
+
+
+# ---- changes arrive --------------------------------------------------------
+
+def test_a_new_user_arrives_by_itself(lab, tenant):
+    tenant["users"].append(new_user("arrives@contoso.com"))
+    lab.apply(tenant)
+    # No `sync`: a notification, or the interval of 30 s.
+    wait_until("the user is on the host",
+               lambda: lab.passwd("arrives@contoso.com"), seconds=45)
+    assert lab.ssh("arrives@contoso.com", PASSWORD).returncode == 0
+    assert "all staff@aaddscontoso.com" not in \
+        lab.group_names("arrives@contoso.com")
+
+
+def test_a_deleted_user_goes(lab, tenant):
+    tenant["users"].append(new_user("goes@contoso.com"))
+    lab.apply(tenant)
+    lab.sync()
+    assert lab.passwd("goes@contoso.com")
+    tenant["users"].pop()
+    lab.apply(tenant)
+    # Deletions are invisible to a computer account: a listing finds them.
+    result = lab.host("dssyncctl", "sync", "--wait", "--full", timeout=90)
+    assert result.returncode == 0, result.stderr
+    assert lab.passwd("goes@contoso.com") is None
+
+
+def test_a_disabled_account_cannot_log_in_any_more(lab, tenant):
+    user = "leaver@contoso.com"
+    assert lab.ssh(user, PASSWORD).returncode == 0
+    user_of(tenant, user)["accountEnabled"] = False
+    lab.apply(tenant)
+    lab.sync()
+    assert lab.ssh(user, PASSWORD).returncode != 0
+    # It still owns its files.
+    assert lab.passwd(user)[0] == user
+    user_of(tenant, user)["accountEnabled"] = True
+    lab.apply(tenant)
+    lab.sync()
+    assert lab.ssh(user, PASSWORD).returncode == 0
+
+
+def test_membership_changes_arrive(lab, tenant):
+    grace = "grace@aaddscontoso.com"
+    kernel = "kernel team@aaddscontoso.com"
+    assert kernel not in lab.group_names(grace)
+    group_of(tenant, "Kernel Team")["members"].append(grace)
+    lab.apply(tenant)
+    lab.sync()
+    assert kernel in lab.group_names(grace)
+    assert "platform team@aaddscontoso.com" in lab.group_names(grace)
+    group_of(tenant, "Kernel Team")["members"] = [grace]
+    lab.apply(tenant)
+    lab.sync()
+    assert kernel not in lab.group_names(ALICE)
+    assert "platform team@aaddscontoso.com" not in lab.group_names(ALICE)
+    assert lab.group(kernel)[3] == grace
+
+
+def test_a_new_group_arrives_with_its_members(lab, tenant):
+    tenant["groups"].append({"displayName": "Brand New",
+                             "members": [ALICE, "Ring A"]})
+    lab.apply(tenant)
+    lab.sync()
+    members = lab.group("brand new@aaddscontoso.com")[3].split(",")
+    assert sorted(members) == [ALICE, "heidi@contoso.com",
+                               "ivan@contoso.onmicrosoft.com"]
+
+
+def test_a_renamed_user_keeps_the_id(lab, tenant):
+    before = lab.passwd("heidi@contoso.com")
+    oid = lab.user_object("heidi@contoso.com",
+                          "msDS-aadObjectId")["msDS-aadObjectId"][0]
+    user = user_of(tenant, "heidi@contoso.com")
+    user["id"] = oid
+    user["userPrincipalName"] = "heidi.new@contoso.com"
+    for group in tenant["groups"]:
+        group["members"] = ["heidi.new@contoso.com" if m == before[0] else m
+                            for m in group["members"]]
+    lab.apply(tenant)
+    lab.sync()
+    assert lab.passwd("heidi@contoso.com") is None
+    after = lab.passwd("heidi.new@contoso.com")
+    assert after[2:4] == before[2:4]
+    assert lab.passwd(before[2])[0] == "heidi.new@contoso.com"
+
+
+# ---- lookups while something dies ------------------------------------------
+
+class Lookups:
+    """Looks a user up over and over on the host, and counts failures."""
+
+    SCRIPT = ("import grp, os, pwd, sys, time\n"
+              "name = sys.argv[1]\n"
+              "groups = None\n"
+              "while not os.path.exists('/run/lookups-stop'):\n"
+              "    try:\n"
+              "        e = pwd.getpwnam(name)\n"
+              "        assert pwd.getpwuid(e.pw_uid) == e\n"
+              "        g = sorted(os.getgrouplist(name, e.pw_gid))\n"
+              "        assert len(g) >= 5 and (groups or g) == g, g\n"
+              "        groups = g\n"
+              "        print('.', end='')\n"
+              "    except Exception as error:\n"
+              "        print('\\nFAILED', repr(error))\n"
+              "    time.sleep(0.001)\n")
+
+    def __init__(self, lab, name):
+        self.lab, self.name, self.result = lab, name, None
+        self.thread = threading.Thread(target=self.look)
+
+    def look(self):
+        self.result = self.lab.host("/usr/bin/python3", "-c", self.SCRIPT,
+                                    self.name, timeout=120)
+
+    def __enter__(self):
+        self.lab.output("rm", "-f", "/run/lookups-stop")
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.lab.output("touch", "/run/lookups-stop")
+        self.thread.join()
+        assert self.result.returncode == 0, self.result.stderr
+        assert "FAILED" not in self.result.stdout, self.result.stdout[-500:]
+        assert self.result.stdout.count(".") > 50
+
+
+def assert_whole(lab):
+    """Everything that the directory holds is there, and logins work."""
+    lab.sync()
+    for upn in (ALICE, "driley@contoso.com", "olivia@contoso.com"):
+        assert lab.passwd(upn)
+    assert "engineering@aaddscontoso.com" in lab.group_names(ALICE)
+    assert lab.status()["problems"] == []
+    assert lab.ssh(ALICE, PASSWORD).returncode == 0, lab.log()[-1500:]
+
+
+@pytest.mark.parametrize("victim", STAGES)
+def test_killed_during_a_sync(lab, victim):
+    before = len(lab.output("getent", "passwd").splitlines())
+    with Lookups(lab, ALICE):
+        for moment in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4):
+            wait_until(f"{victim} runs", lambda: lab.pids(victim))
+            wait_until("the daemon listens", lambda: lab.host(
+                "test", "-S", "/run/dssync/ctl.sock").returncode == 0)
+            lab.shell("dssyncctl sync --full >/dev/null 2>&1 & "
+                      f"sleep {moment}; kill -KILL "
+                      + " ".join(str(p) for p in lab.pids(victim)))
+            if victim == "synccached":
+                wait_until("the children went with it", lambda: not (
+                    lab.pids("dssync-sync") or lab.pids("dssync-auth")))
+                lab.daemon("start")
+        assert_whole(lab)
+    assert len(lab.output("getent", "passwd").splitlines()) == before
+
+
+def test_children_are_started_again(lab):
+    for child in ("dssync-sync", "dssync-auth"):
+        old = wait_until(f"{child} runs", lambda: lab.pids(child))
+        lab.output("kill", "-KILL", *[str(p) for p in old])
+        wait_until(f"{child} is started again", lambda: set(
+            lab.pids(child)) - set(old))
+    assert_whole(lab)
+
+
+def test_processes_have_their_users(lab):
+    found = {program: lab.output("ps", "-o", "user:20=", "-p",
+                                 str(lab.pids(program)[0])).strip()
+             for program in STAGES}
+    assert found == {"dssync-sync": "dssync", "dssync-auth": "dssync-auth",
+                     "synccached": "root"}
+
+
+# ---- the domain controller is gone -----------------------------------------
+
+def test_lookups_without_a_domain_controller(lab):
+    with Lookups(lab, ALICE):
+        lab.samba("stop")
+        try:
+            lab.host("dssyncctl", "sync")
+            wait_until("status names the problem",
+                       lambda: lab.status()["problems"], seconds=45)
+            started = time.monotonic()
+            assert lab.passwd("not.there@contoso.com") is None
+            assert time.monotonic() - started < 1
+            # It may take its time, but it ends, and it is no.
+            assert lab.ssh(ALICE, PASSWORD, timeout=60).returncode != 0
+        finally:
+            lab.samba("start")
+        wait_until("the sync recovers", lambda: lab.host(
+            "dssyncctl", "sync", "--wait", timeout=60).returncode == 0,
+            seconds=90)
+    assert_whole(lab)
+
+
+def test_lookups_while_the_network_swallows_everything(lab):
+    log_before = len(lab.log())
+    lab.dc("ip", "route", "add", "blackhole", "10.99.0.20/32")
+    try:
+        with Lookups(lab, ALICE):
+            lab.host("dssyncctl", "sync")
+            wait_until("status names the problem",
+                       lambda: lab.status()["problems"], seconds=100)
+            assert len(lab.log()) > log_before
+    finally:
+        lab.dc("ip", "route", "del", "blackhole", "10.99.0.20/32")
+    wait_until("the sync recovers", lambda: lab.host(
+        "dssyncctl", "sync", "--wait", timeout=60).returncode == 0,
+        seconds=120)
+    assert_whole(lab)
+
+
+# ---- a damaged snapshot ----------------------------------------------------
+
+DAMAGES = {
+    "truncated": 'truncate -s 5000 "$1"',
+    "empty": ': >"$1"',
+    "foreign": 'head -c 100000 /dev/urandom >"$1"',
+    "removed": 'rm -f "$1"',
+    "of another owner": 'chown localuser "$1"',
+    "writable by all": 'chmod 666 "$1"',
+    "one byte": 'printf "\\377" | dd of="$1" bs=1 seek=9001 conv=notrunc',
+}
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_damaged_snapshot_is_replaced(lab, how):
+    """The daemon checks at its start: what it finds broken, it renews."""
+    good = lab.passwd(ALICE)
+    lab.daemon("stop")
+    try:
+        # A copy takes its place, as a bad disk would leave it: running
+        # processes keep the mapping of a file that is never cut.
+        damage = DAMAGES[how].replace('"$1"', SNAPSHOT)
+        lab.shell(f"cp -p {SNAPSHOT} {SNAPSHOT}.x && "
+                  f"mv {SNAPSHOT}.x {SNAPSHOT}; {damage}")
+        result = lab.host("getent", "passwd", ALICE)
+        assert result.returncode in (0, 2)      # never a signal
+        if result.returncode == 0:
+            assert result.stdout.startswith(ALICE)
+    finally:
+        lab.daemon("start")
+    wait_until("a new snapshot is there", lambda: lab.passwd(ALICE) == good
+               and lab.shell(f'[ "$(stat -c "%U %a" {SNAPSHOT})" = '
+                             '"root 644" ]').returncode == 0, seconds=45)
+    assert_whole(lab)
+
+
+# ---- bad surroundings: one clear line, lookups go on -------------------------
+
+@contextlib.contextmanager
+def restarted_with(lab, break_it):
+    """Stop, break something with a shell line, start; put all back."""
+    lab.daemon("stop")
+    lab.shell(f"cp -a {KEYTAB} /root/keytab.good; cp -a {CONF} /root/conf.good")
+    result = lab.shell(break_it)
+    assert result.returncode == 0, result.stderr
+    offset = len(lab.log())
+    lab.daemon("start")
+    try:
+        yield lambda: lab.log()[offset:]
+    finally:
+        lab.daemon("stop")
+        lab.shell(f"cp -a /root/keytab.good {KEYTAB}; "
+                  f"cp -a /root/conf.good {CONF}")
+        lab.daemon("start")
+        lab.sync()
+
+
+@pytest.mark.parametrize("break_it, words", [
+    (f"rm {KEYTAB}", ["krb5.keytab", "No such file"]),
+    (f"chmod 644 {KEYTAB}", ["krb5.keytab", "0600"]),
+    (f": > {KEYTAB}", ["krb5.keytab", "empty"]),
+])
+def test_bad_keytab(lab, break_it, words):
+    with restarted_with(lab, break_it) as log:
+        wait_until("status names it", lambda: all(
+            word in lab.problems() for word in words), seconds=20)
+        lines = [line for line in log().splitlines()
+                 if all(word in line for word in words)]
+        assert len(lines) == 1, log()
+        assert lab.passwd(ALICE)
+        assert lab.ssh(ALICE, PASSWORD).returncode != 0
+    assert_whole(lab)
+
+
+def test_wrong_realm(lab):
+    """The host is joined to another domain than the configured one."""
+    with restarted_with(lab, f"sed -i s/aaddscontoso/otherdomain/ {CONF}") \
+            as log:
+        wait_until("status names it", lambda: "otherdomain" in
+                   lab.problems().lower(), seconds=45)
+        assert "otherdomain" in log().lower()
+
+
+def test_unreachable_servers(lab):
+    with restarted_with(lab, f"sed -i '/^name/a servers = "
+                        f"nodc.aaddscontoso.com' {CONF}") as log:
+        wait_until("status names it", lambda: "nodc.aaddscontoso.com" in
+                   lab.problems(), seconds=60)
+        assert "nodc.aaddscontoso.com" in log()
+        assert lab.passwd(ALICE)
+    assert_whole(lab)
+
+
+@pytest.mark.parametrize("line, words", [
+    ("colour = red", ["dssync.conf:3", "colour"]),
+    ("keytab = relative", ["dssync.conf:3", "keytab"]),
+    ("[nonsense]", ["dssync.conf:3", "nonsense"]),
+])
+def test_bad_configuration_starts_nothing(lab, line, words):
+    lab.daemon("stop")
+    lab.shell(f"cp -a {CONF} /root/conf.good; printf '%s\\nx = y\\n' "
+              f"'{line}' >>{CONF}")
+    try:
+        result = lab.host("synccached", timeout=20)
+        assert result.returncode not in (0, 124)
+        found = [text for text in result.stderr.splitlines()
+                 if all(word in text for word in words)]
+        assert len(found) == 1, result.stderr
+        assert lab.pids("dssync-sync") == lab.pids("dssync-auth") == []
+        check = lab.host("dssyncctl", "config", "--check")
+        assert check.returncode != 0
+        assert words[0] in check.stdout + check.stderr
+        assert lab.passwd(ALICE)
+    finally:
+        lab.shell(f"cp -a /root/conf.good {CONF}")
+        lab.daemon("start")
+        lab.sync()
+
+
+def test_missing_name_is_an_error(lab):
+    lab.daemon("stop")
+    lab.shell(f"cp -a {CONF} /root/conf.good; echo '[domain]' >{CONF}")
+    try:
+        result = lab.host("synccached", timeout=20)
+        assert result.returncode not in (0, 124)
+        assert "name" in result.stderr and "dssync.conf" in result.stderr
+    finally:
+        lab.shell(f"cp -a /root/conf.good {CONF}")
+        lab.daemon("start")
+        lab.sync()
