@@ -74,7 +74,8 @@ static int wait_ready(int fd, short events, int64_t deadline_ms)
 			return DS_ERR_TIMEOUT;
 		n = poll(&p, 1, left > INT_MAX ? INT_MAX : (int)left);
 		if (n > 0)
-			return 0; /* errors and hang-ups show in the next call */
+			return 0; /* errors and hang-ups show in the next call
+				   */
 		if (n < 0 && errno != EINTR)
 			return DS_ERR_SYS;
 	}
@@ -108,7 +109,8 @@ static int connect_by(int fd, const struct sockaddr_un *addr,
 			return DS_ERR_TIMEOUT;
 		tv.tv_sec = left / 1000;
 		tv.tv_usec = left % 1000 * 1000;
-		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) < 0)
+		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) <
+		    0)
 			return DS_ERR_SYS;
 		if (connect(fd, (const struct sockaddr *)addr,
 			    sizeof(*addr)) == 0)
@@ -270,7 +272,8 @@ static size_t take_fds(struct msghdr *msg, int *ret_fd)
 			continue;
 		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (i = 0; i < n; i++, count++) {
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int),
+			       sizeof(fd));
 			if (count == 0)
 				*ret_fd = fd;
 			else

@@ -3,8 +3,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "config.h"
-
 #include <errno.h>
 #include <string.h>
 #include <syslog.h>
@@ -52,8 +50,9 @@ static void log_decision(struct pds_call *call, const struct pds_identity *id,
 		pds_log(call, LOG_INFO, "\"%s\" authenticated as object %s%s",
 			pds_quote(quoted, call->user),
 			ds_guid_to_str(&id->guid, guid),
-			result == DS_AUTH_OK ? "" :
-					       "; the password must be changed");
+			result == DS_AUTH_OK
+			    ? ""
+			    : "; the password must be changed");
 	else
 		pds_log(call, LOG_NOTICE, "\"%s\" not authenticated: %s",
 			pds_quote(quoted, call->user),

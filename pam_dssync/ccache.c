@@ -6,8 +6,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "config.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,8 +49,7 @@ static int check_name(char *line)
 }
 
 /* Has dssync-ccache store the ticket; fills in ccache->name. */
-static int run_store(struct pds_ccache *ccache, const void *ticket,
-		     size_t len)
+static int run_store(struct pds_ccache *ccache, const void *ticket, size_t len)
 {
 	static const char *const argv[] = { PDS_CCACHE_HELPER, "store", NULL };
 	struct pds_child child = {

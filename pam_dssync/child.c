@@ -15,8 +15,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "config.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -39,12 +37,12 @@
 #define SYS_SETGROUPS SYS_setgroups32
 #define SYS_SETRESGID SYS_setresgid32
 #define SYS_SETRESUID SYS_setresuid32
-#define SYS_SETUID SYS_setuid32
+#define SYS_SETUID    SYS_setuid32
 #else
 #define SYS_SETGROUPS SYS_setgroups
 #define SYS_SETRESGID SYS_setresgid
 #define SYS_SETRESUID SYS_setresuid
-#define SYS_SETUID SYS_setuid
+#define SYS_SETUID    SYS_setuid
 #endif
 
 /* Descriptors to close one by one where close_range(2) is missing. */
@@ -151,7 +149,8 @@ static _Noreturn void child_main(const struct pds_child *child, int sock,
 
 /* ---- in the parent ---- */
 
-/* A copy of fd above the standard ones, which fd may be if those are closed. */
+/* A copy of fd above the standard ones, which fd may be if those are closed.
+ */
 static int move_up(int fd)
 {
 	int copy, saved;
@@ -242,8 +241,7 @@ static int reap(pid_t pid, int err, int64_t deadline_ms)
 			kill(pid, SIGKILL);
 		}
 		/* __WALL: a child without an exit signal is hidden else. */
-		got = waitpid(pid, &status,
-			      __WALL | (err ? 0 : WNOHANG));
+		got = waitpid(pid, &status, __WALL | (err ? 0 : WNOHANG));
 		if (got == pid)
 			break;
 		if (got < 0 && errno != EINTR)
@@ -254,8 +252,8 @@ static int reap(pid_t pid, int err, int64_t deadline_ms)
 	if (err)
 		return err;
 	if (!WIFEXITED(status))
-		return ds_now_ms() >= deadline_ms ? DS_ERR_TIMEOUT :
-						    DS_ERR_DENIED;
+		return ds_now_ms() >= deadline_ms ? DS_ERR_TIMEOUT
+						  : DS_ERR_DENIED;
 	return WEXITSTATUS(status) == 0 ? 0 : DS_ERR_DENIED;
 }
 
@@ -265,7 +263,8 @@ int pds_child_run(const struct pds_child *child, int64_t deadline_ms,
 	int sv[2], null, err = DS_ERR_SYS, saved;
 	pid_t pid = -1;
 
-	/* A socket, not pipes: those would raise SIGPIPE in the application. */
+	/* A socket, not pipes: those would raise SIGPIPE in the application.
+	 */
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
 		return DS_ERR_SYS;
 	sv[0] = move_up(sv[0]);

@@ -5,8 +5,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "config.h"
-
 #include <errno.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -59,8 +57,8 @@ static int match_object(struct pds_call *call, const struct ds_snap *snap,
 			uid_t uid, struct pds_identity *ret_id)
 {
 	/* What to say of a user that does not match. */
-	int no_match = ds_snap_id_ok(snap, uid) ? DS_ERR_CONFLICT :
-						  DS_ERR_NOTFOUND;
+	int no_match =
+	    ds_snap_id_ok(snap, uid) ? DS_ERR_CONFLICT : DS_ERR_NOTFOUND;
 	char quoted[PDS_QUOTED_MAX];
 	struct ds_snap_identity object;
 	struct ds_snap_user user;
@@ -101,8 +99,8 @@ int pds_identify(struct pds_call *call, struct pds_identity *ret_id)
 		if (uid < PDS_ID_FLOOR || uid > PDS_ID_CEILING)
 			return DS_ERR_NOTFOUND;
 		pds_log(call, LOG_ERR, "%s: %s", PDS_SNAPSHOT,
-			err == DS_ERR_SYS ? strerror(errno) :
-					    ds_strerror(err));
+			err == DS_ERR_SYS ? strerror(errno)
+					  : ds_strerror(err));
 		return DS_ERR_UNAVAIL;
 	}
 	err = match_object(call, &snap, uid, ret_id);

@@ -59,7 +59,7 @@
  * Without a readable page 0 the id range is unknown.  A uid from here up may
  * be ours then, and is not waved through (the default id_range starts here).
  */
-#define PDS_ID_FLOOR 200000u
+#define PDS_ID_FLOOR   200000u
 #define PDS_ID_CEILING 0x7fffffffu
 
 /* What pam_fail_delay(3) is asked for, as pam_unix does. */
@@ -116,7 +116,7 @@ int pds_result_to_pam(enum pds_stage stage, uint32_t result);
 /* A constant phrase for the log: "the password is wrong", ... */
 const char *pds_result_text(uint32_t result);
 /* Writes a line of authpriv; strings of others only through pds_quote(). */
-#define pds_log(call, priority, ...) \
+#define pds_log(call, priority, ...)                                          \
 	pam_syslog((call)->pamh, (priority), __VA_ARGS__)
 /* Escapes for a log line into the caller's buffer, and returns that. */
 #define PDS_QUOTED_MAX 320

@@ -13,8 +13,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "config.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -23,9 +21,9 @@
 
 #include "pam_dssync/internal.h"
 
-#define LOGIN_DATA "dssync_login"
+#define LOGIN_DATA  "dssync_login"
 #define CCACHE_DATA "dssync_ccache"
-#define HANDLE_ENV "DSSYNC_HANDLE"
+#define HANDLE_ENV  "DSSYNC_HANDLE"
 
 static void login_free(pam_handle_t *pamh, void *data, int status)
 {

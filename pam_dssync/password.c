@@ -5,16 +5,14 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "config.h"
-
 #include <syslog.h>
 
 #include <security/pam_ext.h>
 
 #include "pam_dssync/internal.h"
 
-#define ELSEWHERE                                                       \
-	"The password of this account is changed where your organization " \
+#define ELSEWHERE                                                             \
+	"The password of this account is changed where your organization "    \
 	"keeps it, not on this computer."
 
 int pds_chauthtok(struct pds_call *call)
@@ -30,8 +28,8 @@ int pds_chauthtok(struct pds_call *call)
 	/* The server's own words, where it said how when it saw the login. */
 	login = pds_login_recall(call, id.uid);
 	pds_show(call, true,
-		 login && login->new_password && *login->text ? login->text :
-								ELSEWHERE);
+		 login && login->new_password && *login->text ? login->text
+							      : ELSEWHERE);
 	pds_log(call, LOG_NOTICE,
 		"\"%s\": the password cannot be changed on this host",
 		pds_quote(quoted, call->user));

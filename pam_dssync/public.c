@@ -3,8 +3,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "config.h"
-
 #include "pam_dssync/internal.h"
 
 #define PDS_PUBLIC __attribute__((visibility("default")))
@@ -12,9 +10,9 @@
 PDS_PUBLIC int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc,
 				   const char **argv)
 {
-	struct pds_call call = {
-		.pamh = pamh, .stage = PDS_AUTH, .flags = flags
-	};
+	struct pds_call call = { .pamh = pamh,
+				 .stage = PDS_AUTH,
+				 .flags = flags };
 	int code = pds_begin(&call, argc, argv);
 
 	if (code == PAM_SUCCESS)
@@ -25,9 +23,9 @@ PDS_PUBLIC int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc,
 PDS_PUBLIC int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc,
 			      const char **argv)
 {
-	struct pds_call call = {
-		.pamh = pamh, .stage = PDS_CRED, .flags = flags
-	};
+	struct pds_call call = { .pamh = pamh,
+				 .stage = PDS_CRED,
+				 .flags = flags };
 	int code = pds_begin(&call, argc, argv);
 
 	if (code == PAM_SUCCESS)
@@ -38,9 +36,9 @@ PDS_PUBLIC int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc,
 PDS_PUBLIC int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc,
 				const char **argv)
 {
-	struct pds_call call = {
-		.pamh = pamh, .stage = PDS_ACCOUNT, .flags = flags
-	};
+	struct pds_call call = { .pamh = pamh,
+				 .stage = PDS_ACCOUNT,
+				 .flags = flags };
 	int code = pds_begin(&call, argc, argv);
 
 	if (code == PAM_SUCCESS)
@@ -51,9 +49,9 @@ PDS_PUBLIC int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc,
 PDS_PUBLIC int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc,
 				   const char **argv)
 {
-	struct pds_call call = {
-		.pamh = pamh, .stage = PDS_SESSION, .flags = flags
-	};
+	struct pds_call call = { .pamh = pamh,
+				 .stage = PDS_SESSION,
+				 .flags = flags };
 	int code = pds_begin(&call, argc, argv);
 
 	if (code == PAM_SUCCESS)
@@ -64,9 +62,9 @@ PDS_PUBLIC int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc,
 PDS_PUBLIC int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc,
 				    const char **argv)
 {
-	struct pds_call call = {
-		.pamh = pamh, .stage = PDS_SESSION, .flags = flags
-	};
+	struct pds_call call = { .pamh = pamh,
+				 .stage = PDS_SESSION,
+				 .flags = flags };
 	int code = pds_begin(&call, argc, argv);
 
 	if (code == PAM_SUCCESS)
@@ -77,9 +75,9 @@ PDS_PUBLIC int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc,
 PDS_PUBLIC int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc,
 				const char **argv)
 {
-	struct pds_call call = {
-		.pamh = pamh, .stage = PDS_PASSWORD, .flags = flags
-	};
+	struct pds_call call = { .pamh = pamh,
+				 .stage = PDS_PASSWORD,
+				 .flags = flags };
 	int code = pds_begin(&call, argc, argv);
 
 	if (code == PAM_SUCCESS)

@@ -4,8 +4,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "config.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +14,7 @@
 
 /* Larger than the largest request and than any reply without a ticket. */
 #define SMALL_FRAME_MAX 4096
-#define SEQ 1 /* one request a connection */
+#define SEQ             1 /* one request a connection */
 
 /* Sends the request and reads the reply into buf. */
 static int exchange(struct ds_writer *request, uint16_t reply_type,
@@ -110,8 +108,8 @@ int pds_request_auth(struct pds_call *call, const struct pds_identity *id,
 	ds_frame_begin(&w, DS_MSG_AUTH, SEQ);
 	put_who(&w, call, id);
 	ds_put_str(&w, password);
-	err = exchange(&w, DS_MSG_AUTH_REPLY, PDS_AUTH_TIMEOUT, in,
-		       sizeof(in), &frame);
+	err = exchange(&w, DS_MSG_AUTH_REPLY, PDS_AUTH_TIMEOUT, in, sizeof(in),
+		       &frame);
 	if (!err)
 		err = parse_reply(&frame, true, ret_reply);
 	explicit_bzero(out, sizeof(out));

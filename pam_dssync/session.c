@@ -8,8 +8,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "config.h"
-
 #include "pam_dssync/internal.h"
 
 /*
@@ -22,9 +20,9 @@ static int ours(struct pds_call *call)
 	struct pds_identity id;
 	int err = pds_identify(call, &id);
 
-	return err == DS_ERR_NOTFOUND || err == DS_ERR_CONFLICT ?
-		       pds_err_to_pam(call->stage, err) :
-		       PAM_SUCCESS;
+	return err == DS_ERR_NOTFOUND || err == DS_ERR_CONFLICT
+		   ? pds_err_to_pam(call->stage, err)
+		   : PAM_SUCCESS;
 }
 
 int pds_setcred(struct pds_call *call)

@@ -3,8 +3,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "config.h"
-
 #include <syslog.h>
 
 #include <security/pam_ext.h>
@@ -13,10 +11,8 @@
 #include "pam_dssync/internal.h"
 
 static const char *const stage_names[] = {
-	[PDS_AUTH] = "auth",
-	[PDS_CRED] = "setcred",
-	[PDS_ACCOUNT] = "account",
-	[PDS_SESSION] = "session",
+	[PDS_AUTH] = "auth",         [PDS_CRED] = "setcred",
+	[PDS_ACCOUNT] = "account",   [PDS_SESSION] = "session",
 	[PDS_PASSWORD] = "password",
 };
 
@@ -79,8 +75,8 @@ int pds_err_to_pam(enum pds_stage stage, int err)
 	case DS_ERR_NOTFOUND:
 		return PAM_USER_UNKNOWN;
 	case DS_ERR_CONFLICT:
-		return stage == PDS_ACCOUNT ? PAM_PERM_DENIED :
-					      PAM_USER_UNKNOWN;
+		return stage == PDS_ACCOUNT ? PAM_PERM_DENIED
+					    : PAM_USER_UNKNOWN;
 	case DS_ERR_DENIED:
 		return PAM_PERM_DENIED;
 	case DS_ERR_NOMEM:

@@ -32,11 +32,11 @@ static enum ds_auth_result judge(struct dsa_server *server,
 	dsa_mirror_refresh(&server->mirror);
 	r = dsa_mirror_find(&server->mirror, &subject->guid, &user, &account);
 	if (r != 0) {
-		*ret_reason = r == DS_ERR_NOTFOUND ? "no such object" :
-						     ds_strerror(r);
-		return r == DS_ERR_NOTFOUND ? DS_AUTH_UNKNOWN :
-		       r == DS_ERR_UNAVAIL  ? DS_AUTH_UNAVAILABLE :
-					      DS_AUTH_DENIED;
+		*ret_reason =
+		    r == DS_ERR_NOTFOUND ? "no such object" : ds_strerror(r);
+		return r == DS_ERR_NOTFOUND  ? DS_AUTH_UNKNOWN
+		       : r == DS_ERR_UNAVAIL ? DS_AUTH_UNAVAILABLE
+					     : DS_AUTH_DENIED;
 	}
 	(void)snprintf(subject->name, sizeof(subject->name), "%s", user.blob);
 	subject->uid = user.uid;
@@ -78,8 +78,8 @@ void dsa_account_answer(struct dsa_server *server,
 	dsa_report_changed(server);
 }
 
-void dsa_ticket_answer(struct dsa_server *server,
-		       const struct ds_frame *frame, struct ds_writer *reply)
+void dsa_ticket_answer(struct dsa_server *server, const struct ds_frame *frame,
+		       struct ds_writer *reply)
 {
 	struct dsa_ticket ticket = { 0 };
 	const uint8_t *handle;

@@ -24,7 +24,7 @@
 
 /* The mirror as this process has it mapped; either may be missing. */
 struct dsa_mirror {
-	struct ds_snap base;	 /* .base NULL: not open */
+	struct ds_snap base;     /* .base NULL: not open */
 	struct ds_snap accounts; /* likewise */
 };
 
@@ -33,7 +33,7 @@ struct dsa_stats {
 	char last_error[DSA_REASON_MAX + 1]; /* "": none yet */
 };
 
-struct dsa_pam;	   /* pam.c: pam.sock and its connections */
+struct dsa_pam;    /* pam.c: pam.sock and its connections */
 struct dsa_report; /* report.c: CHILD_STATUS */
 
 struct dsa_server {
@@ -51,7 +51,7 @@ struct dsa_server {
 	struct dsa_stats stats;
 	/* The host's TGT between the questions of sync; a FILE cache. */
 	struct dsa_secret host_tgt;
-	int64_t host_tgt_end; /* seconds since the epoch */
+	int64_t host_tgt_end;     /* seconds since the epoch */
 	uint32_t host_tgt_serial; /* the keytab that it came from */
 };
 
@@ -77,8 +77,8 @@ void dsa_pam_stop(struct dsa_server *server);
 /* account.c: the requests that the main process answers itself. */
 void dsa_account_answer(struct dsa_server *server,
 			const struct ds_frame *frame, struct ds_writer *reply);
-void dsa_ticket_answer(struct dsa_server *server,
-		       const struct ds_frame *frame, struct ds_writer *reply);
+void dsa_ticket_answer(struct dsa_server *server, const struct ds_frame *frame,
+		       struct ds_writer *reply);
 
 /* report.c: tells the monitor soon that something changed. */
 DS_MUST_CHECK bool dsa_report_start(struct dsa_server *server);

@@ -55,9 +55,9 @@ static ssize_t read_input(uint8_t *buf, size_t cap)
 
 	for (;;) {
 		uint8_t more;
-		ssize_t n = len < cap ? read(STDIN_FILENO, buf + len,
-					     cap - len) :
-					read(STDIN_FILENO, &more, 1);
+		ssize_t n = len < cap
+				? read(STDIN_FILENO, buf + len, cap - len)
+				: read(STDIN_FILENO, &more, 1);
 
 		if (n == 0)
 			return (ssize_t)len;

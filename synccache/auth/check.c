@@ -56,7 +56,8 @@ static int read_request(struct check *c, int conn)
 static bool refuse(struct check *c, enum ds_auth_result result,
 		   const char *reason)
 {
-	c->login = (struct dsa_login){ .result = result, .say = result,
+	c->login = (struct dsa_login){ .result = result,
+				       .say = result,
 				       .kdc_ms = -1 };
 	(void)snprintf(c->login.reason, sizeof(c->login.reason), "%s", reason);
 	return false;
@@ -148,6 +149,8 @@ void dsa_check_run(const struct dsa_server *server, int conn, int out)
 		;
 	else if (c.password.p[0] == '\0')
 		(void)refuse(&c, DS_AUTH_BAD_PASSWORD, "empty password");
+	else if (server->config.login.fast == DS_FAST_DEMAND)
+		(void)refuse(&c, DS_AUTH_UNAVAILABLE, DSA_NO_FAST);
 	else
 		dsa_login(&server->keytab, DSA_KRB5_CONF, server->realm,
 			  &c.account, (const char *)c.password.p, &c.login);

@@ -21,7 +21,7 @@
 #include "synccache/auth/krberr.h"
 
 #define TGT_SPARE_SECONDS 600 /* a TGT that ends sooner is renewed */
-#define SERVICE "ldap"
+#define SERVICE           "ldap"
 
 bool dsa_dc_host_ok(const char *host, const char *domain)
 {
@@ -44,12 +44,12 @@ struct work {
 	const struct dsa_server *server;
 	krb5_context ctx;
 	krb5_keytab kt;
-	krb5_principal host;	/* the client: our computer account */
-	krb5_principal wanted;	/* ldap/HOST/DNSDOMAIN@REALM */
-	krb5_principal filed;	/* ldap/HOST@REALM */
-	struct dsa_secret tgt;	/* new one, to be kept */
+	krb5_principal host;   /* the client: our computer account */
+	krb5_principal wanted; /* ldap/HOST/DNSDOMAIN@REALM */
+	krb5_principal filed;  /* ldap/HOST@REALM */
+	struct dsa_secret tgt; /* new one, to be kept */
 	int64_t tgt_end;
-	const char *what;	/* what failed */
+	const char *what; /* what failed */
 };
 
 static krb5_error_code prepare(struct work *w, const char *host)
@@ -134,8 +134,8 @@ static krb5_error_code tgs_exchange(struct work *w,
 	code = dsa_ccfile_open(w->ctx, tgt->p, tgt->len, &cc, &fd);
 	if (code != 0)
 		return code;
-	code = krb5_get_credentials(w->ctx, KRB5_GC_NO_STORE, cc, &in,
-				    ret_creds);
+	code =
+	    krb5_get_credentials(w->ctx, KRB5_GC_NO_STORE, cc, &in, ret_creds);
 	(void)krb5_cc_close(w->ctx, cc);
 	(void)close(fd);
 	return code;
@@ -160,7 +160,7 @@ static krb5_error_code get_ticket(struct work *w, krb5_creds **ret_creds)
 		code = tgs_exchange(w, &w->server->host_tgt, ret_creds);
 		if (code == 0 || code == KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN ||
 		    dsa_krb_verdict(DSA_STAGE_VERIFY, code, 0, false).result ==
-			    DS_AUTH_UNAVAILABLE)
+			DS_AUTH_UNAVAILABLE)
 			return code;
 	}
 	code = new_tgt(w);
@@ -217,8 +217,8 @@ static void send_code(struct work *w, const char *host, krb5_error_code code,
 		      int out)
 {
 	char text[256], problem[DS_TEXT_MAX + 1];
-	struct dsa_verdict v = dsa_krb_verdict(DSA_STAGE_VERIFY, code, 0,
-					       false);
+	struct dsa_verdict v =
+	    dsa_krb_verdict(DSA_STAGE_VERIFY, code, 0, false);
 	bool away = v.result == DS_AUTH_UNAVAILABLE;
 
 	if (code == KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN)

@@ -12,10 +12,10 @@
 #include "lib/proto.h"
 #include "synccache/auth/secret.h"
 
-#define DSA_TICKET_MS 120000
-#define DSA_TICKETS_MAX 1024
+#define DSA_TICKET_MS        120000
+#define DSA_TICKETS_MAX      1024
 #define DSA_TICKET_BYTES_MAX (16u << 20) /* of all tickets together */
-#define DSA_PRINCIPAL_MAX 511		 /* bytes without the NUL */
+#define DSA_PRINCIPAL_MAX    511         /* bytes without the NUL */
 
 struct dsa_handles;
 

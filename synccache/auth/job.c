@@ -38,7 +38,8 @@ static const size_t slots[DSA_JOB_KINDS] = {
 	[DSA_JOB_TICKET] = DSA_TICKET_JOBS_MAX,
 };
 
-/* ---- in the worker -------------------------------------------------------- */
+/* ---- in the worker --------------------------------------------------------
+ */
 
 static bool close_all_but(int a, int b)
 {
@@ -48,8 +49,7 @@ static bool close_all_but(int a, int b)
 	if (a < 0)
 		low = high;
 	return (low <= 3 || close_range(3, low - 1, 0) == 0) &&
-	       (high - low < 2 ||
-		close_range(low + 1, high - 1, 0) == 0) &&
+	       (high - low < 2 || close_range(low + 1, high - 1, 0) == 0) &&
 	       close_range(high + 1, ~0U, 0) == 0;
 }
 
@@ -75,7 +75,8 @@ static void worker(const struct dsa_job_spec *spec, int out, pid_t parent,
 	_exit(0);
 }
 
-/* ---- in the main process -------------------------------------------------- */
+/* ---- in the main process --------------------------------------------------
+ */
 
 static void forget(struct dsa_job *job)
 {
@@ -143,8 +144,7 @@ static void on_heard(evutil_socket_t fd, short what, void *arg)
 	r = job->over ? DS_ERR_CLOSED : hear(job, what, &frame);
 	if (r == 0) {
 		job->over = job->spec.heard(job->spec.arg, &frame);
-		explicit_bzero(job->jobs->buffer.p,
-			       DS_HEADER_LEN + frame.len);
+		explicit_bzero(job->jobs->buffer.p, DS_HEADER_LEN + frame.len);
 		if (job->over)
 			job->end_ms = ds_now_ms() + EXIT_MS;
 	} else if (r != DS_ERR_UNAVAIL && !job->over) {
@@ -237,8 +237,8 @@ static int start_process(struct dsa_job *job, int worker_end)
 static int open_channel(struct dsa_job *job)
 {
 	job->end_ms = ds_now_ms() + job->spec.timeout_ms;
-	job->heard_event = event_new(job->jobs->base, job->fd, EV_READ,
-				     on_heard, job);
+	job->heard_event =
+	    event_new(job->jobs->base, job->fd, EV_READ, on_heard, job);
 	return job->heard_event != NULL ? listen_on(job) : DS_ERR_NOMEM;
 }
 

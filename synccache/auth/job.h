@@ -16,13 +16,15 @@
 #include "synccache/auth/secret.h"
 
 enum dsa_job_kind {
-	DSA_JOB_CHECK,	/* one password */
+	DSA_JOB_CHECK,  /* one password */
 	DSA_JOB_TICKET, /* one service ticket for sync */
 	DSA_JOB_KINDS,
 };
 
 #define DSA_REASON_MAX 767 /* bytes without the NUL */
+#ifndef DSA_CHECKS_MAX     /* only tests have another */
 #define DSA_CHECKS_MAX 64
+#endif
 #define DSA_TICKET_JOBS_MAX 2
 
 /*

@@ -26,8 +26,11 @@ struct scan {
 
 void dsa_keytab_init(struct dsa_keytab *keytab, krb5_context ctx)
 {
-	*keytab = (struct dsa_keytab){ .ctx = ctx, .state = "waiting",
-		.problem = "the monitor has not handed over a keytab yet" };
+	*keytab = (struct dsa_keytab){
+		.ctx = ctx,
+		.state = "waiting",
+		.problem = "the monitor has not handed over a keytab yet"
+	};
 }
 
 static void forget_keys(struct dsa_keytab *keytab)
@@ -62,9 +65,9 @@ static int fail(struct dsa_keytab *keytab, const char *state, int err,
 
 void dsa_keytab_fail(struct dsa_keytab *keytab, int err, const char *problem)
 {
-	const char *state = err == DS_ERR_NOTFOUND ? "missing" :
-			    err == DS_ERR_UNSAFE   ? "unsafe" :
-						     "wrong";
+	const char *state = err == DS_ERR_NOTFOUND ? "missing"
+			    : err == DS_ERR_UNSAFE ? "unsafe"
+						   : "wrong";
 
 	(void)fail(keytab, state, err, "%s",
 		   problem[0] != '\0' ? problem : ds_strerror(err));
@@ -115,9 +118,8 @@ static bool is_computer(krb5_const_principal p)
 }
 
 /* Adds one entry to keytab->kt if it is one that is wanted. */
-static krb5_error_code take_entry(struct dsa_keytab *keytab,
-				  const char *realm, krb5_keytab_entry *entry,
-				  struct scan *scan)
+static krb5_error_code take_entry(struct dsa_keytab *keytab, const char *realm,
+				  krb5_keytab_entry *entry, struct scan *scan)
 {
 	krb5_const_principal p = entry->principal;
 	krb5_error_code code;
@@ -191,12 +193,12 @@ static int fail_empty(struct dsa_keytab *keytab, const char *realm,
 			    realm);
 	return fail(keytab, "wrong", DS_ERR_NOTFOUND,
 		    "the keytab has no computer principal (NAME$) of the "
-		    "realm %s", realm);
+		    "realm %s",
+		    realm);
 }
 
 /* Fills keytab->kt, which is new and empty, from the file. */
-static int fill(struct dsa_keytab *keytab, krb5_keytab from,
-		const char *realm)
+static int fill(struct dsa_keytab *keytab, krb5_keytab from, const char *realm)
 {
 	struct scan scan = { 0 };
 	krb5_error_code code;

@@ -16,14 +16,14 @@
 #define DSA_KEYTAB_BYTES_MAX (256u << 10)
 
 struct dsa_keytab {
-	krb5_context ctx; /* keeps the MEMORY keytab alive; borrowed */
-	krb5_keytab kt;	  /* NULL: there are no usable keys */
-	char name[64];	  /* of kt, to resolve in another context */
+	krb5_context ctx;    /* keeps the MEMORY keytab alive; borrowed */
+	krb5_keytab kt;      /* NULL: there are no usable keys */
+	char name[64];       /* of kt, to resolve in another context */
 	char principal[320]; /* HOST$@REALM */
 	unsigned int kvno;   /* the highest */
 	uint32_t serial;     /* counts changes: cached tickets are older */
-	const char *state;   /* "waiting", "ok", "missing", "unsafe", "wrong" */
-	char problem[512];   /* one sentence, "" if ok */
+	const char *state; /* "waiting", "ok", "missing", "unsafe", "wrong" */
+	char problem[512]; /* one sentence, "" if ok */
 };
 
 /* ctx stays the caller's and must live longer. */

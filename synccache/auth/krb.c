@@ -37,8 +37,8 @@ krb5_error_code dsa_krb_context(const char *conf, const char *realm,
 	code = (krb5_error_code)profile_init(files, &profile);
 	if (code != 0)
 		return code;
-	code = krb5_init_context_profile(profile, KRB5_INIT_CONTEXT_SECURE,
-					 &ctx);
+	code =
+	    krb5_init_context_profile(profile, KRB5_INIT_CONTEXT_SECURE, &ctx);
 	profile_release(profile);
 	if (code != 0)
 		return code;

@@ -20,7 +20,7 @@ struct dsa_verdict {
 };
 
 enum dsa_stage {
-	DSA_STAGE_AS,	  /* the client's own exchange */
+	DSA_STAGE_AS,     /* the client's own exchange */
 	DSA_STAGE_VERIFY, /* the proof that the KDC knows the host's key */
 };
 

@@ -22,7 +22,7 @@
 #include "synccache/auth/krberr.h"
 #include "synccache/auth/policy.h"
 
-#define CHANGEPW "kadmin/changepw"
+#define CHANGEPW         "kadmin/changepw"
 #define CHANGEPW_SECONDS 300
 
 struct attempt {
@@ -39,9 +39,9 @@ struct attempt {
  * krb5 asks here when the KDC has asked; giving it the password beforehand
  * would not tell whether an error came before or after the proof.
  */
-static krb5_error_code prompter(krb5_context ctx, void *data,
-				const char *name, const char *banner,
-				int count, krb5_prompt prompts[])
+static krb5_error_code prompter(krb5_context ctx, void *data, const char *name,
+				const char *banner, int count,
+				krb5_prompt prompts[])
 {
 	struct attempt *a = data;
 	krb5_prompt_type *types = krb5_get_prompt_types(ctx);
@@ -110,8 +110,8 @@ static krb5_error_code exchange(struct attempt *a, const char *service,
 	code = options(a, service != NULL, &opt);
 	if (code != 0)
 		return code;
-	code = krb5_init_creds_init(a->ctx, a->client, prompter, a, 0, opt,
-				    &icc);
+	code =
+	    krb5_init_creds_init(a->ctx, a->client, prompter, a, 0, opt, &icc);
 	if (code == 0 && service != NULL)
 		code = krb5_init_creds_set_service(a->ctx, icc, service);
 	if (code == 0) {
@@ -119,8 +119,8 @@ static krb5_error_code exchange(struct attempt *a, const char *service,
 		if (code != 0)
 			a->ntstatus = status_of(a->ctx, icc);
 		else
-			code = krb5_init_creds_get_creds(a->ctx, icc,
-							 ret_creds);
+			code =
+			    krb5_init_creds_get_creds(a->ctx, icc, ret_creds);
 	}
 	krb5_init_creds_free(a->ctx, icc);
 	krb5_get_init_creds_opt_free(a->ctx, opt);
@@ -156,16 +156,15 @@ static void decide_code(struct dsa_login *login, struct attempt *a,
 			enum dsa_stage stage, krb5_error_code code,
 			const char *what)
 {
-	struct dsa_verdict v = dsa_krb_verdict(stage, code, a->ntstatus,
-					       a->asked);
+	struct dsa_verdict v =
+	    dsa_krb_verdict(stage, code, a->ntstatus, a->asked);
 	char text[256], reason[DSA_REASON_MAX + 1], status[32] = "";
 
 	if (a->ntstatus != DSA_NT_NONE)
 		(void)snprintf(status, sizeof(status), ", NTSTATUS %08X",
 			       (unsigned int)a->ntstatus);
 	(void)snprintf(reason, sizeof(reason), "%s%s%s", what,
-		       dsa_krb_text(a->ctx, code, text, sizeof(text)),
-		       status);
+		       dsa_krb_text(a->ctx, code, text, sizeof(text)), status);
 	decide(login, v.result, v.proven, reason);
 }
 
@@ -229,8 +228,8 @@ static int keep_ticket(struct attempt *a, const krb5_creds *creds,
 {
 	struct ds_writer w;
 	char *name = NULL;
-	int r = dsa_secret_init(&login->ccache, DS_CCACHE_MAX,
-				DSA_SECRET_PRIVATE);
+	int r =
+	    dsa_secret_init(&login->ccache, DS_CCACHE_MAX, DSA_SECRET_PRIVATE);
 
 	if (r != 0)
 		return r;

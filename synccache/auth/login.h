@@ -13,10 +13,10 @@ struct dsa_login {
 	/* Which result's text to show; `proven` as in krberr.h. */
 	enum ds_auth_result say;
 	bool proven;
-	char reason[DSA_REASON_MAX + 1]; /* for the audit */
+	char reason[DSA_REASON_MAX + 1];       /* for the audit */
 	char principal[DSA_PRINCIPAL_MAX + 1]; /* of the ticket */
 	struct dsa_secret ccache; /* the TGT alone, if the result is OK */
-	int64_t kdc_ms; /* -1: no KDC was asked */
+	int64_t kdc_ms;           /* -1: no KDC was asked */
 };
 
 /*

@@ -16,9 +16,11 @@
 #include "lib/privdrop.h"
 #include "lib/wire.h"
 #include "synccache/auth/auth.h"
+#include "synccache/auth/check.h"
 #include "synccache/auth/krb.h"
 
-#define EXPIRE_SECONDS 5 /* how late a ticket that nobody took may be wiped */
+#define EXPIRE_SECONDS 5 /* how late a ticket that nobody took may be wiped   \
+			  */
 
 static struct dsa_server server;
 
@@ -39,11 +41,22 @@ static bool load_config(const char *path)
 	return true;
 }
 
+/* Says once what the config asks for and this version has not. */
+static void warn_unbuilt(void)
+{
+	if (server.config.login.fast == DS_FAST_DEMAND)
+		ds_log(DS_LOG_ERR, "%s; no password will be checked",
+		       DSA_NO_FAST);
+	if (server.config.login.offline)
+		ds_log(DS_LOG_WARN, "login.offline = yes: offline logins are "
+				    "not built yet");
+}
+
 /* Without a Kerberos configuration nothing can ever be checked. */
 static bool open_kerberos(void)
 {
-	krb5_error_code code = dsa_krb_context(DSA_KRB5_CONF, server.realm,
-					       &server.krb);
+	krb5_error_code code =
+	    dsa_krb_context(DSA_KRB5_CONF, server.realm, &server.krb);
 
 	if (code != 0) {
 		ds_log(DS_LOG_ERR, "%s cannot be used (%d)", DSA_KRB5_CONF,
@@ -134,10 +147,12 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (!dsa_secret_lock_process())
-		ds_log(DS_LOG_NOTICE, "RLIMIT_MEMLOCK is not unlimited: only "
+		ds_log(DS_LOG_NOTICE,
+		       "RLIMIT_MEMLOCK is not unlimited: only "
 		       "the pages of passwords and tickets are locked");
 	if (!load_config(argv[2]))
 		return EXIT_FAILURE;
+	warn_unbuilt();
 	if (!open_kerberos())
 		goto out;
 	dsa_mirror_refresh(&server.mirror);

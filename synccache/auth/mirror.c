@@ -21,8 +21,10 @@ static void refresh(struct ds_snap *snap, const char *path,
 	if (r != 0) {
 		/* A file that vanished or is damaged: the old one stands. */
 		if (snap->base != NULL)
-			ds_log(DS_LOG_WARN, "%s: %s; the previous one is "
-			       "used on", path, ds_strerror(r));
+			ds_log(DS_LOG_WARN,
+			       "%s: %s; the previous one is "
+			       "used on",
+			       path, ds_strerror(r));
 		return;
 	}
 	ds_snap_close(snap);

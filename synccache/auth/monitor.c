@@ -31,8 +31,8 @@ static int on_keytab(struct dsa_server *server, const struct ds_frame *frame,
 	if (err == 0 && fd >= 0)
 		e = dsa_keytab_load(keytab, fd, server->realm);
 	else
-		dsa_keytab_fail(keytab, err <= INT16_MAX ? -(int)err :
-							   DS_ERR_FORMAT,
+		dsa_keytab_fail(keytab,
+				err <= INT16_MAX ? -(int)err : DS_ERR_FORMAT,
 				problem);
 	dsa_secret_done(&server->host_tgt);
 	if (keytab->kt != NULL)
@@ -86,9 +86,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 bool dsa_monitor_start(struct dsa_server *server)
 {
-	server->monitor_event = event_new(server->base, DS_FD_MONITOR,
-					  EV_READ | EV_PERSIST, on_readable,
-					  server);
+	server->monitor_event =
+	    event_new(server->base, DS_FD_MONITOR, EV_READ | EV_PERSIST,
+		      on_readable, server);
 	return server->monitor_event != NULL &&
 	       event_add(server->monitor_event, NULL) == 0;
 }

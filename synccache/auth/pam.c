@@ -24,12 +24,23 @@
 #include "synccache/auth/check.h"
 #include "synccache/auth/policy.h"
 
-#define CONNS_MAX 256
-#define REQUEST_SECONDS 5  /* from accept to a whole request */
-#define QUEUE_SECONDS 10   /* until a worker is free */
-#define CHECK_MS 40000	   /* a worker's whole life */
-#define REPLY_MS 200	   /* the socket buffer is empty: no wait at all */
-#define RETRY_MS 200	   /* after accept failed for want of resources */
+/* Only tests build this with other numbers, or another root. */
+#ifndef DSA_CONNS_MAX
+#define DSA_CONNS_MAX  256
+#define DSA_REQUEST_MS 5000  /* from accept to a whole request */
+#define DSA_QUEUE_MS   10000 /* until a worker is free */
+#define DSA_CHECK_MS   40000 /* a worker's whole life */
+#define DSA_PEER_UID   0
+#endif
+#define REPLY_MS 200 /* the socket buffer is empty: no wait at all */
+#define RETRY_MS 200 /* after accept failed for want of resources */
+
+#define TIMEVAL(ms)                                                           \
+	{                                                                     \
+		.tv_sec = (ms) / 1000, .tv_usec = (ms) % 1000 * 1000          \
+	}
+static const struct timeval request_patience = TIMEVAL(DSA_REQUEST_MS);
+static const struct timeval queue_patience = TIMEVAL(DSA_QUEUE_MS);
 
 TAILQ_HEAD(conn_list, conn);
 
@@ -64,7 +75,7 @@ static void conn_free(struct conn *c)
 	TAILQ_REMOVE(&pam->all, c, all);
 	(void)close(c->fd);
 	free(c);
-	if (pam->count-- == CONNS_MAX)
+	if (pam->count-- == DSA_CONNS_MAX)
 		(void)event_add(pam->listener, NULL);
 }
 
@@ -77,7 +88,8 @@ static void reply_and_free(struct conn *c, struct ds_writer *w)
 	conn_free(c);
 }
 
-/* ---- AUTH ---------------------------------------------------------------- */
+/* ---- AUTH ----------------------------------------------------------------
+ */
 
 static void reply_auth(struct conn *c, enum ds_auth_result result,
 		       const char *text, const uint8_t *handle)
@@ -140,8 +152,8 @@ static int read_verdict(const struct ds_frame *frame, struct verdict *v)
 	v->kdc_ms = (int64_t)ds_get_u64(&r);
 	ds_get_str(&r, v->principal, sizeof(v->principal));
 	v->ccache = ds_get_blob(&r, &v->ccache_len);
-	return frame->type == DSA_MSG_VERDICT ? ds_reader_end(&r) :
-						DS_ERR_FORMAT;
+	return frame->type == DSA_MSG_VERDICT ? ds_reader_end(&r)
+					      : DS_ERR_FORMAT;
 }
 
 static void answer(struct conn *c, const struct verdict *v)
@@ -197,7 +209,7 @@ static void start_worker(struct conn *c)
 	const struct dsa_job_spec spec = {
 		.kind = DSA_JOB_CHECK,
 		.keep_fd = c->fd,
-		.timeout_ms = CHECK_MS,
+		.timeout_ms = DSA_CHECK_MS,
 		.run = run_worker,
 		.heard = on_worker,
 		.arg = c,
@@ -229,16 +241,16 @@ static void start_workers(void *arg)
 
 static void enqueue(struct conn *c)
 {
-	const struct timeval patience = { .tv_sec = QUEUE_SECONDS };
 
 	(void)event_del(c->readable);
-	(void)event_add(c->deadline, &patience);
+	(void)event_add(c->deadline, &queue_patience);
 	TAILQ_INSERT_TAIL(&c->pam->queue, c, queue);
 	c->queued = true;
 	start_workers(c->pam);
 }
 
-/* ---- requests -------------------------------------------------------------- */
+/* ---- requests --------------------------------------------------------------
+ */
 
 /* ACCOUNT and TICKET, of which all bytes are here. */
 static void answer_here(struct conn *c)
@@ -288,7 +300,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (n > 0 && (size_t)n < sizeof(header))
 		return; /* more is to come, or the deadline */
 	if (n <= 0 ||
-	    ds_frame_header(header, sizeof(header), &len, &type, &c->seq) != 0 ||
+	    ds_frame_header(header, sizeof(header), &len, &type, &c->seq) !=
+		0 ||
 	    len > DSA_REQUEST_MAX - DS_HEADER_LEN ||
 	    (type != DS_MSG_AUTH && type != DS_MSG_ACCOUNT &&
 	     type != DS_MSG_TICKET)) {
@@ -315,7 +328,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 		conn_free(c);
 }
 
-/* ---- connections ----------------------------------------------------------- */
+/* ---- connections -----------------------------------------------------------
+ */
 
 static bool is_root(int fd)
 {
@@ -323,12 +337,11 @@ static bool is_root(int fd)
 	socklen_t len = sizeof(peer);
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       peer.uid == 0;
+	       peer.uid == DSA_PEER_UID;
 }
 
 static void conn_new(struct dsa_pam *pam, int fd)
 {
-	const struct timeval patience = { .tv_sec = REQUEST_SECONDS };
 	struct event_base *base = pam->server->base;
 	struct conn *c = calloc(1, sizeof(*c));
 
@@ -338,28 +351,27 @@ static void conn_new(struct dsa_pam *pam, int fd)
 	}
 	c->pam = pam;
 	c->fd = fd;
-	if (pam->count++ == CONNS_MAX - 1)
+	if (pam->count++ == DSA_CONNS_MAX - 1)
 		(void)event_del(pam->listener);
 	TAILQ_INSERT_TAIL(&pam->all, c, all);
-	c->readable = event_new(base, fd, EV_READ | EV_ET | EV_PERSIST,
-				on_readable, c);
+	c->readable =
+	    event_new(base, fd, EV_READ | EV_ET | EV_PERSIST, on_readable, c);
 	c->deadline = evtimer_new(base, on_deadline, c);
 	if (c->readable == NULL || c->deadline == NULL ||
 	    event_add(c->readable, NULL) != 0 ||
-	    event_add(c->deadline, &patience) != 0)
+	    event_add(c->deadline, &request_patience) != 0)
 		conn_free(c);
 }
 
 static void on_connection(evutil_socket_t fd, short what, void *arg)
 {
-	const struct timeval pause = { .tv_usec = RETRY_MS * 1000 };
+	const struct timeval pause = TIMEVAL(RETRY_MS);
 	struct dsa_pam *pam = arg;
 	int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)what;
 	if (conn < 0) {
-		if (errno == EAGAIN || errno == EINTR ||
-		    errno == ECONNABORTED)
+		if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
 			return;
 		ds_log(DS_LOG_ERR, "pam.sock: accept: %s", strerror(errno));
 		(void)event_del(pam->listener);
@@ -380,7 +392,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (pam->count < CONNS_MAX)
+	if (pam->count < DSA_CONNS_MAX)
 		(void)event_add(pam->listener, NULL);
 }
 

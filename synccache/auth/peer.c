@@ -141,8 +141,8 @@ static void ask(struct question *q)
 	if (r == 0)
 		return;
 	refuse(server, q->seq, DS_ERR_UNAVAIL,
-	       r == DS_ERR_LIMIT ? "other tickets are being fetched" :
-				   "no worker could be started");
+	       r == DS_ERR_LIMIT ? "other tickets are being fetched"
+				 : "no worker could be started");
 	free(q);
 }
 
@@ -165,8 +165,7 @@ static void on_dc_ticket(struct dsa_server *server,
 		refuse(server, q->seq, DS_ERR_DENIED,
 		       "the server's name does not lie in the domain");
 	else if (server->keytab.kt == NULL)
-		refuse(server, q->seq, DS_ERR_UNAVAIL,
-		       server->keytab.problem);
+		refuse(server, q->seq, DS_ERR_UNAVAIL, server->keytab.problem);
 	else {
 		ask(q);
 		return;
@@ -199,9 +198,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 bool dsa_peer_start(struct dsa_server *server)
 {
-	server->peer_event = event_new(server->base, DS_FD_PEER,
-				       EV_READ | EV_PERSIST, on_readable,
-				       server);
+	server->peer_event =
+	    event_new(server->base, DS_FD_PEER, EV_READ | EV_PERSIST,
+		      on_readable, server);
 	return server->peer_event != NULL &&
 	       event_add(server->peer_event, NULL) == 0;
 }

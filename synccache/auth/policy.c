@@ -10,8 +10,8 @@
 #include <stdio.h>
 
 #define EPOCH_1601_SECONDS 11644473600 /* from 1601 to 1970 */
-#define FILETIME_SECOND 10000000
-#define FILETIME_NEVER INT64_MAX
+#define FILETIME_SECOND    10000000
+#define FILETIME_NEVER     INT64_MAX
 
 uint64_t dsa_filetime(int64_t epoch_seconds)
 {

@@ -21,9 +21,18 @@ struct dsa_report {
 	struct event *timer;
 };
 
+/* JSON is UTF-8; what foreign bytes a KDC may have put in is escaped. */
 static json_t *text_or_null(const char *text)
 {
-	return text[0] != '\0' ? json_string(text) : json_null();
+	char escaped[DSA_REASON_MAX + 1];
+	json_t *json;
+
+	if (text[0] == '\0')
+		return json_null();
+	json = json_string(text);
+	if (json == NULL)
+		json = json_string(ds_escape(escaped, sizeof(escaped), text));
+	return json;
 }
 
 /* The document, the caller's to free; NULL: no memory, or foreign bytes. */
@@ -33,18 +42,15 @@ static char *document(const struct dsa_server *server)
 	const struct dsa_stats *stats = &server->stats;
 	char *text;
 	json_t *json = json_pack(
-		"{s:s, s:o, s:o, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:o}",
-		"keytab", keytab->state,
-		"keytab_problem", text_or_null(keytab->problem),
-		"principal", text_or_null(keytab->principal),
-		"kvno", (json_int_t)keytab->kvno,
-		"workers", (json_int_t)server->jobs.running[DSA_JOB_CHECK],
-		"tickets", (json_int_t)dsa_handles_count(server->handles),
-		"checks",
-		"ok", (json_int_t)stats->ok,
-		"refused", (json_int_t)stats->refused,
-		"unavailable", (json_int_t)stats->unavailable,
-		"last_error", text_or_null(stats->last_error));
+	    "{s:s, s:o, s:o, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:o}", "keytab",
+	    keytab->state, "keytab_problem", text_or_null(keytab->problem),
+	    "principal", text_or_null(keytab->principal), "kvno",
+	    (json_int_t)keytab->kvno, "workers",
+	    (json_int_t)server->jobs.running[DSA_JOB_CHECK], "tickets",
+	    (json_int_t)dsa_handles_count(server->handles), "checks", "ok",
+	    (json_int_t)stats->ok, "refused", (json_int_t)stats->refused,
+	    "unavailable", (json_int_t)stats->unavailable, "last_error",
+	    text_or_null(stats->last_error));
 
 	if (json == NULL)
 		return NULL;
@@ -108,8 +114,8 @@ void dsa_report_result(struct dsa_server *server, enum ds_auth_result result,
 	/* A person's typing error is no error of the system; a KDC that does
 	 * not know the host's key, or means another object, is. */
 	if (result == DS_AUTH_UNAVAILABLE || result == DS_AUTH_DENIED)
-		(void)ds_escape(stats->last_error, sizeof(stats->last_error),
-				reason);
+		(void)snprintf(stats->last_error, sizeof(stats->last_error),
+			       "%s", reason);
 	dsa_report_changed(server);
 }
 

@@ -31,9 +31,8 @@ enum dsa_secret_fork {
 DS_MUST_CHECK int dsa_secret_init(struct dsa_secret *ret_secret, size_t cap,
 				  enum dsa_secret_fork fork);
 /* As init, with a copy of len bytes. */
-DS_MUST_CHECK int dsa_secret_copy(struct dsa_secret *ret_secret,
-				  const void *p, size_t len,
-				  enum dsa_secret_fork fork);
+DS_MUST_CHECK int dsa_secret_copy(struct dsa_secret *ret_secret, const void *p,
+				  size_t len, enum dsa_secret_fork fork);
 /* Wipes and unmaps; p is NULL after.  An empty one is fine. */
 void dsa_secret_done(struct dsa_secret *secret);
 

@@ -17,6 +17,7 @@
 
 #include "lib/log.h"
 #include "lib/wire.h"
+#include "synccache/sync/meta.h"
 #include "synccache/sync/srv.h"
 #include "synccache/sync/sync.h"
 #include "synccache/sync/tcp.h"
@@ -36,24 +37,6 @@ void dss_dc_close(struct dss_sync *s)
 	dss_conn_free(s->conn);
 	s->conn = NULL;
 	s->status.notify = false;
-}
-
-/* "DC=aaddscontoso,DC=com" of a checked DNS name. */
-static int make_base_dn(const char *domain, char *buf, size_t cap)
-{
-	size_t used = 0;
-
-	for (const char *p = domain; *p;) {
-		size_t len = strcspn(p, ".");
-		int n = snprintf(buf + used, cap - used, "%sDC=%.*s",
-				 used ? "," : "", (int)len, p);
-
-		if (n < 0 || (size_t)n >= cap - used)
-			return DS_ERR_LIMIT;
-		used += (size_t)n;
-		p += len + (p[len] == '.');
-	}
-	return used ? DS_OK : DS_ERR_INVAL;
 }
 
 /* One text value of an entry, if it fits. */
@@ -128,8 +111,8 @@ static int read_facts(const struct dss_sync *s, struct dss_conn *conn,
 	static const char *const sid[] = { "objectSid", NULL };
 	static const char *const netbios[] = { "nETBIOSName", NULL };
 	char base[600], filter[600];
-	int err = make_base_dn(s->config.domain.name, f->domain.base_dn,
-			       sizeof(f->domain.base_dn));
+	int err = dss_meta_base_dn(s->config.domain.name, f->domain.base_dn,
+				   sizeof(f->domain.base_dn));
 
 	if (err == DS_OK)
 		err = ask(conn, "", DSS_SCOPE_BASE, "(objectClass=*)", root,

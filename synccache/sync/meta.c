@@ -5,10 +5,38 @@
  */
 #include "synccache/sync/meta.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/buf.h"
+
+int dss_meta_base_dn(const char *domain, char *buf, size_t cap)
+{
+	size_t used = 0;
+
+	for (const char *p = domain; *p;) {
+		size_t len = strcspn(p, ".");
+		int n = snprintf(buf + used, cap - used, "%sDC=%.*s",
+				 used ? "," : "", (int)len, p);
+
+		if (n < 0 || (size_t)n >= cap - used)
+			return DS_ERR_LIMIT;
+		used += (size_t)n;
+		p += len + (p[len] == '.');
+	}
+	return used ? DS_OK : DS_ERR_INVAL;
+}
+
+bool dss_meta_serves(const struct dss_meta *meta, const char *domain)
+{
+	char base_dn[sizeof(meta->base_dn)];
+
+	return meta->complete &&
+	       dss_meta_base_dn(domain, base_dn, sizeof(base_dn)) == 0 &&
+	       strcasecmp(base_dn, meta->base_dn) == 0;
+}
 
 int dss_meta_load(struct dss_txn *txn, struct dss_meta *ret_meta)
 {

@@ -19,6 +19,17 @@ struct dss_meta {
 	uint64_t hash_key[2];
 };
 
+/*
+ * The naming context of a DNS domain ("DC=example,DC=com"), which the config
+ * table has checked to be a host name.  DS_ERR_LIMIT.
+ */
+DS_MUST_CHECK int dss_meta_base_dn(const char *domain, char *buf, size_t cap);
+/*
+ * True if the store holds a whole mirror of that domain: what is there of
+ * another one is never published.
+ */
+bool dss_meta_serves(const struct dss_meta *meta, const char *domain);
+
 /* Missing facts are zero; DS_ERR_FORMAT for a damaged record. */
 DS_MUST_CHECK int dss_meta_load(struct dss_txn *txn,
 				struct dss_meta *ret_meta);

@@ -132,7 +132,7 @@ static int stage(struct dss_sync *s, struct dss_txn *txn)
 	struct dss_meta meta;
 	int err = dss_meta_load(txn, &meta);
 
-	if (err == DS_OK && !meta.complete)
+	if (err == DS_OK && !dss_meta_serves(&meta, s->config.domain.name))
 		err = DS_ERR_NOTFOUND;
 	if (err == DS_OK)
 		err = dss_locals_load(LOCAL_PASSWD, LOCAL_GROUP, &locals);

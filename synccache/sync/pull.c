@@ -36,13 +36,14 @@ bool dss_pull_complete(struct dss_sync *s)
 {
 	struct dss_meta meta;
 	struct dss_txn *txn;
+	bool complete;
 
 	if (dss_txn_begin(s->store, false, &txn) != 0)
 		return false;
-	if (dss_meta_load(txn, &meta) != 0)
-		meta.complete = false;
+	complete = dss_meta_load(txn, &meta) == 0 &&
+		   dss_meta_serves(&meta, s->config.domain.name);
 	dss_txn_abort(txn);
-	return meta.complete;
+	return complete;
 }
 
 static void count_one(struct dss_sync *s)

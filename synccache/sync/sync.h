@@ -144,7 +144,7 @@ void dss_dc_close(struct dss_sync *s);
  */
 DS_MUST_CHECK int dss_pull(struct dss_sync *s, uint32_t flags,
 			   bool *ret_changed);
-/* True once a first load was complete. */
+/* True once a first load of the configured domain was complete. */
 bool dss_pull_complete(struct dss_sync *s);
 
 /* ---- publish.c ---- */

@@ -192,22 +192,32 @@ def test_local_login_works_without_the_daemon(lab):
         lab.sync()
 
 
+def su(lab, user, password):
+    """An ordinary user becomes `user` at a terminal, typing a password."""
+    script = """
+        set timeout 30
+        spawn runuser -u localuser -- su $env(SU_USER) -c {echo I am $(id -un)}
+        expect {
+            -re "assword:" {}
+            default { exit 98 }
+        }
+        send "$env(SU_PASSWORD)\\r"
+        expect eof
+        catch wait result
+        exit [lindex $result 3]"""
+    return lab.host("env", f"SU_USER={user}", f"SU_PASSWORD={password}",
+                    "expect", "-c", script, timeout=60)
+
+
 def test_su_from_an_ordinary_user(lab):
-    script = (f'spawn su - localuser -c "su {ALICE} -c {{id -un}}"\n'
-              'expect -re "assword:"\n'
-              f'send "{PASSWORD}\\r"\nexpect eof\n'
-              'catch wait result\nexit [lindex $result 3]')
-    result = lab.host("expect", "-c", "set timeout 30\n" + script)
+    result = su(lab, ALICE, PASSWORD)
     assert result.returncode == 0, result.stdout
-    assert ALICE in result.stdout.split("assword:")[1]
+    assert f"I am {ALICE}" in result.stdout.replace("\r", "").splitlines()
 
 
 def test_su_with_a_wrong_password(lab):
-    script = ('spawn su - localuser -c "su grace@aaddscontoso.com -c id"\n'
-              f'expect -re "assword:"\nsend "{WRONG}\\r"\nexpect eof\n'
-              'catch wait result\nexit [lindex $result 3]')
-    result = lab.host("expect", "-c", "set timeout 30\n" + script)
-    assert result.returncode != 0
+    result = su(lab, "grace@aaddscontoso.com", WRONG)
+    assert result.returncode == 1, result.stdout
     assert "Authentication failure" in result.stdout
 
 

@@ -22,8 +22,8 @@ def test_entry(lab):
 
 
 @pytest.mark.parametrize("typed", [
-    "alice@aaddscontoso.com", "ALICE@AADDSContoso.COM", "Alice@aaddscontoso.com",
-    r"AADDSCONTOSO\alice", r"aaddscontoso\ALICE"])
+    "alice@aaddscontoso.com", "ALICE@AADDSContoso.COM",
+    "Alice@aaddscontoso.com", r"AADDSCONTOSO\alice", r"aaddscontoso\ALICE"])
 def test_every_spelling_is_one_entry(lab, typed):
     assert lab.passwd(typed) == lab.passwd(ALICE)
 
@@ -78,7 +78,7 @@ def test_uid_is_the_documented_number(lab):
 
 @pytest.mark.parametrize("typed", [
     "alice", "driley", "maria.schulz",             # bare: off by default
-    "alice@contoso.com", r"CONTOSO\alice", "\\alice", r"AADDSCONTOSO\ ".strip(),
+    "alice@contoso.com", r"CONTOSO\alice", "\\alice", "AADDSCONTOSO\\",
     "nopassword@aaddscontoso.com",                  # withheld by the domain
     r"AADDSCONTOSO\HOST1$", r"AADDSCONTOSO\DC1$", "host1$@aaddscontoso.com",
     "*", "*@aaddscontoso.com", "alice)(uid=*@aaddscontoso.com",

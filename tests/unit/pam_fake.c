@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "tests/unit/cmocka_all.h"
+#include "tests/unit/unit.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 
 #include <security/pam_ext.h>
 
+#include "lib/err.h"
 #include "tests/unit/pam_fake.h"
 
 pam_handle_t *fake_start(const char *user)
@@ -68,8 +69,8 @@ void fake_copy_env(pam_handle_t *to, const pam_handle_t *from)
 			assert_int_equal(pam_putenv(to, from->env[i]), 0);
 }
 
-static void append(char **list, const char *head, const char *fmt,
-		   va_list args)
+static void DS_PRINTF(3, 0)
+    append(char **list, const char *head, const char *fmt, va_list args)
 {
 	char text[4096];
 	int i;
@@ -92,8 +93,8 @@ static void expect(char **list, const char *const *lines, const char *file,
 		print_error("not expected: %s\n", list[i]);
 	if (lines[i])
 		print_error("missing: %s\n", lines[i]);
-	_assert_true(!list[i] && !lines[i], "nothing more, nothing less",
-		     file, line);
+	_assert_true(!list[i] && !lines[i], "nothing more, nothing less", file,
+		     line);
 	clear(list);
 }
 
@@ -142,18 +143,18 @@ int pam_get_authtok(pam_handle_t *pamh, int item, const char **authtok,
 	return PAM_SUCCESS;
 }
 
-int pam_prompt(pam_handle_t *pamh, int style, char **response,
-	       const char *fmt, ...)
+int pam_prompt(pam_handle_t *pamh, int style, char **response, const char *fmt,
+	       ...)
 {
 	va_list args;
 
 	assert_null(response);
 	va_start(args, fmt);
 	append(pamh->shown,
-	       style == PAM_PROMPT_ECHO_OFF ? "PROMPT" :
-	       style == PAM_ERROR_MSG	    ? "ERROR" :
-	       style == PAM_TEXT_INFO	    ? "INFO" :
-					      "?",
+	       style == PAM_PROMPT_ECHO_OFF ? "PROMPT"
+	       : style == PAM_ERROR_MSG     ? "ERROR"
+	       : style == PAM_TEXT_INFO     ? "INFO"
+					    : "?",
 	       fmt, args);
 	va_end(args);
 	return PAM_SUCCESS;
@@ -161,9 +162,10 @@ int pam_prompt(pam_handle_t *pamh, int style, char **response,
 
 void pam_syslog(const pam_handle_t *pamh, int priority, const char *fmt, ...)
 {
-	static const char *const names[] = { "EMERG",  "ALERT",	 "CRIT",
-					     "ERR",    "WARN",	 "NOTICE",
-					     "INFO",   "DEBUG" };
+	static const char *const names[] = {
+		"EMERG", "ALERT",  "CRIT", "ERR",
+		"WARN",  "NOTICE", "INFO", "DEBUG"
+	};
 	va_list args;
 
 	assert_in_range(priority, 0, 7); /* the facility is libpam's */
@@ -207,8 +209,7 @@ int pam_set_data(pam_handle_t *pamh, const char *name, void *data,
 	return PAM_SUCCESS;
 }
 
-int pam_get_data(const pam_handle_t *pamh, const char *name,
-		 const void **data)
+int pam_get_data(const pam_handle_t *pamh, const char *name, const void **data)
 {
 	int i;
 

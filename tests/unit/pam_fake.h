@@ -16,17 +16,18 @@
 struct pam_handle {
 	/* The script. */
 	const char *items[FAKE_MAX]; /* by PAM_* item; PAM_USER too */
-	const char *answer;   /* of the next prompt; NULL: conversation fails */
-	int get_user;	      /* code of pam_get_user */
-	int get_authtok;      /* code of pam_get_authtok; 0: its real work */
+	const char *answer; /* of the next prompt; NULL: conversation fails */
+	int get_user;       /* code of pam_get_user */
+	int get_authtok;    /* code of pam_get_authtok; 0: its real work */
 	bool fail_set_data;
 	bool fail_putenv;
 
 	/* The record. */
-	char *log[FAKE_MAX];	/* "NOTICE text" */
-	char *shown[FAKE_MAX];	/* "PROMPT Password: ", "INFO ...", "ERROR ..." */
-	char *env[FAKE_MAX];	/* "NAME=value" */
-	unsigned int delay;	/* pam_fail_delay, microseconds */
+	char *log[FAKE_MAX]; /* "NOTICE text" */
+	char *
+	    shown[FAKE_MAX]; /* "PROMPT Password: ", "INFO ...", "ERROR ..." */
+	char *env[FAKE_MAX]; /* "NAME=value" */
+	unsigned int delay;  /* pam_fail_delay, microseconds */
 	struct fake_data {
 		char *name;
 		void *data;
@@ -47,11 +48,11 @@ void fake_expect_log_(pam_handle_t *pamh, const char *const *lines,
 		      const char *file, int line);
 void fake_expect_shown_(pam_handle_t *pamh, const char *const *lines,
 			const char *file, int line);
-#define fake_expect_log(pamh, ...)                                     \
-	fake_expect_log_(pamh, (const char *const[]){ __VA_ARGS__ }, \
+#define fake_expect_log(pamh, ...)                                            \
+	fake_expect_log_(pamh, (const char *const[]){ __VA_ARGS__ },          \
 			 __FILE__, __LINE__)
-#define fake_expect_shown(pamh, ...)                                     \
-	fake_expect_shown_(pamh, (const char *const[]){ __VA_ARGS__ }, \
+#define fake_expect_shown(pamh, ...)                                          \
+	fake_expect_shown_(pamh, (const char *const[]){ __VA_ARGS__ },        \
 			   __FILE__, __LINE__)
 
 #endif

@@ -17,22 +17,22 @@
 extern char pam_test_socket[PAM_TEST_PATH_MAX];
 extern char pam_test_snapshot[PAM_TEST_PATH_MAX];
 extern char pam_test_helper[PAM_TEST_PATH_MAX];
-extern uid_t pam_test_owner;	     /* of the snapshot */
+extern uid_t pam_test_owner; /* of the snapshot */
 extern uid_t pam_test_socket_owner;
 extern int pam_test_timeout; /* milliseconds, for every wait */
 
 int pam_test_getpwnam_r(const char *name, struct passwd *pw, char *buf,
 			size_t size, struct passwd **ret);
 
-#define PDS_SOCKET pam_test_socket
-#define PDS_SNAPSHOT pam_test_snapshot
-#define PDS_CCACHE_HELPER pam_test_helper
-#define PDS_SNAPSHOT_OWNER pam_test_owner
-#define DS_WIRE_OWNER pam_test_socket_owner
-#define PDS_AUTH_TIMEOUT pam_test_timeout
+#define PDS_SOCKET          pam_test_socket
+#define PDS_SNAPSHOT        pam_test_snapshot
+#define PDS_CCACHE_HELPER   pam_test_helper
+#define PDS_SNAPSHOT_OWNER  pam_test_owner
+#define DS_WIRE_OWNER       pam_test_socket_owner
+#define PDS_AUTH_TIMEOUT    pam_test_timeout
 #define PDS_ACCOUNT_TIMEOUT pam_test_timeout
-#define PDS_TICKET_TIMEOUT pam_test_timeout
-#define PDS_HELPER_TIMEOUT pam_test_timeout
-#define getpwnam_r pam_test_getpwnam_r
+#define PDS_TICKET_TIMEOUT  pam_test_timeout
+#define PDS_HELPER_TIMEOUT  pam_test_timeout
+#define getpwnam_r          pam_test_getpwnam_r
 
 #endif

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "tests/unit/cmocka_all.h"
+#include "tests/unit/unit.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -110,8 +110,8 @@ static void build(int fd, uint32_t uid)
 	uint32_t index;
 
 	assert_non_null(w);
-	assert_int_equal(ds_sid_parse_str("S-1-5-21-1-2-3-1104",
-					  &user.id.sid), 0);
+	assert_int_equal(ds_sid_parse_str("S-1-5-21-1-2-3-1104", &user.id.sid),
+			 0);
 	assert_int_equal(ds_snapw_user(w, &user, &index), 0);
 	assert_int_equal(ds_snapw_write(w, fd), 0);
 	ds_snapw_free(w);
@@ -238,15 +238,15 @@ void world_server_start(void)
 	strcpy(addr.sun_path, pam_test_socket);
 	server.sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(server.sock >= 0);
-	assert_int_equal(bind(server.sock, (struct sockaddr *)&addr,
-			      sizeof(addr)), 0);
+	assert_int_equal(
+	    bind(server.sock, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(listen(server.sock, 1), 0);
 	assert_int_equal(pipe2(server.stop, O_CLOEXEC), 0);
 	memset(server.steps, 0, sizeof(server.steps));
 	server.step_count = 0;
 	server.request_count = 0;
-	assert_int_equal(pthread_create(&server.thread, NULL, server_main,
-					NULL), 0);
+	assert_int_equal(
+	    pthread_create(&server.thread, NULL, server_main, NULL), 0);
 	server.running = true;
 }
 
@@ -279,7 +279,8 @@ static void end(struct ds_writer *w, struct world_step *step)
 	step->len = w->len;
 }
 
-struct world_step *world_reply_auth(uint32_t result, const char *text, bool handle)
+struct world_step *world_reply_auth(uint32_t result, const char *text,
+				    bool handle)
 {
 	struct world_step *step = world_step();
 	struct ds_writer w;
@@ -304,7 +305,8 @@ struct world_step *world_reply_account(uint32_t result, const char *text)
 	return step;
 }
 
-struct world_step *world_reply_ticket(uint32_t result, const void *ccache, size_t len)
+struct world_step *world_reply_ticket(uint32_t result, const void *ccache,
+				      size_t len)
 {
 	struct world_step *step = world_step();
 	struct ds_writer w;

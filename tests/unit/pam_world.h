@@ -13,11 +13,11 @@
 #include "lib/proto.h"
 #include "lib/snapshot.h"
 
-#define WORLD_UPN "driley@aaddscontoso.com"
-#define WORLD_UID 200001u
-#define WORLD_GID 200513u
-#define WORLD_ID_MIN 200000u
-#define WORLD_ID_MAX 300000u
+#define WORLD_UPN       "driley@aaddscontoso.com"
+#define WORLD_UID       200001u
+#define WORLD_GID       200513u
+#define WORLD_ID_MIN    200000u
+#define WORLD_ID_MAX    300000u
 #define WORLD_GUID_TEXT "03020100-0504-0706-0809-0a0b0c0d0e0f"
 
 extern char world_dir[64];
@@ -40,9 +40,9 @@ void world_passwd_error(int error);
 struct world_step {
 	uint8_t reply[DS_PACKET_MAX + 16];
 	size_t len;
-	int delay_ms;	  /* before the reply */
-	int byte_ms;	  /* between its bytes; 0: at once */
-	bool deaf;	  /* accepts, and neither reads nor answers */
+	int delay_ms; /* before the reply */
+	int byte_ms;  /* between its bytes; 0: at once */
+	bool deaf;    /* accepts, and neither reads nor answers */
 };
 struct world_request {
 	uint8_t buf[DS_PACKET_MAX];
@@ -64,8 +64,8 @@ int world_requests(void);
 const struct world_request *world_request(int n);
 
 extern const uint8_t world_handle[DS_HANDLE_LEN];
-#define WORLD_HANDLE_ENV                                               \
-	"DSSYNC_HANDLE=a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"               \
+#define WORLD_HANDLE_ENV                                                      \
+	"DSSYNC_HANDLE=a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"                      \
 	"b0b1b2b3b4b5b6b7b8b9babbbcbdbebf"
 
 #endif

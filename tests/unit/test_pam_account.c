@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "tests/unit/cmocka_all.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,11 +18,11 @@
 #include "tests/unit/pam_seams.h"
 #include "tests/unit/pam_world.h"
 
-#define DENIED "NOTICE \"" WORLD_UPN "\" denied: "
-#define NOT_ITS "the uid is one of the domain's, the name is not its"
+#define DENIED      "NOTICE \"" WORLD_UPN "\" denied: "
+#define NOT_ITS     "the uid is one of the domain's, the name is not its"
 #define MUST_CHANGE "NOTICE \"" WORLD_UPN "\": the password must be changed"
-#define ELSEWHERE                                                           \
-	"ERROR The password of this account is changed where your "        \
+#define ELSEWHERE                                                             \
+	"ERROR The password of this account is changed where your "           \
 	"organization keeps it, not on this computer."
 
 /* All stages for a user of whom the server must hear nothing. */
@@ -92,7 +92,8 @@ static void local_user_of_that_name(void **state)
 	       "NOTICE \"" WORLD_UPN "\" has uid 1000 in passwd, but 200001 "
 	       "in the domain: not taken for the domain's user",
 	       "NOTICE \"" WORLD_UPN "\" has uid 1000 in passwd, but 200001 "
-	       "in the domain: not taken for the domain's user", NULL);
+	       "in the domain: not taken for the domain's user",
+	       NULL);
 }
 
 /* ... or one that the domain gave to somebody else. */
@@ -136,8 +137,8 @@ static void no_snapshot(const char *why)
 	char log[256];
 
 	snprintf(log, sizeof(log), "ERR %s: %s", pam_test_snapshot, why);
-	stages(WORLD_UPN, PAM_AUTHINFO_UNAVAIL, PAM_AUTHINFO_UNAVAIL, log,
-	       log, DENIED "unavailable");
+	stages(WORLD_UPN, PAM_AUTHINFO_UNAVAIL, PAM_AUTHINFO_UNAVAIL, log, log,
+	       DENIED "unavailable");
 	not_ours("local");
 	not_ours("root");
 	/* The floor and the ceiling of what may be ours. */
@@ -179,7 +180,8 @@ static void snapshot_hostile(void **state)
 /* A snapshot whose body names a uid outside page 0's range. */
 static void snapshot_out_of_range(void **state)
 {
-	static const uint32_t uids[] = { 0, 1000, 199999, 300001, 0x80000000u };
+	static const uint32_t uids[] = { 0, 1000, 199999, 300001,
+					 0x80000000u };
 	size_t i;
 
 	(void)state;
@@ -206,8 +208,7 @@ static void passwd_fails(void **state)
 			 PAM_AUTHINFO_UNAVAIL);
 	fake_expect_log(pamh, DENIED "Numerical result out of range", NULL);
 	world_passwd_error(ENOENT);
-	assert_int_equal(pam_sm_acct_mgmt(pamh, 0, 0, NULL),
-			 PAM_USER_UNKNOWN);
+	assert_int_equal(pam_sm_acct_mgmt(pamh, 0, 0, NULL), PAM_USER_UNKNOWN);
 	fake_end(pamh);
 }
 
@@ -222,8 +223,8 @@ static void results(void **state)
 		const char *shown;
 	} rows[] = {
 		{ DS_AUTH_OK, PAM_SUCCESS, NULL, "INFO Say this." },
-		{ DS_AUTH_NEW_PASSWORD, PAM_NEW_AUTHTOK_REQD,
-		  MUST_CHANGE, "INFO Say this." },
+		{ DS_AUTH_NEW_PASSWORD, PAM_NEW_AUTHTOK_REQD, MUST_CHANGE,
+		  "INFO Say this." },
 		{ DS_AUTH_BAD_PASSWORD, PAM_AUTH_ERR,
 		  DENIED "the password is wrong", "ERROR Say this." },
 		{ DS_AUTH_UNKNOWN, PAM_PERM_DENIED,
@@ -324,8 +325,10 @@ static void must_change(void **state)
 	world_reply_account(DS_AUTH_OK, "");
 	pamh->items[PAM_AUTHTOK] = "secret";
 	assert_int_equal(pam_sm_authenticate(pamh, 0, 0, NULL), PAM_SUCCESS);
-	fake_expect_log(pamh, "INFO \"" WORLD_UPN "\" authenticated as object "
-			WORLD_GUID_TEXT "; the password must be changed",
+	fake_expect_log(pamh,
+			"INFO \"" WORLD_UPN
+			"\" authenticated as object " WORLD_GUID_TEXT
+			"; the password must be changed",
 			NULL);
 	fake_expect_shown(pamh, "INFO Change it at example.", NULL);
 	assert_int_equal(pam_sm_acct_mgmt(pamh, 0, 0, NULL),
@@ -335,8 +338,10 @@ static void must_change(void **state)
 	assert_int_equal(pam_sm_chauthtok(pamh, PAM_PRELIM_CHECK, 0, NULL),
 			 PAM_PERM_DENIED);
 	fake_expect_shown(pamh, "ERROR Change it at example.", NULL);
-	fake_expect_log(pamh, "NOTICE \"" WORLD_UPN "\": the password cannot "
-			"be changed on this host", NULL);
+	fake_expect_log(pamh,
+			"NOTICE \"" WORLD_UPN "\": the password cannot "
+			"be changed on this host",
+			NULL);
 
 	/* A worse answer is not softened ... */
 	assert_int_equal(pam_sm_acct_mgmt(pamh, 0, 0, NULL), PAM_PERM_DENIED);
@@ -359,8 +364,10 @@ static void password_elsewhere(void **state)
 		assert_int_equal(pam_sm_chauthtok(pamh, flags[i], 0, NULL),
 				 PAM_PERM_DENIED);
 		fake_expect_shown(pamh, ELSEWHERE, NULL);
-		fake_expect_log(pamh, "NOTICE \"" WORLD_UPN "\": the password "
-				"cannot be changed on this host", NULL);
+		fake_expect_log(pamh,
+				"NOTICE \"" WORLD_UPN "\": the password "
+				"cannot be changed on this host",
+				NULL);
 	}
 	unlink(pam_test_snapshot);
 	assert_int_equal(pam_sm_chauthtok(pamh, PAM_PRELIM_CHECK, 0, NULL),

@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "tests/unit/cmocka_all.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "tests/unit/pam_world.h"
 
 #define PASSWORD "Tr0ub4dor&3 \xc3\xa4\x01"
-#define AUTHENTICATED                                                    \
+#define AUTHENTICATED                                                         \
 	"INFO \"" WORLD_UPN "\" authenticated as object " WORLD_GUID_TEXT
 #define REFUSED "NOTICE \"" WORLD_UPN "\" not authenticated: "
 
@@ -60,8 +60,10 @@ static void request_fields(void **state)
 	pamh->items[PAM_AUTHTOK] = PASSWORD;
 	pamh->items[PAM_TTY] = NULL;
 	assert_int_equal(authenticate(pamh, 0, NULL), PAM_SUCCESS);
-	fake_expect_log(pamh, "INFO \"DRiley@AADDSCONTOSO.COM\" authenticated "
-			"as object " WORLD_GUID_TEXT, NULL);
+	fake_expect_log(pamh,
+			"INFO \"DRiley@AADDSCONTOSO.COM\" authenticated "
+			"as object " WORLD_GUID_TEXT,
+			NULL);
 	assert_null(pamh->env[0]); /* no handle came */
 	assert_string_equal(pamh->items[PAM_USER], "DRiley@AADDSCONTOSO.COM");
 
@@ -104,8 +106,8 @@ static void long_items_are_cut(void **state)
 	fake_expect_log(pamh, AUTHENTICATED, NULL);
 	request = world_request(0);
 	assert_int_equal(request->len, DS_HEADER_LEN + 4 + DS_GUID_LEN + 4 +
-			 strlen(WORLD_UPN) + 4 + 4 + 4 + 3 + 4 + DS_WORD_MAX +
-			 4 + 1);
+					   strlen(WORLD_UPN) + 4 + 4 + 4 + 3 +
+					   4 + DS_WORD_MAX + 4 + 1);
 	fake_end(pamh);
 }
 
@@ -192,12 +194,14 @@ static void texts_are_cleaned(void **state)
 
 	(void)state;
 	world_server_start();
-	world_reply_auth(DS_AUTH_OK, "a\x1b[2Jb\r\nc\xc2\x9b \xff \xc3\xa4 \"q\"",
-			 false);
+	world_reply_auth(DS_AUTH_OK,
+			 "a\x1b[2Jb\r\nc\xc2\x9b \xff \xc3\xa4 \"q\"", false);
 	pamh->items[PAM_AUTHTOK] = "secret";
 	assert_int_equal(authenticate(pamh, 0, NULL), PAM_SUCCESS);
-	fake_expect_shown(pamh, "INFO a\\x1b[2Jb\\x0d\\x0ac\\xc2\\x9b \\xff "
-			  "\xc3\xa4 \"q\"", NULL);
+	fake_expect_shown(pamh,
+			  "INFO a\\x1b[2Jb\\x0d\\x0ac\\xc2\\x9b \\xff "
+			  "\xc3\xa4 \"q\"",
+			  NULL);
 	fake_expect_log(pamh, AUTHENTICATED, NULL);
 	fake_end(pamh);
 }
@@ -262,7 +266,8 @@ static void password_length(void **state)
 	assert_int_equal(authenticate(pamh, 0, NULL), PAM_SUCCESS);
 	fake_expect_log(pamh, AUTHENTICATED, NULL);
 	assert_memory_equal(world_request(0)->buf + world_request(0)->len -
-			    DS_PASSWORD_MAX, password, DS_PASSWORD_MAX);
+				DS_PASSWORD_MAX,
+			    password, DS_PASSWORD_MAX);
 	fake_end(pamh);
 }
 
@@ -446,38 +451,37 @@ static void bad_replies(void **state)
 	(void)state;
 	raw("", 0, DS_ERR_CLOSED);
 	raw("HTTP/1.1 200 OK\r\n\r\n", 19, DS_ERR_VERSION);
-	raw("\x08\0\0\0\x01", 5, DS_ERR_FORMAT);	/* half a header */
-	patched(0, 200, DS_ERR_FORMAT);		/* longer than what came */
-	patched(0, 47, DS_ERR_FORMAT);		/* shorter: blob cut */
-	patched(2, 0x02, DS_ERR_LIMIT);		/* over the frame maximum */
-	patched(1, 0x20, DS_ERR_LIMIT);		/* over our buffer */
+	raw("\x08\0\0\0\x01", 5, DS_ERR_FORMAT); /* half a header */
+	patched(0, 200, DS_ERR_FORMAT);          /* longer than what came */
+	patched(0, 47, DS_ERR_FORMAT);           /* shorter: blob cut */
+	patched(2, 0x02, DS_ERR_LIMIT);          /* over the frame maximum */
+	patched(1, 0x20, DS_ERR_LIMIT);          /* over our buffer */
 	patched(4, 2, DS_ERR_VERSION);
 	patched(6, DS_MSG_ACCOUNT_REPLY, DS_ERR_FORMAT);
 	patched(6, DS_MSG_AUTH, DS_ERR_FORMAT);
-	patched(8, 2, DS_ERR_FORMAT);		/* another seq */
-	patched(DS_HEADER_LEN + 4, 0xff, DS_ERR_FORMAT);  /* text too long */
-	patched(DS_HEADER_LEN + 8, 0, DS_ERR_FORMAT);	  /* NUL in text */
-	patched(DS_HEADER_LEN + 12, 31, DS_ERR_FORMAT);	  /* short handle */
+	patched(8, 2, DS_ERR_FORMAT);                    /* another seq */
+	patched(DS_HEADER_LEN + 4, 0xff, DS_ERR_FORMAT); /* text too long */
+	patched(DS_HEADER_LEN + 8, 0, DS_ERR_FORMAT);    /* NUL in text */
+	patched(DS_HEADER_LEN + 12, 31, DS_ERR_FORMAT);  /* short handle */
 }
 
 /* Of another message, of another length, or with bytes left over. */
 static void bad_fields(void **state)
 {
-	uint8_t reply[1024];
+	uint8_t reply[1024], text[DS_TEXT_MAX + 1];
 	struct ds_writer w;
 	int i;
 
 	(void)state;
+	memset(text, 't', sizeof(text));
 	for (i = 0; i < 4; i++) {
 		ds_writer_init(&w, reply, sizeof(reply));
 		ds_frame_begin(&w, DS_MSG_AUTH_REPLY, 1);
 		ds_put_u32(&w, DS_AUTH_OK);
-		if (i == 0) { /* a text of one byte too many */
-			memset(reply + 200, 't', DS_TEXT_MAX + 1);
-			ds_put_blob(&w, reply + 200, DS_TEXT_MAX + 1);
-		} else if (i > 1) {
+		if (i == 0) /* one byte too many */
+			ds_put_blob(&w, text, sizeof(text));
+		else if (i > 1)
 			ds_put_str(&w, "");
-		}
 		ds_put_blob(&w, world_handle,
 			    i == 2 ? DS_HANDLE_LEN - 1 : DS_HANDLE_LEN);
 		if (i == 3)

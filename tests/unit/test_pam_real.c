@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "tests/unit/cmocka_all.h"
+#include "tests/unit/unit.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -108,8 +108,10 @@ static void write_services(void)
 	fclose(f);
 
 	f = service("missing");
-	fprintf(f, "auth %s /nonexistent/pam_dssync.so\n"
-		   "auth required pam_permit.so\n", control);
+	fprintf(f,
+		"auth %s /nonexistent/pam_dssync.so\n"
+		"auth required pam_permit.so\n",
+		control);
 	fclose(f);
 }
 
@@ -120,8 +122,9 @@ static pam_handle_t *begin(const char *service, const char *user)
 
 	*shown = '\0';
 	typed = "secret";
-	assert_int_equal(pam_start_confdir(service, user, &conv, world_dir,
-					   &pamh), PAM_SUCCESS);
+	assert_int_equal(
+	    pam_start_confdir(service, user, &conv, world_dir, &pamh),
+	    PAM_SUCCESS);
 	return pamh;
 }
 
@@ -135,9 +138,10 @@ static void whole_login(void **state)
 	/* dssync-ccache as a script: stores, prints the name, removes. */
 	f = fopen(pam_test_helper, "w");
 	assert_non_null(f);
-	fprintf(f, "#!/bin/sh\ncase $1 in\n"
-		   "store) cat >%s/out/ticket; echo FILE:%s/out/ticket ;;\n"
-		   "destroy) rm -f \"${2#FILE:}\" ;;\nesac\n",
+	fprintf(f,
+		"#!/bin/sh\ncase $1 in\n"
+		"store) cat >%s/out/ticket; echo FILE:%s/out/ticket ;;\n"
+		"destroy) rm -f \"${2#FILE:}\" ;;\nesac\n",
 		world_dir, world_dir);
 	fclose(f);
 	assert_int_equal(chmod(pam_test_helper, 0755), 0);
@@ -149,7 +153,7 @@ static void whole_login(void **state)
 	assert_int_equal(pam_authenticate(pamh, 0), PAM_SUCCESS);
 	assert_string_equal(shown, "Password: |Welcome.|");
 	assert_string_equal(pam_getenv(pamh, "DSSYNC_HANDLE"),
-			    WORLD_HANDLE_ENV + sizeof("DSSYNC_HANDLE"));
+			    &WORLD_HANDLE_ENV[sizeof("DSSYNC_HANDLE")]);
 	assert_int_equal(pam_acct_mgmt(pamh, 0), PAM_SUCCESS);
 	assert_int_equal(pam_setcred(pamh, PAM_ESTABLISH_CRED), PAM_SUCCESS);
 	assert_null(pam_getenv(pamh, "DSSYNC_HANDLE"));
@@ -321,12 +325,8 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(whole_login),
-		TEST(refusals),
-		TEST(must_change),
-		TEST(local_users),
-		TEST(module_missing),
-		TEST(user_gives_up),
+		TEST(whole_login), TEST(refusals),       TEST(must_change),
+		TEST(local_users), TEST(module_missing), TEST(user_gives_up),
 		TEST(no_leaks),
 	};
 

@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "tests/unit/cmocka_all.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +17,10 @@
 #include "tests/unit/pam_fake.h"
 #include "tests/unit/pam_world.h"
 
-#define TICKET "\x05\x04ticket with \0 inside"
+#define TICKET     "\x05\x04ticket with \0 inside"
 #define TICKET_LEN (sizeof(TICKET) - 1)
-#define NO_CACHE                                                \
-	"WARN no ticket cache for the session of \"" WORLD_UPN "\": "
-#define CCNAME "FILE:/tmp/krb5cc_200001_a1"
+#define NO_CACHE   "WARN no ticket cache for the session of \"" WORLD_UPN "\": "
+#define CCNAME     "FILE:/tmp/krb5cc_200001_a1"
 
 /* ---- dssync-ccache ---- */
 
@@ -144,8 +143,10 @@ static void keyboard_interactive(void **state)
 	child->items[PAM_AUTHTOK] = "secret";
 	assert_int_equal(pam_sm_authenticate(child, 0, 0, NULL), PAM_SUCCESS);
 	assert_int_equal(pam_sm_acct_mgmt(child, 0, 0, NULL), PAM_SUCCESS);
-	fake_expect_log(child, "INFO \"" WORLD_UPN "\" authenticated as object "
-			WORLD_GUID_TEXT, NULL);
+	fake_expect_log(child,
+			"INFO \"" WORLD_UPN
+			"\" authenticated as object " WORLD_GUID_TEXT,
+			NULL);
 	fake_copy_env(monitor, child);
 	fake_end(child);
 	assert_int_equal(pam_sm_setcred(monitor, PAM_ESTABLISH_CRED, 0, NULL),
@@ -260,7 +261,8 @@ static void cache_types(void **state)
 {
 	static const char *const names[] = {
 		"FILE:/tmp/krb5cc_1", "DIR::/run/user/1/krb5cc/tkt1",
-		"KEYRING:persistent:1:krb_ccache_x", "KCM:200001:99" };
+		"KEYRING:persistent:1:krb_ccache_x", "KCM:200001:99"
+	};
 	char line[64];
 	pam_handle_t *pamh;
 	size_t i;
@@ -304,8 +306,10 @@ static void destroy_fails(void **state)
 	assert_int_equal(pam_sm_open_session(pamh, 0, 0, NULL), PAM_SUCCESS);
 	helper.err = DS_ERR_DENIED;
 	assert_int_equal(pam_sm_close_session(pamh, 0, 0, NULL), PAM_SUCCESS);
-	fake_expect_log(pamh, "WARN cannot remove the ticket cache of \""
-			WORLD_UPN "\": denied", NULL);
+	fake_expect_log(pamh,
+			"WARN cannot remove the ticket cache of \"" WORLD_UPN
+			"\": denied",
+			NULL);
 	fake_end(pamh);
 }
 
@@ -404,18 +408,12 @@ static void without_password(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(whole_session),
-		TEST(session_first),
-		TEST(keyboard_interactive),
-		TEST(ticket_request),
-		TEST(ticket_refused),
-		TEST(helper_fails),
-		TEST(cache_types),
-		TEST(cannot_remember),
-		TEST(destroy_fails),
-		TEST(second_ticket),
-		TEST(another_user),
-		TEST(forged_handles),
+		TEST(whole_session),        TEST(session_first),
+		TEST(keyboard_interactive), TEST(ticket_request),
+		TEST(ticket_refused),       TEST(helper_fails),
+		TEST(cache_types),          TEST(cannot_remember),
+		TEST(destroy_fails),        TEST(second_ticket),
+		TEST(another_user),         TEST(forged_handles),
 		TEST(without_password),
 	};
 

@@ -1,5 +1,343 @@
-int main(void);
+/*
+ * The small pure parts of sync: DNS answers and their order, fields, the
+ * graph, the maps, the local files.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "synccache/sync/fields.h"
+#include "synccache/sync/graph.h"
+#include "synccache/sync/locals.h"
+#include "synccache/sync/map.h"
+#include "synccache/sync/srv.h"
+
+/* A DNS answer with one question and `n` records, and room for more. */
+struct dns {
+	uint8_t buf[1024];
+	size_t len;
+};
+
+static void put(struct dns *d, const void *p, size_t len)
+{
+	memcpy(d->buf + d->len, p, len);
+	d->len += len;
+}
+
+static void put16(struct dns *d, unsigned v)
+{
+	const uint8_t b[2] = { (uint8_t)(v >> 8), (uint8_t)v };
+
+	put(d, b, 2);
+}
+
+#define QUESTION "\x05_ldap\x04_tcp\x07" "example\x03" "com"
+
+static void dns_begin(struct dns *d, unsigned answers)
+{
+	d->len = 0;
+	put16(d, 1);	  /* id */
+	put16(d, 0x8180); /* a response */
+	put16(d, 1);
+	put16(d, answers);
+	put16(d, 0);
+	put16(d, 0);
+	put(d, QUESTION, sizeof(QUESTION)); /* the final NUL is the root */
+	put16(d, 33);
+	put16(d, 1);
+}
+
+/* An SRV record for the question's name; `name` is in wire form. */
+static void dns_srv(struct dns *d, unsigned priority, unsigned weight,
+		    const char *name, size_t len)
+{
+	put16(d, 0xc00c);
+	put16(d, 33);
+	put16(d, 1);
+	put16(d, 0);
+	put16(d, 600);
+	put16(d, (unsigned)(6 + len));
+	put16(d, priority);
+	put16(d, weight);
+	put16(d, 389);
+	put(d, name, len);
+}
+
+#define DC1 "\x03" "DC1\x07" "example\x03" "com"
+#define DC2 "\x03" "dc2\xc0\x17" /* a pointer to example.com */
+
+static void test_srv_parse(void **state)
+{
+	struct dss_srv list[DSS_SRV_MAX];
+	struct dns d;
+	size_t n = 99;
+
+	(void)state;
+	dns_begin(&d, 4);
+	dns_srv(&d, 10, 100, DC1, sizeof(DC1));
+	dns_srv(&d, 0, 5, DC2, sizeof(DC2) - 1);
+	dns_srv(&d, 0, 5, "", 1); /* "." : there is no service */
+	dns_srv(&d, 0, 5, "\x03" "a b\0", 5); /* not a host name */
+	assert_int_equal(dss_srv_parse(d.buf, d.len, list, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(list[0].host, "dc1.example.com");
+	assert_int_equal(list[0].priority, 10);
+	assert_int_equal(list[0].weight, 100);
+	assert_int_equal(list[0].port, 389);
+	assert_string_equal(list[1].host, "dc2.example.com");
+}
+
+/* Cut anywhere: never a step outside, never a record that is not whole. */
+static void test_srv_cut(void **state)
+{
+	struct dss_srv list[DSS_SRV_MAX];
+	struct dns d;
+
+	(void)state;
+	dns_begin(&d, 2);
+	dns_srv(&d, 10, 100, DC1, sizeof(DC1));
+	dns_srv(&d, 0, 5, DC2, sizeof(DC2) - 1);
+	for (size_t len = 0; len < d.len; len++) {
+		uint8_t *copy = malloc(len + 1);
+		size_t n = 0;
+
+		assert_non_null(copy);
+		memcpy(copy, d.buf, len);
+		if (dss_srv_parse(copy, len, list, &n) == 0)
+			assert_true(n < 2);
+		free(copy);
+	}
+}
+
+static uint32_t fixed_draw(void *arg, uint32_t n)
+{
+	uint32_t v = *(uint32_t *)arg;
+
+	return v < n ? v : n - 1;
+}
+
+static void test_srv_order(void **state)
+{
+	struct dss_srv list[] = {
+		{ 20, 0, 389, "late" }, { 10, 1, 389, "light" },
+		{ 10, 99, 389, "heavy" }, { 10, 0, 389, "zero" },
+	};
+	uint32_t draw = 50;
+
+	(void)state;
+	dss_srv_order(list, 4, fixed_draw, &draw);
+	assert_string_equal(list[0].host, "heavy");
+	assert_string_equal(list[3].host, "late");
+	draw = 0; /* those of weight 0 have their chance */
+	dss_srv_order(list, 4, fixed_draw, &draw);
+	assert_string_equal(list[0].host, "zero");
+	draw = 1;
+	dss_srv_order(list, 4, fixed_draw, &draw);
+	assert_string_equal(list[0].host, "light");
+}
+
+static void test_host_in_domain(void **state)
+{
+	(void)state;
+	assert_true(dss_host_in_domain("dc1.example.com", "example.com"));
+	assert_true(dss_host_in_domain("DC1.sub.EXAMPLE.com", "example.com"));
+	assert_false(dss_host_in_domain("example.com", "example.com"));
+	assert_false(dss_host_in_domain("evilexample.com", "example.com"));
+	assert_false(dss_host_in_domain(".example.com", "example.com"));
+	assert_false(dss_host_in_domain("a..example.com", "example.com"));
+	assert_false(dss_host_in_domain("dc1.example.com.evil.org",
+					"example.com"));
+	assert_false(dss_host_in_domain("dc1.example.com", ""));
+}
+
+static void test_gecos(void **state)
+{
+	struct dss_arena arena = { 0 };
+	char big[400];
+
+	(void)state;
+	assert_string_equal(dss_gecos(&arena, "Dana Riley"), "Dana Riley");
+	assert_string_equal(dss_gecos(&arena, "a:b\nc\x7f" "d\xc2\x85" "e"),
+			    "a b c d e");
+	assert_string_equal(dss_gecos(&arena, "J\xc3\xbcrgen \xff!"),
+			    "J\xc3\xbcrgen ?!");
+	memset(big, 'x', sizeof(big));
+	memcpy(big + DSS_GECOS_MAX - 1, "\xc3\xbc", 2);
+	big[sizeof(big) - 1] = 0;
+	/* Cut before the character that does not fit whole. */
+	assert_int_equal(strlen(dss_gecos(&arena, big)), DSS_GECOS_MAX - 1);
+	dss_arena_done(&arena);
+}
+
+static void test_home(void **state)
+{
+	static const char *const bad[] = { "home/%u", "", "/home/%u/",
+					   "/home//%u", "/home/../%u", "/%q",
+					   "/home/%", "/a:b", "/a\nb", "/" };
+	const struct dss_home with = { "anna@c.com", "c.com", "C", 4711 };
+	struct dss_arena arena = { 0 };
+	char big[DSS_HOME_MAX + 8];
+	const char *home;
+
+	(void)state;
+	assert_int_equal(dss_home_expand(&arena, "/h/%D/%d/%U/%u/%i/%%", &with,
+					 &home), 0);
+	assert_string_equal(home, "/h/C/c.com/anna/anna@c.com/4711/%");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(dss_home_expand(&arena, bad[i], &with, &home),
+				 DS_ERR_FORMAT);
+	memset(big, 'x', sizeof(big));
+	big[0] = '/';
+	big[sizeof(big) - 1] = 0;
+	assert_int_equal(dss_home_expand(&arena, big, &with, &home),
+			 DS_ERR_FORMAT);
+	dss_arena_done(&arena);
+}
+
+static void test_map(void **state)
+{
+	static char key[5000][8];
+	struct dss_map map = { 0 };
+	uint32_t v;
+
+	(void)state;
+	assert_false(dss_map_find(&map, "x", 1, &v));
+	for (uint32_t i = 0; i < 5000; i++) {
+		(void)snprintf(key[i], sizeof(key[i]), "%u", i);
+		assert_int_equal(dss_map_add(&map, key[i], strlen(key[i]), i,
+					     &v), 0);
+		assert_int_equal(v, i);
+	}
+	for (uint32_t i = 0; i < 5000; i++) {
+		assert_int_equal(dss_map_add(&map, key[i], strlen(key[i]), 7,
+					     &v), 0);
+		assert_int_equal(v, i);
+	}
+	assert_false(dss_map_find(&map, "5000", 4, &v));
+	dss_map_done(&map);
+}
+
+/* Against the obvious, slow way, over random graphs with cycles. */
+static void test_graph(void **state)
+{
+	enum { USERS = 12, GROUPS = 10, EDGES = 30 };
+	unsigned seed = 7;
+
+	(void)state;
+	for (int round = 0; round < 200; round++) {
+		bool in[USERS + GROUPS][GROUPS] = { { false } };
+		struct dss_edge edges[EDGES];
+		struct dss_arena arena = { 0 };
+		struct dss_lists lists, back;
+
+		for (int e = 0; e < EDGES; e++) {
+			unsigned from, to;
+
+			seed = seed * 1103515245u + 12345u;
+			from = (seed >> 8) % (USERS + GROUPS);
+			to = (seed >> 20) % GROUPS;
+			in[from][to] = true;
+			edges[e].member = from < USERS ?
+						  DSS_USER(from) :
+						  DSS_GROUP(from - USERS);
+			edges[e].group = to;
+		}
+		for (int k = 0; k < GROUPS; k++)
+			for (int i = 0; i < USERS + GROUPS; i++)
+				for (int j = 0; j < GROUPS; j++)
+					in[i][j] |= in[i][k] &&
+						    in[USERS + k][j];
+		assert_int_equal(dss_graph_closure(edges, EDGES, USERS, GROUPS,
+						   &arena, &lists), 0);
+		for (int i = 0; i < USERS; i++) {
+			size_t at = lists.at[i];
+
+			for (uint32_t j = 0; j < GROUPS; j++) {
+				if (!in[i][j])
+					continue;
+				assert_true(at < lists.at[i + 1]);
+				assert_int_equal(lists.item[at++], j);
+			}
+			assert_int_equal(at, lists.at[i + 1]);
+		}
+		assert_int_equal(dss_lists_invert(&lists, USERS, GROUPS,
+						  &arena, &back), 0);
+		for (uint32_t j = 0; j < GROUPS; j++) {
+			size_t at = back.at[j];
+
+			for (uint32_t i = 0; i < USERS; i++) {
+				if (!in[i][j])
+					continue;
+				assert_int_equal(back.item[at++], i);
+			}
+			assert_int_equal(at, back.at[j + 1]);
+		}
+		dss_arena_done(&arena);
+	}
+}
+
+static void write_file(char *path, const char *text)
+{
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)),
+			 (ssize_t)strlen(text));
+	assert_int_equal(close(fd), 0);
+}
+
+static void test_locals(void **state)
+{
+	char passwd[] = "/tmp/dssync-test-XXXXXX";
+	char group[] = "/tmp/dssync-test-XXXXXX";
+	struct dss_locals locals;
+	uint64_t stamp;
+
+	(void)state;
+	write_file(passwd, "root:x:0:0::/root:/bin/sh\n"
+			   "Anna:x:1000:1001:::\nbroken line\n");
+	write_file(group, "root:x:0:\nsudo:x:27:anna\n");
+	assert_int_equal(dss_locals_load(passwd, group, &locals), 0);
+	assert_true(dss_locals_has_id(&locals, 0));
+	assert_true(dss_locals_has_id(&locals, 27));
+	assert_true(dss_locals_has_id(&locals, 1001));
+	assert_false(dss_locals_has_id(&locals, 28));
+	assert_true(dss_locals_has_name(&locals, "anna"));
+	assert_true(dss_locals_has_name(&locals, "SUDO"));
+	assert_false(dss_locals_has_name(&locals, "ann"));
+	dss_locals_done(&locals);
+	stamp = dss_locals_stamp(passwd, group);
+	assert_int_equal(dss_locals_stamp(passwd, group), stamp);
+	assert_int_equal(unlink(group), 0);
+	/* Nothing may be published when a file cannot be read. */
+	assert_int_equal(dss_locals_load(passwd, group, &locals), DS_ERR_SYS);
+	assert_int_equal(dss_locals_stamp(passwd, group), 0);
+	assert_int_equal(unlink(passwd), 0);
+}
+
 int main(void)
 {
-	return 0;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_srv_parse),
+		cmocka_unit_test(test_srv_cut),
+		cmocka_unit_test(test_srv_order),
+		cmocka_unit_test(test_host_in_domain),
+		cmocka_unit_test(test_gecos),
+		cmocka_unit_test(test_home),
+		cmocka_unit_test(test_map),
+		cmocka_unit_test(test_graph),
+		cmocka_unit_test(test_locals),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

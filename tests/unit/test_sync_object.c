@@ -1,5 +1,415 @@
-int main(void);
+/*
+ * Entries into objects: values, ranges, extended DNs, the stored form.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "synccache/sync/object.h"
+#include "tests/unit/sync_entry.h"
+
+static struct dss_value value(const char *s)
+{
+	return (struct dss_value){ (const uint8_t *)s, strlen(s) };
+}
+
+static void test_int(void **state)
+{
+	static const char *const bad[] = { "", "-", "+1", "1 ", " 1", "0x1",
+					   "9223372036854775808",
+					   "-9223372036854775809",
+					   "99999999999999999999" };
+	struct dss_value v = value("-2147483646");
+	int64_t n;
+
+	(void)state;
+	assert_int_equal(dss_value_int(&v, &n), 0);
+	assert_int_equal(n, -2147483646);
+	v = value("9223372036854775807");
+	assert_int_equal(dss_value_int(&v, &n), 0);
+	assert_true(n == INT64_MAX);
+	v = value("-9223372036854775808");
+	assert_int_equal(dss_value_int(&v, &n), 0);
+	assert_true(n == INT64_MIN);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		v = value(bad[i]);
+		assert_int_equal(dss_value_int(&v, &n), DS_ERR_FORMAT);
+	}
+}
+
+static void test_time(void **state)
+{
+	static const char *const bad[] = { "", "2024", "20240131120000",
+					   "20240131120000.0", "20241331120000Z",
+					   "20240131250000Z", "2024013112000aZ",
+					   "20240131120000.0ZZ" };
+	struct dss_value v = value("20240131120000.0Z");
+	uint64_t when;
+
+	(void)state;
+	assert_int_equal(dss_value_time(&v, &when), 0);
+	assert_int_equal(when, 1706702400);
+	v = value("20240131120000Z");
+	assert_int_equal(dss_value_time(&v, &when), 0);
+	assert_int_equal(when, 1706702400);
+	v = value("16010101000000.0Z");
+	assert_int_equal(dss_value_time(&v, &when), 0);
+	assert_int_equal(when, 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		v = value(bad[i]);
+		assert_int_equal(dss_value_time(&v, &when), DS_ERR_FORMAT);
+	}
+}
+
+static void test_range(void **state)
+{
+	static const char *const bad[] = { "member;range=", "member;range=1",
+					   "member;range=-1", "member;range=1-",
+					   "member;range=1-2x",
+					   "member;range=4294967296-*",
+					   "member;range=*-1" };
+	uint32_t low, high;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(dss_range_parse("member;range=0-1499", &len, &low,
+					 &high), 0);
+	assert_int_equal(len, 6);
+	assert_int_equal(low, 0);
+	assert_int_equal(high, 1499);
+	assert_int_equal(dss_range_parse("member;Range=1500-*", &len, &low,
+					 &high), 0);
+	assert_int_equal(low, 1500);
+	assert_true(high == UINT32_MAX);
+	assert_int_equal(dss_range_parse("member", &len, &low, &high),
+			 DS_ERR_NOTFOUND);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(dss_range_parse(bad[i], &len, &low, &high),
+				 DS_ERR_FORMAT);
+}
+
+static void test_extdn(void **state)
+{
+	static const char *const bad[] = {
+		"<GUID=xx>;CN=a", "<GUID=", "<", "<GUID=>;CN=a",
+		"<GUID=00112233-4455-6677-8899-aabbccddeeff",
+		"<GUID=00112233-4455-6677-8899-aabbccddeefg>;CN=a",
+		"<GUID=00112233445566778899aabbccddeef>;CN=a",
+		("<GUID=00112233445566778899aabbccddeeff>;"
+		 "<GUID=00112233445566778899aabbccddeeff>;CN=a"),
+	};
+	struct dss_value v = value("<GUID=00112233-4455-6677-8899-"
+				   "aabbccddeeff>;<SID=S-1-5-21-1>;CN=a,DC=b");
+	struct ds_guid guid, other;
+	const char *dn;
+
+	(void)state;
+	assert_int_equal(dss_extdn_parse(&v, &guid, &dn), 0);
+	assert_string_equal(dn, "CN=a,DC=b");
+	assert_int_equal(guid.b[0], 0x33);
+	assert_int_equal(guid.b[15], 0xff);
+	/* The hex form is the bytes as they are. */
+	v = value("<guid=33221100554477668899aabbccddeeff>;CN=a");
+	assert_int_equal(dss_extdn_parse(&v, &other, &dn), 0);
+	assert_true(ds_guid_equal(&guid, &other));
+	v = value("CN=plain");
+	assert_int_equal(dss_extdn_parse(&v, &guid, &dn), DS_ERR_NOTFOUND);
+	assert_string_equal(dn, "CN=plain");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		v = value(bad[i]);
+		assert_int_equal(dss_extdn_parse(&v, &guid, &dn),
+				 DS_ERR_FORMAT);
+	}
+	v = (struct dss_value){ (const uint8_t *)"CN=a\0b", 6 };
+	assert_int_equal(dss_extdn_parse(&v, &guid, &dn), DS_ERR_FORMAT);
+}
+
+static void apply(struct dss_object *obj, const struct test_entry *t,
+		  enum dss_apply how, struct dss_arena *arena)
+{
+	assert_int_equal(dss_object_apply(obj, &t->e, how, arena), 0);
+}
+
+static void test_user(void **state)
+{
+	struct dss_arena arena = { 0 };
+	struct dss_object obj;
+	struct test_entry t;
+
+	(void)state;
+	entry_user(&t, 7, "driley");
+	entry_text(&t, "displayName", "Dana Riley");
+	entry_text(&t, "pwdLastSet", "133000000000000000");
+	entry_attr(&t, "msDS-aadObjectId");
+	entry_value(&t, "\x33\x22\x11\x00\x55\x44\x77\x66\x88\x99\xaa\xbb"
+			"\xcc\xdd\xee\xff", 16);
+	dss_object_init(&obj, &t.guid);
+	assert_false(dss_object_complete(&obj));
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_true(dss_object_complete(&obj));
+	assert_int_equal(obj.kind, DSS_KIND_USER);
+	assert_int_equal(obj.malformed, 0);
+	assert_int_equal(obj.uac, 512);
+	assert_int_equal(obj.primary_rid, 513);
+	assert_string_equal(obj.sam, "driley");
+	assert_string_equal(obj.object_id,
+			    "00112233-4455-6677-8899-aabbccddeeff");
+	assert_true(obj.pwd_last_set == 133000000000000000u);
+
+	/* A delta: one attribute changed, one cleared, one broken. */
+	entry_begin(&t, 7);
+	entry_text(&t, "samaccountname", "dana");
+	entry_attr(&t, "displayName");
+	entry_text(&t, "pwdLastSet", "never");
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_string_equal(obj.sam, "dana");
+	assert_string_equal(obj.display, "");
+	assert_false(obj.present & DSS_F_DISPLAY);
+	assert_false(obj.present & DSS_F_PWD_SET);
+	assert_int_equal(obj.malformed, DSS_F_PWD_SET);
+	assert_int_equal(obj.pwd_last_set, 0);
+	assert_int_equal(obj.primary_rid, 513);
+	dss_arena_done(&arena);
+}
+
+static void test_hostile_values(void **state)
+{
+	struct dss_arena arena = { 0 };
+	struct dss_object obj;
+	struct test_entry t;
+	char big[2000];
+
+	(void)state;
+	memset(big, 'a', sizeof(big) - 1);
+	big[sizeof(big) - 1] = 0;
+	entry_begin(&t, 1);
+	entry_text(&t, "userPrincipalName", big);
+	entry_attr(&t, "sAMAccountName");
+	entry_value(&t, "a\0b", 3);
+	entry_attr(&t, "objectSid");
+	entry_value(&t, "\x01\x05\x00", 3);
+	entry_text(&t, "userAccountControl", "4294967296");
+	entry_attr(&t, "mail");
+	entry_value(&t, "a", 1);
+	entry_value(&t, "b", 1);
+	entry_text(&t, "accountExpires", "-1");
+	dss_object_init(&obj, &t.guid);
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_int_equal(obj.present, 0);
+	assert_int_equal(obj.malformed, DSS_F_UPN | DSS_F_SAM | DSS_F_SID |
+						DSS_F_UAC | DSS_F_MAIL |
+						DSS_F_EXPIRES);
+	assert_string_equal(obj.upn, "");
+	assert_int_equal(obj.sid.count, 0);
+	dss_arena_done(&arena);
+}
+
+static void test_computer(void **state)
+{
+	struct dss_arena arena = { 0 };
+	struct dss_object obj;
+	struct test_entry t;
+
+	(void)state;
+	entry_begin(&t, 1);
+	entry_attr(&t, "objectClass");
+	entry_value(&t, "user", 4);
+	entry_value(&t, "Computer", 8);
+	dss_object_init(&obj, &t.guid);
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_int_equal(obj.kind, DSS_KIND_OTHER);
+	dss_arena_done(&arena);
+}
+
+/* Members first .. last under an attribute name. */
+static void members(struct test_entry *t, const char *name, unsigned first,
+		    unsigned last, char text[][96])
+{
+	entry_attr(t, name);
+	for (unsigned i = first; i <= last; i++) {
+		member_dn(i, text[i]);
+		entry_value(t, text[i], strlen(text[i]));
+	}
+}
+
+static void expect_members(const struct dss_object *obj, unsigned first,
+			   unsigned last)
+{
+	assert_int_equal(obj->nmembers, last + 1 - first);
+	for (unsigned i = first; i <= last; i++) {
+		struct ds_guid guid = test_guid(i);
+
+		assert_memory_equal(&obj->members[i - first], &guid,
+				    sizeof(guid));
+	}
+}
+
+static void test_members_delta(void **state)
+{
+	struct dss_arena arena = { 0 };
+	struct dss_object obj;
+	struct test_entry t;
+	char text[32][96];
+
+	(void)state;
+	entry_group(&t, 1, "team");
+	members(&t, "member;range=1-1", 10, 14, text);
+	dss_object_init(&obj, &t.guid);
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	expect_members(&obj, 10, 14);
+
+	/* Adds and removals in one entry; both are idempotent. */
+	entry_begin(&t, 1);
+	members(&t, "member;range=1-1", 14, 18, text);
+	members(&t, "member;range=0-0", 8, 11, text);
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	expect_members(&obj, 12, 18);
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	expect_members(&obj, 12, 18);
+
+	/* Without increments the value is the whole set. */
+	entry_begin(&t, 1);
+	members(&t, "member", 20, 22, text);
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	expect_members(&obj, 20, 22);
+	entry_begin(&t, 1);
+	entry_attr(&t, "member");
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_int_equal(obj.nmembers, 0);
+
+	/* Other ranges mean nothing in a delta. */
+	entry_begin(&t, 1);
+	members(&t, "member;range=0-5", 20, 22, text);
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_int_equal(obj.nmembers, 0);
+	assert_int_equal(obj.malformed, DSS_F_MEMBER);
+	dss_arena_done(&arena);
+}
+
+static void test_members_read(void **state)
+{
+	struct dss_arena arena = { 0 };
+	struct dss_object obj;
+	struct test_entry t;
+	char text[32][96];
+
+	(void)state;
+	entry_group(&t, 1, "big");
+	entry_attr(&t, "member"); /* empty beside the range */
+	members(&t, "member;range=0-4", 10, 14, text);
+	dss_object_init(&obj, &t.guid);
+	apply(&obj, &t, DSS_APPLY_READ, &arena);
+	expect_members(&obj, 10, 14);
+	entry_begin(&t, 1);
+	members(&t, "member;range=5-*", 15, 18, text);
+	apply(&obj, &t, DSS_APPLY_READ, &arena);
+	expect_members(&obj, 10, 18);
+	/* One member that cannot be read does not cost the others. */
+	entry_begin(&t, 1);
+	members(&t, "member", 20, 21, text);
+	entry_value(&t, "CN=who", 6);
+	apply(&obj, &t, DSS_APPLY_READ, &arena);
+	expect_members(&obj, 20, 21);
+	assert_int_equal(obj.malformed, DSS_F_MEMBER);
+	dss_arena_done(&arena);
+}
+
+static void full_object(struct dss_object *obj, struct test_entry *t,
+			char text[][96], struct dss_arena *arena)
+{
+	entry_user(t, 3, "anna");
+	entry_text(t, "userPrincipalName", "Anna@Example.com");
+	entry_attr(t, "sIDHistory");
+	entry_value(t, t->sid, t->attrs[2].values[0].len);
+	entry_value(t, "junk", 4);
+	members(t, "member", 5, 9, text);
+	dss_object_init(obj, &t->guid);
+	apply(obj, t, DSS_APPLY_DELTA, arena);
+}
+
+static void test_codec(void **state)
+{
+	struct dss_arena arena = { 0 };
+	struct dss_object obj, back;
+	struct test_entry t;
+	char text[32][96];
+	const uint8_t *data, *again;
+	size_t len, len2;
+
+	(void)state;
+	full_object(&obj, &t, text, &arena);
+	assert_int_equal(obj.nhistory, 1);
+	assert_int_equal(dss_object_encode(&obj, &arena, &data, &len), 0);
+	assert_int_equal(dss_object_decode(&t.guid, data, len, &back), 0);
+	assert_string_equal(back.sam, "anna");
+	assert_string_equal(back.upn, "Anna@Example.com");
+	assert_string_equal(back.dn, t.e.dn);
+	assert_true(ds_sid_equal(&back.sid, &obj.sid));
+	assert_int_equal(back.nhistory, 1);
+	assert_int_equal(back.malformed, DSS_F_HISTORY);
+	expect_members(&back, 5, 9);
+	assert_int_equal(dss_object_encode(&back, &arena, &again, &len2), 0);
+	assert_int_equal(len, len2);
+	assert_memory_equal(data, again, len);
+	dss_arena_done(&arena);
+}
+
+/* No byte of the stored form can be cut or changed unnoticed. */
+static void test_codec_damage(void **state)
+{
+	struct dss_arena arena = { 0 };
+	struct dss_object obj, back;
+	struct test_entry t;
+	char text[32][96];
+	const uint8_t *data;
+	uint8_t *copy;
+	size_t len;
+
+	(void)state;
+	full_object(&obj, &t, text, &arena);
+	assert_int_equal(dss_object_encode(&obj, &arena, &data, &len), 0);
+	for (size_t i = 0; i < len; i++) {
+		/* Its own block, so that a step over the end is seen. */
+		copy = malloc(i + 1);
+		assert_non_null(copy);
+		memcpy(copy, data, i);
+		assert_int_equal(dss_object_decode(&t.guid, copy, i, &back),
+				 DS_ERR_FORMAT);
+		free(copy);
+	}
+	copy = malloc(len);
+	assert_non_null(copy);
+	for (size_t i = 0; i < len; i++) {
+		memcpy(copy, data, len);
+		copy[i] ^= 0x41;
+		assert_int_equal(dss_object_decode(&t.guid, copy, len, &back),
+				 DS_ERR_FORMAT);
+	}
+	free(copy);
+	dss_arena_done(&arena);
+}
+
 int main(void)
 {
-	return 0;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_int),
+		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_range),
+		cmocka_unit_test(test_extdn),
+		cmocka_unit_test(test_user),
+		cmocka_unit_test(test_hostile_values),
+		cmocka_unit_test(test_computer),
+		cmocka_unit_test(test_members_delta),
+		cmocka_unit_test(test_members_read),
+		cmocka_unit_test(test_codec),
+		cmocka_unit_test(test_codec_damage),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "tests/unit/cmocka_all.h"
+#include "tests/unit/unit.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -125,11 +125,12 @@ static void stream_pieces(void **state)
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
 		w = make_frame(77, sizes[i]);
 		for (j = sizes[i] > 4096; j < 5; j++) {
-			struct sender s = { .p = w.base, .len = w.len,
+			struct sender s = { .p = w.base,
+					    .len = w.len,
 					    .chunk = chunks[j] };
 
-			assert_int_equal(recv_from(s, sizeof(recv_buf), 5000,
-						   &frame), 0);
+			assert_int_equal(
+			    recv_from(s, sizeof(recv_buf), 5000, &frame), 0);
 			assert_int_equal(frame.seq, 77);
 			assert_int_equal(frame.type, DS_MSG_STATUS);
 			assert_int_equal(frame.len, sizes[i]);
@@ -202,8 +203,11 @@ static void stream_deadline(void **state)
 {
 	struct sigaction action = { .sa_handler = nothing }, old;
 	struct ds_writer w = make_frame(1, 100);
-	struct sender s = { .p = w.base, .len = w.len, .chunk = 1,
-			    .pause_ms = 20, .hold = true };
+	struct sender s = { .p = w.base,
+			    .len = w.len,
+			    .chunk = 1,
+			    .pause_ms = 20,
+			    .hold = true };
 	pthread_t self = pthread_self(), thread;
 	struct ds_frame frame;
 	int64_t start;
@@ -237,8 +241,9 @@ static void small_buffers(struct pair *p)
 {
 	int size = 4096;
 
-	assert_int_equal(setsockopt(p->fd[0], SOL_SOCKET, SO_SNDBUF, &size,
-				    sizeof(size)), 0);
+	assert_int_equal(
+	    setsockopt(p->fd[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)),
+	    0);
 }
 
 static void stream_send(void **state)
@@ -365,12 +370,14 @@ static void packets(void **state)
 	int fd = 99, i;
 
 	(void)state;
-	assert_int_equal(ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf),
-					&frame, &fd), DS_ERR_UNAVAIL);
+	assert_int_equal(
+	    ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf), &frame, &fd),
+	    DS_ERR_UNAVAIL);
 	assert_int_equal(fd, 99);
 	assert_int_equal(ds_packet_send(p.fd[0], &w, -1), 0);
-	assert_int_equal(ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf),
-					&frame, &fd), 0);
+	assert_int_equal(
+	    ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf), &frame, &fd),
+	    0);
 	assert_int_equal(fd, -1);
 	assert_int_equal(frame.len, DS_FRAME_MAX);
 	assert_memory_equal(frame.payload, w.base + DS_HEADER_LEN,
@@ -395,8 +402,9 @@ static void packet_end(void **state)
 
 	(void)state;
 	close(p.fd[0]);
-	assert_int_equal(ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf),
-					&frame, &fd), DS_ERR_CLOSED);
+	assert_int_equal(
+	    ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf), &frame, &fd),
+	    DS_ERR_CLOSED);
 	close(p.fd[1]);
 }
 
@@ -440,8 +448,9 @@ static void packet_fds(void **state)
 	null = open("/dev/null", O_RDONLY);
 	assert_int_equal(ds_packet_send(p.fd[0], &w, null), 0);
 	close(null);
-	assert_int_equal(ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf),
-					&frame, &fd), 0);
+	assert_int_equal(
+	    ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf), &frame, &fd),
+	    0);
 	assert_true(fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC));
 	close(fd);
 
@@ -468,21 +477,26 @@ static void packet_bad(void **state)
 	(void)state;
 	/* Too large for the buffer, with a descriptor. */
 	send_raw(p.fd[0], w.base, w.len, 1);
-	assert_int_equal(ds_packet_recv(p.fd[1], recv_buf, w.len - 1, &frame,
-					&fd), DS_ERR_LIMIT);
+	assert_int_equal(
+	    ds_packet_recv(p.fd[1], recv_buf, w.len - 1, &frame, &fd),
+	    DS_ERR_LIMIT);
 	send_raw(p.fd[0], w.base, w.len - 1, 1);
-	assert_int_equal(ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf),
-					&frame, &fd), DS_ERR_FORMAT);
+	assert_int_equal(
+	    ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf), &frame, &fd),
+	    DS_ERR_FORMAT);
 	send_raw(p.fd[0], w.base, 3, 1);
-	assert_int_equal(ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf),
-					&frame, &fd), DS_ERR_FORMAT);
+	assert_int_equal(
+	    ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf), &frame, &fd),
+	    DS_ERR_FORMAT);
 	send_raw(p.fd[0], w.base, 0, 1); /* as good as the end */
-	assert_int_equal(ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf),
-					&frame, &fd), DS_ERR_CLOSED);
+	assert_int_equal(
+	    ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf), &frame, &fd),
+	    DS_ERR_CLOSED);
 	w.base[4] = 9;
 	send_raw(p.fd[0], w.base, w.len, 1);
-	assert_int_equal(ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf),
-					&frame, &fd), DS_ERR_VERSION);
+	assert_int_equal(
+	    ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf), &frame, &fd),
+	    DS_ERR_VERSION);
 	assert_int_equal(fd, -1);
 	assert_int_equal(fd_count(), before);
 	close_pair(&p);

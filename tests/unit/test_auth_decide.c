@@ -1,0 +1,502 @@
+/*
+ * What is decided without a KDC: who is meant, what is refused at once, the
+ * account phase, the allow lists, tickets by handle.  check.c, account.c,
+ * policy.c and mirror.c are the real ones over a small domain's snapshots;
+ * the KDC is scripted.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/snapshot_stamp.h"
+#include "lib/snapshot_write.h"
+#include "lib/wire.h"
+#include "synccache/auth/audit.h"
+#include "synccache/auth/auth.h"
+#include "synccache/auth/check.h"
+#include "synccache/auth/login.h"
+#include "synccache/auth/policy.h"
+#include "tests/unit/snap_world.h"
+
+#define DRILEY "driley@aaddscontoso.com"
+#define SMITH  "jane.smith@contoso.com"
+
+static struct dsa_server server;
+static struct ds_snap base, accounts;
+static uint8_t *base_image, *accounts_image;
+static char *nothing[] = { NULL };
+
+/* ---- the KDC ---------------------------------------------------------------
+ */
+
+static int kdc_calls;
+static char kdc_sam[64], kdc_password[64];
+
+void dsa_login(const struct dsa_keytab *keytab, const char *conf,
+	       const char *realm, const struct ds_snap_account *account,
+	       const char *password, struct dsa_login *login)
+{
+	(void)keytab;
+	(void)conf;
+	(void)realm;
+	kdc_calls++;
+	(void)snprintf(kdc_sam, sizeof(kdc_sam), "%s", account->sam);
+	(void)snprintf(kdc_password, sizeof(kdc_password), "%s", password);
+	*login = (struct dsa_login){ .result = DS_AUTH_OK, .kdc_ms = 7 };
+	(void)snprintf(login->principal, sizeof(login->principal), "p@R");
+	assert_int_equal(
+	    dsa_secret_copy(&login->ccache, "ticket", 6, DSA_SECRET_PRIVATE),
+	    0);
+}
+
+void dsa_report_changed(struct dsa_server *s)
+{
+	(void)s;
+}
+
+static enum ds_auth_result audited;
+
+void dsa_audit(const char *event, const struct dsa_subject *subject,
+	       enum ds_auth_result result, const char *reason, int64_t kdc_ms)
+{
+	(void)event;
+	(void)subject;
+	(void)reason;
+	(void)kdc_ms;
+	audited = result;
+}
+
+/* ---- the world -------------------------------------------------------------
+ */
+
+static int setup(void **state)
+{
+	size_t len;
+
+	(void)state;
+	base_image = world_image(0, 1, &len);
+	assert_int_equal(ds_snap_attach(base_image, len, DS_SNAP_BASE, &base),
+			 0);
+	accounts_image = world_accounts(&len);
+	assert_int_equal(
+	    ds_snap_attach(accounts_image, len, DS_SNAP_ACCOUNTS, &accounts),
+	    0);
+	server.config.login.allow_users = nothing;
+	server.config.login.allow_groups = nothing;
+	server.config.login.password_change_url = strdup("https://x");
+	server.handles = dsa_handles_new(4);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(server.config.login.password_change_url);
+	dsa_handles_free(server.handles);
+	free(base_image);
+	free(accounts_image);
+	return 0;
+}
+
+static int fresh(void **state)
+{
+	(void)state;
+	server.mirror.base = base;
+	server.mirror.accounts = accounts;
+	server.config.login.allow_users = nothing;
+	server.config.login.allow_groups = nothing;
+	kdc_calls = 0;
+	return 0;
+}
+
+static struct ds_guid guid_of(int user)
+{
+	struct ds_guid g = { { (uint8_t)(user + 1) } };
+
+	return g;
+}
+
+/* ---- AUTH ------------------------------------------------------------------
+ */
+
+struct heard {
+	struct dsa_subject subject;
+	int result; /* -1: no verdict came */
+	char text[DS_TEXT_MAX + 1];
+	char reason[DSA_REASON_MAX + 1];
+};
+
+static struct heard hear(int fd)
+{
+	static uint8_t buf[DS_PACKET_MAX];
+	struct heard h = { .result = -1 };
+	struct ds_frame frame;
+	struct ds_reader r;
+	int passed;
+
+	while (ds_packet_recv(fd, buf, sizeof(buf), &frame, &passed) == 0) {
+		ds_reader_init(&r, frame.payload, frame.len);
+		if (frame.type == DSA_MSG_SUBJECT) {
+			dsa_subject_read(&r, &h.subject);
+			ds_get_str(&r, h.subject.name, sizeof(h.subject.name));
+			h.subject.uid = ds_get_u32(&r);
+			assert_int_equal(ds_reader_end(&r), 0);
+		} else {
+			assert_int_equal(frame.type, DSA_MSG_VERDICT);
+			h.result = (int)ds_get_u32(&r);
+			ds_get_str(&r, h.text, sizeof(h.text));
+			ds_get_str(&r, h.reason, sizeof(h.reason));
+			assert_int_equal(r.err, 0);
+		}
+	}
+	return h;
+}
+
+static struct heard check_bytes(const void *p, size_t len)
+{
+	int conn[2], out[2];
+	struct heard h;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, conn), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, out), 0);
+	assert_int_equal(write(conn[0], p, len), len);
+	(void)shutdown(conn[0], SHUT_WR);
+	dsa_check_run(&server, conn[1], out[1]);
+	h = hear(out[0]);
+	for (int i = 0; i < 2; i++) {
+		(void)close(conn[i]);
+		(void)close(out[i]);
+	}
+	return h;
+}
+
+static struct heard check_frame(const struct ds_guid *guid, const char *user,
+				const char *password)
+{
+	struct dsa_subject s = { .guid = *guid };
+	uint8_t buf[DSA_REQUEST_MAX + 100];
+	struct ds_writer w;
+
+	(void)snprintf(s.user, sizeof(s.user), "%s", user);
+	ds_writer_init(&w, buf, sizeof(buf));
+	ds_frame_begin(&w, DS_MSG_AUTH, 1);
+	dsa_subject_write(&w, &s);
+	ds_put_str(&w, password);
+	assert_int_equal(ds_frame_end(&w), 0);
+	return check_bytes(buf, w.len);
+}
+
+static struct heard check(int user, const char *typed, const char *password)
+{
+	struct ds_guid g = guid_of(user);
+
+	return check_frame(&g, typed, password);
+}
+
+static void test_auth(void **state)
+{
+	struct heard h;
+
+	(void)state;
+	h = check(W_DRILEY, "DRiley@AADDSCONTOSO.com", "pw");
+	assert_int_equal(h.result, DS_AUTH_OK);
+	assert_string_equal(h.subject.user, "DRiley@AADDSCONTOSO.com");
+	assert_string_equal(h.subject.name, DRILEY);
+	assert_int_equal(h.subject.uid, WORLD_UID0 + W_DRILEY);
+	assert_string_equal(kdc_sam, "driley");
+	assert_string_equal(kdc_password, "pw");
+	h = check(W_SMITH, "AADDSCONTOSO\\SmithJ (3af2)", "pw");
+	assert_int_equal(h.result, DS_AUTH_OK);
+	assert_string_equal(h.subject.name, SMITH);
+	assert_int_equal(kdc_calls, 2);
+}
+
+static void test_refused_at_once(void **state)
+{
+	(void)state;
+	assert_int_equal(check(W_DRILEY, DRILEY, "").result,
+			 DS_AUTH_BAD_PASSWORD);
+	assert_int_equal(check(W_DRILEY, "nobody@contoso.com", "x").result,
+			 DS_AUTH_UNKNOWN);
+	assert_int_equal(check(W_DRILEY, "", "x").result, DS_AUTH_UNKNOWN);
+	/* The caller found another object than this name means. */
+	assert_int_equal(check(W_SMITH, DRILEY, "x").result, DS_AUTH_DENIED);
+	/* What is demanded and not there is not done without. */
+	server.config.login.fast = DS_FAST_DEMAND;
+	assert_int_equal(check(W_DRILEY, DRILEY, "x").result,
+			 DS_AUTH_UNAVAILABLE);
+	server.config.login.fast = DS_FAST_TRY;
+	server.mirror.accounts = (struct ds_snap){ 0 };
+	assert_int_equal(check(W_DRILEY, DRILEY, "x").result,
+			 DS_AUTH_UNAVAILABLE);
+	server.mirror.base = (struct ds_snap){ 0 };
+	assert_int_equal(check(W_DRILEY, DRILEY, "x").result,
+			 DS_AUTH_UNAVAILABLE);
+	assert_int_equal(kdc_calls, 0);
+}
+
+static void test_password_limits(void **state)
+{
+	char password[DS_PASSWORD_MAX + 2];
+
+	(void)state;
+	memset(password, 'x', sizeof(password));
+	password[DS_PASSWORD_MAX + 1] = '\0';
+	assert_int_equal(check(W_DRILEY, DRILEY, password).result, -1);
+	password[DS_PASSWORD_MAX] = '\0';
+	assert_int_equal(check(W_DRILEY, DRILEY, password).result, DS_AUTH_OK);
+	assert_int_equal(kdc_calls, 1);
+}
+
+/* Every cut of a good frame, and one byte more: no verdict, no KDC. */
+static void test_cut_frames(void **state)
+{
+	struct dsa_subject s = { .guid = guid_of(W_DRILEY), .user = DRILEY };
+	uint8_t buf[512];
+	struct ds_writer w;
+
+	(void)state;
+	ds_writer_init(&w, buf, sizeof(buf));
+	ds_frame_begin(&w, DS_MSG_AUTH, 1);
+	dsa_subject_write(&w, &s);
+	ds_put_str(&w, "secret");
+	assert_int_equal(ds_frame_end(&w), 0);
+	for (size_t len = 0; len < w.len; len++)
+		assert_int_equal(check_bytes(buf, len).result, -1);
+	for (size_t i = 0; i < w.len; i++) {
+		uint8_t was = buf[i];
+
+		buf[i] ^= 0x80;
+		(void)check_bytes(buf, w.len); /* anything but a crash */
+		buf[i] = was;
+	}
+	kdc_calls = 0;
+	ds_put_u8(&w, 0);
+	assert_int_equal(ds_frame_end(&w), 0);
+	assert_int_equal(check_bytes(buf, w.len).result, -1);
+	assert_int_equal(kdc_calls, 0);
+}
+
+/* ---- ACCOUNT ---------------------------------------------------------------
+ */
+
+static enum ds_auth_result account_of(const void *p, size_t len, char *text,
+				      size_t cap)
+{
+	struct ds_frame frame = {
+		.type = DS_MSG_ACCOUNT, .seq = 1, .payload = p, .len = len
+	};
+	uint8_t buf[1024];
+	struct ds_writer w;
+	struct ds_reader r;
+	enum ds_auth_result result;
+
+	ds_writer_init(&w, buf, sizeof(buf));
+	dsa_account_answer(&server, &frame, &w);
+	assert_int_equal(ds_frame_end(&w), 0);
+	ds_reader_init(&r, buf + DS_HEADER_LEN, w.len - DS_HEADER_LEN);
+	result = (enum ds_auth_result)ds_get_u32(&r);
+	ds_get_str(&r, text, cap);
+	assert_int_equal(ds_reader_end(&r), 0);
+	assert_int_equal(audited, result);
+	return result;
+}
+
+static enum ds_auth_result account(const struct ds_guid *guid, char *text,
+				   size_t cap)
+{
+	struct dsa_subject s = { .guid = *guid };
+	uint8_t buf[512];
+	struct ds_writer w;
+
+	ds_writer_init(&w, buf, sizeof(buf));
+	dsa_subject_write(&w, &s);
+	return account_of(buf, w.len, text, cap);
+}
+
+static void check_account(int user, enum ds_auth_result want)
+{
+	struct ds_guid g = guid_of(user);
+	char text[DS_TEXT_MAX + 1];
+
+	assert_int_equal(account(&g, text, sizeof(text)), want);
+}
+
+/* The world's accounts again, but W_DRILEY as given. */
+static void publish_driley(uint32_t uac, uint64_t expires, uint64_t pwd_set)
+{
+	struct ds_snap_account a = {
+		.guid = guid_of(W_DRILEY),
+		.upn = DRILEY,
+		.sam = "driley",
+		.name = DRILEY,
+		.uid = WORLD_UID0 + W_DRILEY,
+		.uac = uac,
+		.account_expires = expires,
+		.pwd_last_set = pwd_set,
+		.sid = { .authority = 5,
+			 .sub = { 21, 1, 2, 3, 1000 },
+			 .count = 5 },
+	};
+	struct ds_snap_stamp stamp = { .kind = DS_SNAP_ACCOUNTS,
+				       .generation = 2,
+				       .id_min = WORLD_ID_MIN,
+				       .id_max = WORLD_ID_MAX,
+				       .domain = WORLD_DOMAIN };
+	struct ds_snapw *w =
+	    ds_snapw_new(DS_SNAP_ACCOUNTS, "AADDSCONTOSO", NULL);
+	char path[] = "/tmp/dsa-snap-XXXXXX";
+	FILE *staged = tmpfile();
+	int fd = mkstemp(path);
+
+	assert_non_null(w);
+	assert_non_null(staged);
+	assert_int_equal(ds_snapw_account(w, &a), 0);
+	assert_int_equal(ds_snapw_write(w, fileno(staged)), 0);
+	assert_int_equal(
+	    ds_snap_stamp_copy(fileno(staged), fd, 1 << 20, &stamp), 0);
+	assert_int_equal(ds_snap_open(path, DS_SNAP_ACCOUNTS, geteuid(),
+				      &server.mirror.accounts),
+			 0);
+	(void)fclose(staged);
+	(void)close(fd);
+	(void)unlink(path);
+	ds_snapw_free(w);
+}
+
+static void check_driley(uint32_t uac, uint64_t expires, uint64_t pwd_set,
+			 enum ds_auth_result want, const char *want_text)
+{
+	struct ds_guid g = guid_of(W_DRILEY);
+	char text[DS_TEXT_MAX + 1];
+
+	publish_driley(uac, expires, pwd_set);
+	assert_int_equal(account(&g, text, sizeof(text)), want);
+	assert_string_equal(text, want_text);
+	ds_snap_close(&server.mirror.accounts);
+}
+
+static void test_account(void **state)
+{
+	(void)state;
+	check_account(W_DRILEY, DS_AUTH_OK);
+	check_account(77, DS_AUTH_UNKNOWN);
+	check_driley(0x200, 0, 1, DS_AUTH_OK, "");
+	check_driley(0x202, 0, 1, DS_AUTH_DISABLED,
+		     "Your account is disabled.");
+	check_driley(0x200, 1, 1, DS_AUTH_EXPIRED,
+		     "Your account has expired.");
+	check_driley(0x200, 0, 0, DS_AUTH_NEW_PASSWORD,
+		     "Your password must be changed. Change it at https://x");
+	check_driley(0x10200, 0, 0, DS_AUTH_OK, "");
+	check_driley(0x1000, 0, 1, DS_AUTH_DENIED,
+		     "Your account may not log in here.");
+	server.mirror.accounts = (struct ds_snap){ 0 };
+	check_account(W_DRILEY, DS_AUTH_UNAVAILABLE);
+}
+
+static void test_account_malformed(void **state)
+{
+	char text[DS_TEXT_MAX + 1];
+
+	(void)state;
+	assert_int_equal(account_of("", 0, text, sizeof(text)),
+			 DS_AUTH_DENIED);
+	assert_int_equal(account_of("\1\0\0\0x", 5, text, sizeof(text)),
+			 DS_AUTH_DENIED);
+}
+
+/* driley is in the admins and in sudo, smith in the admins only. */
+static void test_allow(void **state)
+{
+	char none[] = "nosuch@aaddscontoso.com", driley[] = DRILEY,
+	     sudo[] = "SUDO@aaddscontoso.com",
+	     all[] = "AADDSCONTOSO\\domain users", broken[] = "a\nb";
+	char *names[] = { none, NULL, NULL };
+
+	(void)state;
+	server.config.login.allow_users = names;
+	check_account(W_DRILEY, DS_AUTH_DENIED);
+	names[1] = driley;
+	check_account(W_DRILEY, DS_AUTH_OK);
+	check_account(W_SMITH, DS_AUTH_DENIED);
+	/* A user's name in the list of groups grants nothing, and so on. */
+	server.config.login.allow_users = nothing;
+	server.config.login.allow_groups = names;
+	check_account(W_DRILEY, DS_AUTH_DENIED);
+	names[1] = sudo;
+	check_account(W_DRILEY, DS_AUTH_OK);
+	check_account(W_SMITH, DS_AUTH_DENIED);
+	names[1] = all; /* the primary group counts */
+	check_account(W_SMITH, DS_AUTH_OK);
+	names[1] = broken;
+	check_account(W_SMITH, DS_AUTH_DENIED);
+}
+
+/* ---- TICKET ----------------------------------------------------------------
+ */
+
+static enum ds_auth_result redeem(const void *handle, size_t len, uint32_t uid,
+				  size_t *ret_ccache)
+{
+	uint8_t in[128], out[1024];
+	struct ds_frame frame = { .type = DS_MSG_TICKET, .payload = in };
+	struct ds_writer w;
+	struct ds_reader r;
+	char principal[DSA_PRINCIPAL_MAX + 1];
+	enum ds_auth_result result;
+
+	ds_writer_init(&w, in, sizeof(in));
+	ds_put_blob(&w, handle, len);
+	ds_put_u32(&w, uid);
+	frame.len = w.len;
+	ds_writer_init(&w, out, sizeof(out));
+	dsa_ticket_answer(&server, &frame, &w);
+	assert_int_equal(ds_frame_end(&w), 0);
+	ds_reader_init(&r, out + DS_HEADER_LEN, w.len - DS_HEADER_LEN);
+	result = (enum ds_auth_result)ds_get_u32(&r);
+	ds_get_str(&r, principal, sizeof(principal));
+	(void)ds_get_blob(&r, ret_ccache);
+	assert_int_equal(ds_reader_end(&r), 0);
+	return result;
+}
+
+static void test_ticket(void **state)
+{
+	uint8_t handle[DS_HANDLE_LEN];
+	size_t len;
+
+	(void)state;
+	assert_int_equal(dsa_handles_put(server.handles, ds_now_ms(), 5, "p@R",
+					 "ticket", 6, handle),
+			 0);
+	assert_int_equal(redeem(handle, DS_HANDLE_LEN - 1, 5, &len),
+			 DS_AUTH_UNAVAILABLE);
+	assert_int_equal(redeem(handle, DS_HANDLE_LEN, 5, &len), DS_AUTH_OK);
+	assert_int_equal(len, 6);
+	assert_int_equal(redeem(handle, DS_HANDLE_LEN, 5, &len),
+			 DS_AUTH_UNAVAILABLE);
+	assert_int_equal(len, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_auth, fresh),
+		cmocka_unit_test_setup(test_refused_at_once, fresh),
+		cmocka_unit_test_setup(test_password_limits, fresh),
+		cmocka_unit_test_setup(test_cut_frames, fresh),
+		cmocka_unit_test_setup(test_account, fresh),
+		cmocka_unit_test_setup(test_account_malformed, fresh),
+		cmocka_unit_test_setup(test_allow, fresh),
+		cmocka_unit_test_setup(test_ticket, fresh),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,319 @@
+/*
+ * Names: DESIGN's table, row by row, and what may be published.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "tests/unit/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/resolve.h"
+#include "lib/snapshot_stamp.h"
+#include "lib/snapshot_write.h"
+#include "tests/unit/snap_world.h"
+
+#define NOBODY (-1)
+
+struct row {
+	const char *typed;
+	int who; /* W_... or WG_..., or NOBODY */
+};
+
+static void check_users(uint32_t policy, const struct row *row, size_t n)
+{
+	struct ds_snap_user user;
+	struct ds_snap snap;
+	uint8_t *image;
+	size_t size;
+	int r;
+
+	image = world_image(policy, 1, &size);
+	assert_int_equal(ds_snap_attach(image, size, DS_SNAP_BASE, &snap), 0);
+	for (; n--; row++) {
+		memset(&user, 0x55, sizeof(user));
+		r = ds_resolve_user(&snap, row->typed, &user);
+		if (row->who == NOBODY) {
+			if (r != DS_ERR_NOTFOUND)
+				fail_msg("'%s' resolves to '%s'", row->typed,
+					 user.blob);
+			continue;
+		}
+		if (r != 0 || user.index != (uint32_t)row->who)
+			fail_msg("'%s': %d", row->typed, r);
+		assert_int_equal(user.uid, WORLD_UID0 + (uint32_t)row->who);
+	}
+	ds_snap_close(&snap);
+	free(image);
+}
+
+static void check_groups(uint32_t policy, const struct row *row, size_t n)
+{
+	struct ds_snap_group group;
+	struct ds_snap snap;
+	uint8_t *image;
+	size_t size;
+	int r;
+
+	image = world_image(policy, 1, &size);
+	assert_int_equal(ds_snap_attach(image, size, DS_SNAP_BASE, &snap), 0);
+	for (; n--; row++) {
+		r = ds_resolve_group(&snap, row->typed, &group);
+		if (row->who == NOBODY ? r != DS_ERR_NOTFOUND :
+					 r != 0 || group.index !=
+						       (uint32_t)row->who)
+			fail_msg("'%s': %d", row->typed, r);
+	}
+	ds_snap_close(&snap);
+	free(image);
+}
+
+#define ROWS(r) (r), sizeof(r) / sizeof(*(r))
+
+static void users_by_default(void **state)
+{
+	static const struct row rows[] = {
+		{ "driley@aaddscontoso.com", W_DRILEY },
+		{ "DRiley@AADDSContoso.COM", W_DRILEY },
+		{ "AADDSCONTOSO\\driley", W_DRILEY },
+		{ "aaddscontoso\\DRILEY", W_DRILEY },
+		{ "driley", NOBODY },
+		{ "jane.smith@contoso.com", W_SMITH },
+		/* a generated sAMAccountName */
+		{ "AADDSCONTOSO\\smithj (3AF2)", W_SMITH },
+		{ "smithj (3af2)@aaddscontoso.com", W_SMITH },
+		{ "smithj (3AF2)", NOBODY },
+		/* sam@dnsdomain only with the domain's own suffix */
+		{ "smithj (3af2)@contoso.com", NOBODY },
+		{ "driley@contoso.com", NOBODY },
+		{ "jane.smith@aaddscontoso.com", NOBODY },
+		{ "svc.backup@aaddscontoso.com", W_BACKUP },
+		{ "AADDSCONTOSO\\svc.backup", W_BACKUP },
+		/* the UPN goes first, the sAMAccountName has another way */
+		{ "bob@aaddscontoso.com", W_BOB_UPN },
+		{ "AADDSCONTOSO\\bob", W_BOB_SAM },
+		{ "alice@contoso.com", W_BOB_SAM },
+		/* other bytes than ASCII letters are exact */
+		{ "j\303\274rgen@contoso.com", W_JUERGEN },
+		{ "J\303\274RGEN@contoso.com", W_JUERGEN },
+		{ "j\303\234rgen@contoso.com", NOBODY },
+		{ "root@aaddscontoso.com", W_ROOT },
+		{ "root", NOBODY },
+		{ "0@aaddscontoso.com", W_ZERO },
+		{ "0", NOBODY },
+		{ "OTHER\\driley", NOBODY },
+		{ "AADDSCONTOS\\driley", NOBODY },
+		{ "AADDSCONTOSOX\\driley", NOBODY },
+		{ "\\driley", NOBODY },
+		{ "AADDSCONTOSO\\", NOBODY },
+		{ "AADDSCONTOSO\\\\driley", NOBODY },
+		{ "AADDSCONTOSO\\driley@aaddscontoso.com", NOBODY },
+		{ "aaddscontoso.com\\driley", NOBODY },
+		{ "@aaddscontoso.com", NOBODY },
+		{ "driley@", NOBODY },
+		{ "driley@aaddscontoso.com@aaddscontoso.com", NOBODY },
+		{ "driley@aaddscontoso.com ", NOBODY },
+		{ " driley@aaddscontoso.com", NOBODY },
+		{ "driley@aaddscontoso.com.", NOBODY },
+		{ "", NOBODY },
+		{ "@", NOBODY },
+		{ "\\", NOBODY },
+	};
+
+	(void)state;
+	check_users(0, ROWS(rows));
+}
+
+static void users_by_short_name(void **state)
+{
+	static const struct row rows[] = {
+		{ "driley", W_DRILEY },
+		{ "DRILEY", W_DRILEY },
+		{ "smithj (3AF2)", W_SMITH },
+		{ "driley@aaddscontoso.com", W_DRILEY },
+		{ "AADDSCONTOSO\\driley", W_DRILEY },
+		{ "bob", W_BOB_SAM },
+		{ "jane.smith", NOBODY }, /* a UPN's prefix is no name */
+		{ "root", NOBODY },	  /* reserved by the writer */
+		{ "0", NOBODY },	  /* a number */
+	};
+
+	(void)state;
+	check_users(DS_SNAP_SHORT_NAMES, ROWS(rows));
+	/* name_format = sam makes the bare name canonical. */
+	check_users(DS_SNAP_BARE_USERS, ROWS(rows));
+}
+
+static void users_by_canonical_name_only(void **state)
+{
+	static const struct row rows[] = {
+		{ "driley@aaddscontoso.com", W_DRILEY },
+		{ "Driley@aaddscontoso.com", NOBODY },
+		{ "AADDSCONTOSO\\driley", NOBODY },
+		{ "smithj (3af2)@aaddscontoso.com", NOBODY },
+		{ "svc.backup@aaddscontoso.com", W_BACKUP },
+		{ "SVC.backup@aaddscontoso.com", NOBODY },
+		{ "driley", NOBODY },
+	};
+	static const struct row bare[] = {
+		{ "driley", W_DRILEY },
+		{ "DRILEY", NOBODY },
+		{ "driley@aaddscontoso.com", NOBODY },
+		{ "root@aaddscontoso.com", W_ROOT },
+	};
+
+	(void)state;
+	check_users(DS_SNAP_CANONICAL, ROWS(rows));
+	check_users(DS_SNAP_CANONICAL | DS_SNAP_SHORT_NAMES, ROWS(rows));
+	check_users(DS_SNAP_CANONICAL | DS_SNAP_BARE_USERS, ROWS(bare));
+}
+
+static void groups(void **state)
+{
+	static const struct row qualified[] = {
+		{ "domain users@aaddscontoso.com", WG_USERS },
+		{ "Domain Users@AADDSContoso.com", WG_USERS },
+		{ "AADDSCONTOSO\\domain users", WG_USERS },
+		{ "domain users", NOBODY },
+		{ "sudo@aaddscontoso.com", WG_SUDO },
+		{ "sudo", NOBODY },
+		{ "sudo@contoso.com", NOBODY },
+		{ "driley@aaddscontoso.com", NOBODY }, /* a user */
+		{ "", NOBODY },
+	};
+	static const struct row bare[] = {
+		{ "domain users", WG_USERS },
+		{ "Domain Users", WG_USERS },
+		{ "domain users@aaddscontoso.com", WG_USERS },
+		{ "sudo", WG_SUDO },
+	};
+	static const struct row canonical[] = {
+		{ "sudo@aaddscontoso.com", WG_SUDO },
+		{ "Sudo@aaddscontoso.com", NOBODY },
+		{ "AADDSCONTOSO\\sudo", NOBODY },
+	};
+
+	(void)state;
+	check_groups(0, ROWS(qualified));
+	/* short_names is about users */
+	check_groups(DS_SNAP_SHORT_NAMES, ROWS(qualified));
+	check_groups(DS_SNAP_BARE_GROUPS, ROWS(bare));
+	check_groups(DS_SNAP_CANONICAL, ROWS(canonical));
+}
+
+/* Long names, each length, so that every path of the folding is taken. */
+static void every_length(void **state)
+{
+	static const uint64_t key[2] = { 1, 2 };
+	struct ds_snapw *w = ds_snapw_new(DS_SNAP_BASE, "D", key);
+	struct ds_snapw_user u = { .gecos = "", .home = "/h", .shell = "",
+				   .gid = WORLD_GID0,
+				   .id.sid = { .authority = 5, .count = 1 } };
+	char typed[300], name[300];
+	uint32_t len, index;
+	struct ds_snap snap = { 0 };
+	struct ds_snap_user user;
+
+	(void)state;
+	assert_non_null(w);
+	memset(typed, 'X', sizeof(typed));
+	memset(name, 'x', sizeof(name));
+	for (len = 3; len <= 256; len++) {
+		name[0] = typed[0] = '@';
+		name[len] = typed[len] = '\0';
+		u.name = u.key_upn = name;
+		u.uid = WORLD_UID0 + len;
+		assert_int_equal(ds_snapw_user(w, &u, &index),
+				 len > DS_NAME_MAX ? DS_ERR_LIMIT : 0);
+		name[len] = 'x';
+		typed[len] = 'X';
+	}
+	{
+		/* through a file, the writer's only way out */
+		char path[] = "resolve_XXXXXX";
+		int from = mkstemp(path), to;
+		struct ds_snap_stamp stamp = { .kind = DS_SNAP_BASE,
+					       .id_min = WORLD_ID_MIN,
+					       .id_max = WORLD_ID_MAX };
+		char out[] = "resolve_XXXXXX";
+
+		assert_true(from >= 0);
+		assert_int_equal(ds_snapw_write(w, from), 0);
+		to = mkstemp(out);
+		assert_true(to >= 0);
+		assert_int_equal(ds_snap_stamp_copy(from, to, 1 << 20, &stamp),
+				 0);
+		assert_int_equal(ds_snap_open(out, DS_SNAP_BASE, geteuid(),
+					      &snap),
+				 0);
+		close(from);
+		close(to);
+		unlink(path);
+		unlink(out);
+	}
+	for (len = 3; len <= 299; len++) {
+		char *exact = malloc(len + 1); /* a byte more is seen */
+
+		memcpy(exact, typed, len);
+		exact[len] = '\0';
+		assert_int_equal(ds_resolve_user(&snap, exact, &user),
+				 len > DS_NAME_MAX ? DS_ERR_NOTFOUND : 0);
+		if (len <= DS_NAME_MAX)
+			assert_int_equal(user.uid, WORLD_UID0 + len);
+		free(exact);
+	}
+	ds_snap_close(&snap);
+	ds_snapw_free(w);
+}
+
+static void names_that_may_be(void **state)
+{
+	static const char *const good[] = { "driley@aaddscontoso.com", "a",
+					    "smithj (3AF2)", "...", "o'neil",
+					    "\303\274", "-x@y", "a b" };
+	static const char *const bad[] = {
+		"", ".", "..", "a:b", "a,b", "a/b", "a\\b", "a\nb", "a\177b",
+		"a\tb", "\300\200", "\355\240\200", "\377", "\303",
+		"\302\205" /* a C1 control */
+	};
+	static const char *const not_bare[] = {
+		"0", "123", "0x1f", "0X", "#a", "%a", "+a", "-a", "~a", "!a",
+		"@a", ".a", " a", "a ", "a@b", "" };
+	char longest[257];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(good) / sizeof(*good); i++)
+		assert_true(ds_name_ok(good[i]));
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_false(ds_name_ok(bad[i]));
+		assert_false(ds_sam_ok(bad[i]));
+		assert_false(ds_bare_ok(bad[i]));
+	}
+	for (i = 0; i < sizeof(not_bare) / sizeof(*not_bare); i++)
+		assert_false(ds_bare_ok(not_bare[i]));
+	assert_true(ds_bare_ok("driley"));
+	assert_true(ds_bare_ok("1a"));
+	assert_true(ds_bare_ok("a-b.c"));
+	assert_true(ds_sam_ok("a b"));
+	assert_false(ds_sam_ok("a@b"));
+	memset(longest, 'a', sizeof(longest));
+	longest[256] = '\0';
+	assert_false(ds_name_ok(longest));
+	longest[255] = '\0';
+	assert_true(ds_name_ok(longest));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(users_by_default),
+		cmocka_unit_test(users_by_short_name),
+		cmocka_unit_test(users_by_canonical_name_only),
+		cmocka_unit_test(groups),
+		cmocka_unit_test(every_length),
+		cmocka_unit_test(names_that_may_be),
+	};
+	return cmocka_run_group_tests_name("resolve", tests, NULL, NULL);
+}
