@@ -20,13 +20,18 @@ int64_t ds_now_ms(void);
 DS_MUST_CHECK int ds_wire_connect(const char *path, int64_t deadline_ms,
 				  int *ret_fd);
 
-/* Stream sockets: a whole frame, or an error and the caller closes. */
+/*
+ * Stream sockets: a whole frame, or an error and the caller closes.  The
+ * deadline is the whole frame's.  DS_ERR_CLOSED: the peer closed between
+ * frames; DS_ERR_FORMAT: within one.
+ */
 DS_MUST_CHECK int ds_wire_send(int fd, const struct ds_writer *frame,
 			       int64_t deadline_ms);
 /* buf must hold DS_PACKET_MAX or less; DS_ERR_LIMIT if the frame does not
  * fit.  The frame's payload points into buf. */
 DS_MUST_CHECK int ds_wire_recv(int fd, uint8_t *buf, size_t cap,
-			       int64_t deadline_ms, struct ds_frame *ret_frame);
+			       int64_t deadline_ms,
+			       struct ds_frame *ret_frame);
 
 /* SEQPACKET channels: one frame, at once; pass_fd -1: none.  DS_ERR_UNAVAIL:
  * the peer's queue is full; DS_ERR_CLOSED: it is gone. */

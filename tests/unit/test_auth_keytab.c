@@ -165,7 +165,7 @@ static void test_bad(void **state)
 	check_bad(file_of("", 0), "cannot be read");
 	check_bad(file_of("\5\2", 2), "no entries");
 	check_bad(file_of("\5\2\0\0\0\x20garbage", 13), "");
-	check_bad(file_of(huge, sizeof(huge)), "cannot be read");
+	check_bad(file_of(huge, sizeof(huge)), ds_strerror(DS_ERR_LIMIT));
 }
 
 int main(void)

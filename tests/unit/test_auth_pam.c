@@ -99,6 +99,7 @@ static void say(int out, uint16_t type, const struct dsa_subject *s,
 		ds_put_u32(&w, 700001);
 	} else {
 		ds_put_u32(&w, DS_AUTH_OK);
+		ds_put_u8(&w, 1);
 		ds_put_str(&w, "text");
 		ds_put_str(&w, reason);
 		ds_put_u64(&w, 5);

@@ -363,9 +363,14 @@ static void groups_that_lie(void **state)
 	uint32_t i;
 
 	(void)state;
-	for (i = 0; i < 6; i++) {
+	for (i = 0; i < 7; i++) {
 		hostile_make(&h, 0);
 		switch (i) {
+		case 6: /* the last one is beyond */
+			h.group[WG_USERS].members =
+				(uint32_t)h.body->sec[DS_SEC_LISTS].count -
+				W_USERS + 1;
+			break;
 		case 0:
 			h.group[WG_USERS].members = UINT32_MAX;
 			break;
@@ -470,20 +475,58 @@ static void sections_that_lie(void **state)
 					   (uint64_t)1 << 61, 1000, 1 };
 	struct hostile h;
 	size_t i, k;
+	bool there;
 
 	(void)state;
 	for (i = 0; i < DS_SEC_COUNT; i++) {
 		for (k = 0; k < 8 + 6; k++) {
 			hostile_make(&h, 0);
+			there = h.body->sec[i].count != 0;
 			if (k < 8)
 				h.body->sec[i].off = offs[k];
 			else
 				h.body->sec[i].count = counts[k - 8];
 			world_restamp(h.e.image, h.e.size);
 			snap_exercise_image(h.e.image, h.e.size);
+			/* Not aligned, or outside, is seen at once. */
+			if (there && k < 8 && offs[k] != 0 && offs[k] != 8)
+				assert_int_equal(
+					ds_snap_attach(h.e.image, h.e.size,
+						       DS_SNAP_BASE, &h.snap),
+					DS_ERR_FORMAT);
 			edge_done(&h.e);
 		}
 	}
+}
+
+/* Strings that would end in another section, or not at all. */
+static void strings_without_end(void **state)
+{
+	struct ds_snap_identity id;
+	struct ds_fmt_ident *ident;
+	struct ds_snap_note note;
+	struct hostile h;
+
+	(void)state;
+	hostile_make(&h, 0);
+	ident = world_section(h.e.image, DS_SEC_GROUP_IDENT);
+	ident += WG_EMPTY; /* what comes last of all identities */
+	h.body->sec[DS_SEC_TEXT].count = ident->sam + 3;
+	hostile_open(&h);
+	assert_int_equal(ds_snap_group_identity(&h.snap, WG_EMPTY, &id),
+			 DS_ERR_FORMAT);
+	assert_int_equal(ds_snap_note_at(&h.snap, 0, &note), DS_ERR_FORMAT);
+	assert_int_equal(ds_snap_group_identity(&h.snap, WG_SUDO, &id), 0);
+	hostile_done(&h);
+
+	/* There is an identity for each object, or the file is no good. */
+	hostile_make(&h, 0);
+	h.body->sec[DS_SEC_USER_IDENT].count--;
+	world_restamp(h.e.image, h.e.size);
+	assert_int_equal(ds_snap_attach(h.e.image, h.e.size, DS_SNAP_BASE,
+					&h.snap),
+			 DS_ERR_FORMAT);
+	edge_done(&h.e);
 }
 
 /* Bare names, where root's policy allows them, still have a form. */
@@ -579,6 +622,7 @@ int main(void)
 		cmocka_unit_test(groups_that_lie),
 		cmocka_unit_test(tables_that_lie),
 		cmocka_unit_test(sections_that_lie),
+		cmocka_unit_test(strings_without_end),
 		cmocka_unit_test(bare_names),
 		cmocka_unit_test(random_edits),
 	};

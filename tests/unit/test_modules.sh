@@ -27,7 +27,7 @@ module() { # FILE NEEDED... -- SYMBOLS
 		needed="$needed $1"
 		shift
 	done
-	for lib in $("$READELF" -d "$file" |
+	for lib in $($READELF -d "$file" |
 		sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p'); do
 		case "$sanitizers $lib" in
 		"yes libasan."* | "yes libubsan."* | "yes libgcc_s."*) continue ;;
@@ -38,7 +38,7 @@ module() { # FILE NEEDED... -- SYMBOLS
 		*) complain "$file needs $lib" ;;
 		esac
 	done
-	exported=$("$NM" -D --defined-only "$file" | awk '{ print $NF }' |
+	exported=$($NM -D --defined-only "$file" | awk '{ print $NF }' |
 		sed 's/@.*//')
 	[ -n "$exported" ] || complain "$file exports nothing"
 	for sym in $exported; do
@@ -47,7 +47,7 @@ module() { # FILE NEEDED... -- SYMBOLS
 		*) complain "$file exports $sym" ;;
 		esac
 	done
-	for sym in $("$NM" -D --undefined-only "$file" | awk '{ print $NF }' |
+	for sym in $($NM -D --undefined-only "$file" | awk '{ print $NF }' |
 		sed 's/@.*//'); do
 		case "$sym" in
 		exit | _exit | abort | __assert_fail | signal | sigaction | \
@@ -62,7 +62,7 @@ no_writes() { # FILE
 		complain "$builddir/$1 is not there"
 		return
 	fi
-	writes=$("$NM" -D --undefined-only "$builddir/$1" |
+	writes=$($NM -D --undefined-only "$builddir/$1" |
 		awk '{ print $NF }' | sed 's/@.*//' |
 		grep -E '^ldap_(add|modify|delete|rename|modrdn2?|extended_operation|passwd)(_|$)')
 	[ -z "$writes" ] || complain "$1 imports" $writes
@@ -73,17 +73,17 @@ pam=pam_dssync/.libs/pam_dssync.so
 module $nss libc.so.6 -- _nss_dssync_
 module $pam libc.so.6 libpam.so.0 -- pam_sm_
 
-soname=$("$READELF" -d "$builddir/$nss" |
+soname=$($READELF -d "$builddir/$nss" |
 	sed -n 's/.*(SONAME).*\[\(.*\)\].*/\1/p')
 [ "$soname" = libnss_dssync.so.2 ] || complain "$nss is called $soname"
 for sym in getpwnam_r getpwuid_r setpwent getpwent_r endpwent getgrnam_r \
 	getgrgid_r setgrent getgrent_r endgrent initgroups_dyn; do
-	"$NM" -D --defined-only "$builddir/$nss" |
+	$NM -D --defined-only "$builddir/$nss" |
 		grep -q " T _nss_dssync_$sym\$" || complain "$nss lacks $sym"
 done
 # Never a socket, never a wait for another process.
 for sym in socket connect flock lockf fcntl fcntl64 fork poll select; do
-	if "$NM" -D --undefined-only "$builddir/$nss" |
+	if $NM -D --undefined-only "$builddir/$nss" |
 		grep -Eq " $sym(@|\$)"; then
 		complain "$nss calls $sym"
 	fi

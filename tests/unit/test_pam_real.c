@@ -81,37 +81,46 @@ static void put_line(FILE *f, const char *type, const char *line)
 	fprintf(f, "%s required pam_permit.so\n", type);
 }
 
-static void write_services(void)
+/* The lines of one profile file; the first one's control is returned. */
+static void put_profile(FILE *f, const char *path, char control[256])
 {
-	FILE *profile = fopen(DS_SRCDIR "/packaging/pam/dssync", "r");
-	FILE *f = service("profile");
-	char line[256], type[16] = "", control[256] = "";
-	int lines = 0;
+	FILE *profile = fopen(path, "r");
+	char line[256], type[16] = "";
 
 	assert_non_null(profile);
+	*control = '\0';
 	while (fgets(line, sizeof(line), profile)) {
 		if (*line == '\t') {
 			put_line(f, type, line + 1);
-			if (lines++ == 0) /* "success=end" is no jump here */
-				snprintf(control, sizeof(control),
-					 "[success=1%.*s",
-					 (int)(strchr(line, ']') - line - 12),
-					 line + 13);
+			if (!*control)
+				snprintf(control, 256, "%.*s",
+					 (int)strcspn(line + 1, "]") + 1,
+					 line + 1);
 		} else if (strcspn(line, ":\n") < sizeof(type)) {
 			snprintf(type, sizeof(type), "%.*s",
 				 (int)strcspn(line, ":\n"), line);
 			*type = (char)(*type | 0x20); /* "Auth" */
 		}
 	}
-	assert_int_equal(lines, 4);
 	fclose(profile);
+}
+
+static void write_services(void)
+{
+	char control[256], password[256];
+	FILE *f = service("profile");
+
+	put_profile(f, DS_SRCDIR "/packaging/pam/dssync", control);
+	put_profile(f, DS_SRCDIR "/packaging/pam/dssync-password", password);
 	fclose(f);
+	assert_string_equal(control, password);
+	assert_memory_equal(control, "[success=end ", 13);
 
 	f = service("missing");
 	fprintf(f,
-		"auth %s /nonexistent/pam_dssync.so\n"
+		"auth [success=1 %s /nonexistent/pam_dssync.so\n"
 		"auth required pam_permit.so\n",
-		control);
+		control + 13);
 	fclose(f);
 }
 

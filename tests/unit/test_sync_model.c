@@ -508,7 +508,7 @@ static void test_scope(void **state)
 	/* Outside: claims no name either. */
 	add_user(w, 1001, "out", "u@contoso.com");
 	add_user(w, 1103, "near", "n@contoso.com")->dn =
-		"CN=n,OU=NotWanted," BASE_DN;
+		"CN=nOU=Wanted," BASE_DN;
 	build(w);
 	assert_int_equal(w->model.nusers, 1);
 	assert_non_null(user(w, 1101));
@@ -563,6 +563,27 @@ static void test_bare_names(void **state)
 	assert_int_equal(w->model.nnotes, 4);
 }
 
+/* With qualified names they are published, but not found by a bare name. */
+static void test_not_bare(void **state)
+{
+	static char wheel[] = "wheel", locals[] = "postgres";
+	static char *reserved[] = { wheel, NULL };
+	char *local_names[] = { locals };
+	struct world *w = *state;
+
+	w->config.identity.reserved_names = reserved;
+	w->locals.names = local_names;
+	w->locals.nnames = 1;
+	add_group(w, 513, "Domain Users");
+	add_user(w, 1101, "Postgres", "p@contoso.com");
+	add_user(w, 1102, "WHEEL", "w@contoso.com");
+	add_user(w, 1103, "Anna", "a@contoso.com");
+	build(w);
+	assert_true(user(w, 1101)->not_bare);
+	assert_true(user(w, 1102)->not_bare);
+	assert_false(user(w, 1103)->not_bare);
+}
+
 static void test_home_that_climbs(void **state)
 {
 	static char climbing[] = "/home/%U";
@@ -587,6 +608,7 @@ static void test_held(void **state)
 	add_user(w, 1101, "a", "a@contoso.com")->flags = DSS_OBJ_HELD;
 	build(w);
 	assert_non_null(user(w, 1101));
+	assert_int_equal(user(w, 1101)->flags, DS_ID_HELD);
 	assert_int_equal(withheld(w, 1101), DS_WH_HELD_BACK);
 }
 
@@ -731,6 +753,7 @@ int main(void)
 		MODEL_TEST(test_scope),
 		MODEL_TEST(test_origin),
 		MODEL_TEST(test_bare_names),
+		MODEL_TEST(test_not_bare),
 		MODEL_TEST(test_home_that_climbs),
 		MODEL_TEST(test_held),
 		MODEL_TEST(test_order_does_not_matter),
