@@ -225,6 +225,8 @@ class Switch(Box):
 def remove_state(state_dir):
     """Delete a lab's folder, and the parent when it was the last."""
     state_dir = Path(state_dir)
+    # Somebody else may be removing it too; what matters is that it goes.
+    shutil.rmtree(state_dir, ignore_errors=True)
     if state_dir.exists():
         shutil.rmtree(state_dir)
     try:

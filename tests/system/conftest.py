@@ -44,4 +44,5 @@ def tenant(lab):
     """The default tenant to change; the domain is put back afterwards."""
     yield lab.default_tenant()
     if lab.apply(lab.default_tenant()):
-        lab.sync()
+        # What was deleted only a full listing can tell.
+        lab.sync("--full")

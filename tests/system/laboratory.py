@@ -102,11 +102,12 @@ class Laboratory:
 
     # ---- the product ------------------------------------------------------
 
-    def sync(self, timeout=90):
+    def sync(self, *options):
         """Have everything in the directory published on the host."""
         wait_until("the daemon takes commands", lambda: self.host(
             "test", "-S", "/run/dssync/ctl.sock").returncode == 0)
-        result = self.host("dssyncctl", "sync", "--wait", timeout=timeout)
+        result = self.host("dssyncctl", "sync", "--wait", *options,
+                           timeout=90)
         assert result.returncode == 0, \
             result.stdout + result.stderr + self.log()[-3000:]
 

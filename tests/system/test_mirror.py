@@ -38,8 +38,7 @@ def test_a_deleted_user_goes(lab, tenant):
     tenant["users"].pop()
     lab.apply(tenant)
     # Deletions are invisible to a computer account: a listing finds them.
-    result = lab.host("dssyncctl", "sync", "--wait", "--full", timeout=90)
-    assert result.returncode == 0, result.stderr
+    lab.sync("--full")
     assert lab.passwd("goes@contoso.com") is None
 
 
@@ -334,7 +333,7 @@ def test_unreachable_servers(lab):
 @pytest.mark.parametrize("line, words", [
     ("colour = red", ["dssync.conf:3", "colour"]),
     ("keytab = relative", ["dssync.conf:3", "keytab"]),
-    ("[nonsense]", ["dssync.conf:3", "nonsense"]),
+    ("[nonsense]", ["dssync.conf:4", "nonsense"]),
 ])
 def test_bad_configuration_starts_nothing(lab, line, words):
     lab.daemon("stop")

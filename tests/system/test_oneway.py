@@ -43,7 +43,7 @@ def test_no_write_comes_from_the_host(lab, tenant):
     assert lab.ssh("oneway@contoso.com", PASSWORD).returncode == 0
     assert lab.ssh("oneway@contoso.com", "Wrong-Horse-1").returncode != 0
     assert lab.ssh("disabled@aaddscontoso.com", PASSWORD).returncode != 0
-    lab.output("dssyncctl", "sync", "--wait", "--full", timeout=90)
+    lab.sync("--full")
     assert from_host(changes(lab, AUDIT)) == []
 
 
