@@ -300,6 +300,32 @@ static const char *expected(const struct ds_key *key, char *buf, size_t cap)
 
 /* ---- the file ------------------------------------------------------------ */
 
+static bool is_section(const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < ds_config_key_count; i++)
+		if (strlen(ds_config_keys[i].section) == len &&
+		    memcmp(ds_config_keys[i].section, name, len) == 0)
+			return true;
+	return false;
+}
+
+/* inih tells of a section only with its keys: an empty one is seen here. */
+static void check_section(struct parse *p, const char *line)
+{
+	size_t len;
+
+	line += strspn(line, " \t");
+	if (*line != '[')
+		return;
+	len = strcspn(line + 1, "]\n");
+	if (line[len + 1] == ']' && !is_section(line + 1, len))
+		problem(p, p->line, "unknown section [%.*s]; expected "
+				    "[domain], [sync], [identity] or [login]",
+			(int)len, line + 1);
+}
+
 /* inih asks for one line a call: the place to count them. */
 static char *read_line(char *str, int num, void *stream)
 {
@@ -324,36 +350,32 @@ static char *read_line(char *str, int num, void *stream)
 			;
 		str[0] = '\0';
 	}
+	check_section(p, line);
 	return line;
 }
 
-static const struct ds_key *find_key(const char *section, const char *name,
-				     bool *ret_section)
+static const struct ds_key *find_key(const char *section, const char *name)
 {
 	size_t i;
 
-	*ret_section = false;
-	for (i = 0; i < ds_config_key_count; i++) {
-		if (strcmp(ds_config_keys[i].section, section) != 0)
-			continue;
-		*ret_section = true;
-		if (strcmp(ds_config_keys[i].name, name) == 0)
+	for (i = 0; i < ds_config_key_count; i++)
+		if (strcmp(ds_config_keys[i].section, section) == 0 &&
+		    strcmp(ds_config_keys[i].name, name) == 0)
 			return &ds_config_keys[i];
-	}
 	return NULL;
 }
 
-static void unknown_key(struct parse *p, const char *section,
-			const char *name, bool section_known)
+static void unknown_key(struct parse *p, const char *section, const char *name)
 {
-	if (!section_known)
-		problem(p, p->line, "unknown section [%s] of key '%s'; "
+	if (!*section)
+		problem(p, p->line, "key '%s' stands before any section; "
 				    "expected [domain], [sync], [identity] or "
-				    "[login]", section, name);
-	else
+				    "[login] first", name);
+	else if (is_section(section, strlen(section)))
 		problem(p, p->line, "unknown key '%s' in [%s]; expected one "
 				    "of those in dssync.conf(5)",
 			name, section);
+	/* else: the section was the problem, once for all its keys */
 }
 
 /* inih: 1 goes on, and that is always right: all problems are collected. */
@@ -361,14 +383,14 @@ static int on_value(void *user, const char *section, const char *name,
 		    const char *value)
 {
 	struct parse *p = user;
-	bool section_known, append;
-	const struct ds_key *key = find_key(section, name, &section_known);
+	const struct ds_key *key = find_key(section, name);
+	bool append;
 	int *set_at;
 	char words[256];
 	int r;
 
 	if (!key) {
-		unknown_key(p, section, name, section_known);
+		unknown_key(p, section, name);
 		return 1;
 	}
 	set_at = &p->set_at[key - ds_config_keys];

@@ -333,7 +333,7 @@ def test_unreachable_servers(lab):
 @pytest.mark.parametrize("line, words", [
     ("colour = red", ["dssync.conf:3", "colour"]),
     ("keytab = relative", ["dssync.conf:3", "keytab"]),
-    ("[nonsense]", ["dssync.conf:4", "nonsense"]),
+    ("[nonsense]", ["dssync.conf:3", "nonsense"]),
 ])
 def test_bad_configuration_starts_nothing(lab, line, words):
     lab.daemon("stop")

@@ -132,8 +132,9 @@ static void test_mistakes(void **state)
 	expect("[domain]\n", "expected the DNS name", NULL);
 	expect("[domain]\nname = a.example\nnmae = b\n",
 	       ":3: unknown key 'nmae' in [domain]", NULL);
-	expect(OK "[login ]\nx = 1\n", ":4: unknown section [login ]", NULL);
-	expect("name = a.example\n" OK, ":1: unknown section []", NULL);
+	expect(OK "[login ]\nx = 1\n", ":3: unknown section [login ]", NULL);
+	expect(OK "[nonsense]\n", ":3: unknown section [nonsense]", NULL);
+	expect("name = a.example\n" OK, ":1: key 'name' stands before", NULL);
 	expect(OK "nonsense\n", ":3: neither a [section] nor", NULL);
 	expect(OK "name = b.example\n", ":3: [domain] name is set twice",
 	       NULL);
