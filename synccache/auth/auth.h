@@ -84,7 +84,10 @@ void dsa_ticket_answer(struct dsa_server *server, const struct ds_frame *frame,
 DS_MUST_CHECK bool dsa_report_start(struct dsa_server *server);
 void dsa_report_stop(struct dsa_server *server);
 void dsa_report_changed(struct dsa_server *server);
-/* Counts a decision, and keeps its reason if it is worth showing. */
+/*
+ * Counts a decision; its reason (NULL: about the person, not the system) is
+ * kept for the status if it is worth showing.
+ */
 void dsa_report_result(struct dsa_server *server, enum ds_auth_result result,
 		       const char *reason);
 

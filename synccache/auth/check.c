@@ -126,6 +126,7 @@ static void send_verdict(const struct check *c, int out)
 	ds_writer_init(&w, buffer.p, buffer.cap);
 	ds_frame_begin(&w, DSA_MSG_VERDICT, 0);
 	ds_put_u32(&w, login->result);
+	ds_put_u8(&w, login->proven ? 1 : 0);
 	ds_put_str(&w, text);
 	ds_put_str(&w, login->reason);
 	ds_put_u64(&w, (uint64_t)login->kdc_ms);
@@ -149,8 +150,6 @@ void dsa_check_run(const struct dsa_server *server, int conn, int out)
 		;
 	else if (c.password.p[0] == '\0')
 		(void)refuse(&c, DS_AUTH_BAD_PASSWORD, "empty password");
-	else if (server->config.login.fast == DS_FAST_DEMAND)
-		(void)refuse(&c, DS_AUTH_UNAVAILABLE, DSA_NO_FAST);
 	else
 		dsa_login(&server->keytab, DSA_KRB5_CONF, server->realm,
 			  &c.account, (const char *)c.password.p, &c.login);

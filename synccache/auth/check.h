@@ -11,9 +11,6 @@
 
 #define DSA_REQUEST_MAX 4096 /* bytes of any request frame on pam.sock */
 
-/* What was demanded and is not there must not be done without. */
-#define DSA_NO_FAST "login.fast = demand: armoured logins are not built yet"
-
 /*
  * Reads the AUTH frame from `conn`, decides, and reports SUBJECT and VERDICT
  * to `out` (job.h).  Never writes to `conn`: the main process answers.

@@ -38,8 +38,7 @@ static const size_t slots[DSA_JOB_KINDS] = {
 	[DSA_JOB_TICKET] = DSA_TICKET_JOBS_MAX,
 };
 
-/* ---- in the worker --------------------------------------------------------
- */
+/* ---- in the worker ---- */
 
 static bool close_all_but(int a, int b)
 {
@@ -75,8 +74,7 @@ static void worker(const struct dsa_job_spec *spec, int out, pid_t parent,
 	_exit(0);
 }
 
-/* ---- in the main process --------------------------------------------------
- */
+/* ---- in the main process ---- */
 
 static void forget(struct dsa_job *job)
 {

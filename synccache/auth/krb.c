@@ -90,7 +90,6 @@ krb5_error_code dsa_krb_enterprise(krb5_context ctx, const char *realm,
 static bool same_text(const krb5_data *data, const char *text)
 {
 	return data->length == strlen(text) &&
-	       memchr(data->data, '\0', data->length) == NULL &&
 	       strncasecmp(data->data, text, data->length) == 0;
 }
 

@@ -1,9 +1,9 @@
 /*
  * The Kerberos side of a login.
  *
- * FAST: the armour is to be set in options(), from the host's TGT, for
- * `fast = try` and `demand`; until then every exchange is unarmoured, as
- * `fast = never` says.
+ * FAST: the armour belongs into options(), from the host's TGT
+ * (dsa_server.host_tgt).  Until it is there every exchange is unarmoured,
+ * whatever `fast` says; lib/config refuses `demand` for that reason.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */

@@ -16,11 +16,11 @@
 #include "lib/privdrop.h"
 #include "lib/wire.h"
 #include "synccache/auth/auth.h"
-#include "synccache/auth/check.h"
 #include "synccache/auth/krb.h"
 
-#define EXPIRE_SECONDS 5 /* how late a ticket that nobody took may be wiped   \
-			  */
+#define EXPIRE_SECONDS                                                        \
+	5 /* how late a ticket that nobody took may be wiped                  \
+	   */
 
 static struct dsa_server server;
 
@@ -39,17 +39,6 @@ static bool load_config(const char *path)
 	(void)ds_config_realm(&server.config, server.realm,
 			      sizeof(server.realm));
 	return true;
-}
-
-/* Says once what the config asks for and this version has not. */
-static void warn_unbuilt(void)
-{
-	if (server.config.login.fast == DS_FAST_DEMAND)
-		ds_log(DS_LOG_ERR, "%s; no password will be checked",
-		       DSA_NO_FAST);
-	if (server.config.login.offline)
-		ds_log(DS_LOG_WARN, "login.offline = yes: offline logins are "
-				    "not built yet");
 }
 
 /* Without a Kerberos configuration nothing can ever be checked. */
@@ -152,7 +141,6 @@ int main(int argc, char **argv)
 		       "the pages of passwords and tickets are locked");
 	if (!load_config(argv[2]))
 		return EXIT_FAILURE;
-	warn_unbuilt();
 	if (!open_kerberos())
 		goto out;
 	dsa_mirror_refresh(&server.mirror);

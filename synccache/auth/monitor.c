@@ -28,12 +28,15 @@ static int on_keytab(struct dsa_server *server, const struct ds_frame *frame,
 	e = ds_reader_end(&r);
 	if (e != 0)
 		return e;
-	if (err == 0 && fd >= 0)
-		e = dsa_keytab_load(keytab, fd, server->realm);
-	else
+	if (err != 0)
 		dsa_keytab_fail(keytab,
 				err <= INT16_MAX ? -(int)err : DS_ERR_FORMAT,
 				problem);
+	else if (fd < 0)
+		dsa_keytab_fail(keytab, DS_ERR_FORMAT,
+				"the monitor handed over no keytab");
+	else
+		e = dsa_keytab_load(keytab, fd, server->realm);
 	dsa_secret_done(&server->host_tgt);
 	if (keytab->kt != NULL)
 		ds_log(DS_LOG_INFO, "keytab: %s, kvno %u", keytab->principal,

@@ -88,8 +88,7 @@ static void reply_and_free(struct conn *c, struct ds_writer *w)
 	conn_free(c);
 }
 
-/* ---- AUTH ----------------------------------------------------------------
- */
+/* ---- AUTH ---- */
 
 static void reply_auth(struct conn *c, enum ds_auth_result result,
 		       const char *text, const uint8_t *handle)
@@ -133,6 +132,7 @@ static void take_subject(struct conn *c, const struct ds_frame *frame)
 
 struct verdict {
 	uint32_t result;
+	bool proven;
 	char text[DS_TEXT_MAX + 1];
 	char reason[DSA_REASON_MAX + 1];
 	int64_t kdc_ms;
@@ -147,6 +147,7 @@ static int read_verdict(const struct ds_frame *frame, struct verdict *v)
 
 	ds_reader_init(&r, frame->payload, frame->len);
 	v->result = ds_get_u32(&r);
+	v->proven = ds_get_u8(&r) != 0;
 	ds_get_str(&r, v->text, sizeof(v->text));
 	ds_get_str(&r, v->reason, sizeof(v->reason));
 	v->kdc_ms = (int64_t)ds_get_u64(&r);
@@ -174,7 +175,8 @@ static void answer(struct conn *c, const struct verdict *v)
 	}
 	dsa_audit("auth", &c->subject, (enum ds_auth_result)v->result,
 		  v->reason, v->kdc_ms);
-	dsa_report_result(server, (enum ds_auth_result)v->result, v->reason);
+	dsa_report_result(server, (enum ds_auth_result)v->result,
+			  v->proven ? NULL : v->reason);
 	reply_auth(c, (enum ds_auth_result)v->result, v->text,
 		   kept ? handle : NULL);
 	explicit_bzero(handle, sizeof(handle));
@@ -192,7 +194,7 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 	if (frame != NULL && read_verdict(frame, &v) == 0)
 		answer(c, &v);
 	else
-		fail_auth(c, "the worker gave no answer in time");
+		fail_auth(c, "the worker gave no answer");
 	return true;
 }
 
@@ -249,8 +251,7 @@ static void enqueue(struct conn *c)
 	start_workers(c->pam);
 }
 
-/* ---- requests --------------------------------------------------------------
- */
+/* ---- requests ---- */
 
 /* ACCOUNT and TICKET, of which all bytes are here. */
 static void answer_here(struct conn *c)
@@ -328,8 +329,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 		conn_free(c);
 }
 
-/* ---- connections -----------------------------------------------------------
- */
+/* ---- connections ---- */
 
 static bool is_root(int fd)
 {

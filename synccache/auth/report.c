@@ -111,9 +111,10 @@ void dsa_report_result(struct dsa_server *server, enum ds_auth_result result,
 		stats->unavailable++;
 	else
 		stats->refused++;
-	/* A person's typing error is no error of the system; a KDC that does
-	 * not know the host's key, or means another object, is. */
-	if (result == DS_AUTH_UNAVAILABLE || result == DS_AUTH_DENIED)
+	/* A KDC that does not know the host's key, or means another object, is
+	 * an error of the system; a typing error is none. */
+	if (reason != NULL &&
+	    (result == DS_AUTH_UNAVAILABLE || result == DS_AUTH_DENIED))
 		(void)snprintf(stats->last_error, sizeof(stats->last_error),
 			       "%s", reason);
 	dsa_report_changed(server);

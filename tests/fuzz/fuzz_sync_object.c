@@ -44,7 +44,7 @@ static const char *attr_name(uint8_t pick)
 					      "member;range=0-0",
 					      "member;range=0-*",
 					      "member;range=" };
-	const char *const *names = dss_object_attributes();
+	const char *const *names = dss_object_attributes(true);
 	size_t count = 0;
 
 	while (names[count])
@@ -61,13 +61,13 @@ static size_t make_entry(const uint8_t *data, size_t size,
 
 	while (size >= 2 && count < MAX_ATTRS) {
 		size_t len = data[1] < size - 2 ? data[1] : size - 2;
-		struct dss_value *value = dss_arena_alloc(arena, 1,
-							  sizeof(*value));
+		struct dss_value *value =
+		    dss_arena_alloc(arena, 1, sizeof(*value));
 
 		if (!value)
 			abort();
 		value->data = (const uint8_t *)dss_arena_strndup(
-			arena, (const char *)data + 2, len);
+		    arena, (const char *)data + 2, len);
 		value->len = len;
 		attrs[count++] = (struct dss_attr){ attr_name(data[0]), value,
 						    len == 0 ? 0 : 1 };

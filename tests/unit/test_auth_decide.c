@@ -32,8 +32,7 @@ static struct ds_snap base, accounts;
 static uint8_t *base_image, *accounts_image;
 static char *nothing[] = { NULL };
 
-/* ---- the KDC ---------------------------------------------------------------
- */
+/* ---- the KDC ---- */
 
 static int kdc_calls;
 static char kdc_sam[64], kdc_password[64];
@@ -72,8 +71,7 @@ void dsa_audit(const char *event, const struct dsa_subject *subject,
 	audited = result;
 }
 
-/* ---- the world -------------------------------------------------------------
- */
+/* ---- the world ---- */
 
 static int setup(void **state)
 {
@@ -122,8 +120,7 @@ static struct ds_guid guid_of(int user)
 	return g;
 }
 
-/* ---- AUTH ------------------------------------------------------------------
- */
+/* ---- AUTH ---- */
 
 struct heard {
 	struct dsa_subject subject;
@@ -279,8 +276,7 @@ static void test_cut_frames(void **state)
 	assert_int_equal(kdc_calls, 0);
 }
 
-/* ---- ACCOUNT ---------------------------------------------------------------
- */
+/* ---- ACCOUNT ---- */
 
 static enum ds_auth_result account_of(const void *p, size_t len, char *text,
 				      size_t cap)
@@ -442,8 +438,7 @@ static void test_allow(void **state)
 	check_account(W_SMITH, DS_AUTH_DENIED);
 }
 
-/* ---- TICKET ----------------------------------------------------------------
- */
+/* ---- TICKET ---- */
 
 static enum ds_auth_result redeem(const void *handle, size_t len, uint32_t uid,
 				  size_t *ret_ccache)

@@ -26,8 +26,7 @@ static struct dsa_server server;
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static char dir[] = "/tmp/dsa-pam-XXXXXX";
 
-/* ---- what stands around pam.c --------------------------------------------
- */
+/* ---- what stands around pam.c ---- */
 
 static struct {
 	enum ds_auth_result result;
@@ -82,8 +81,7 @@ void dsa_ticket_answer(struct dsa_server *s, const struct ds_frame *frame,
 	fail();
 }
 
-/* ---- the worker ------------------------------------------------------------
- */
+/* ---- the worker ---- */
 
 static void say(int out, uint16_t type, const struct dsa_subject *s,
 		const char *reason)
@@ -157,8 +155,7 @@ void dsa_check_run(const struct dsa_server *s, int conn, int out)
 		(void)pause();
 }
 
-/* ---- the caller ------------------------------------------------------------
- */
+/* ---- the caller ---- */
 
 static int call(void)
 {
@@ -285,8 +282,7 @@ static int teardown(void **state)
 	return rmdir(dir);
 }
 
-/* ---- tests -----------------------------------------------------------------
- */
+/* ---- tests ---- */
 
 static void test_answer(void **state)
 {

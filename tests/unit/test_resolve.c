@@ -5,6 +5,7 @@
  */
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -202,57 +203,64 @@ static void groups(void **state)
 	check_groups(DS_SNAP_CANONICAL, ROWS(canonical));
 }
 
+/* What was built, through files, which is the writer's only way out. */
+static void open_built(struct ds_snapw *w, struct ds_snap *snap)
+{
+	struct ds_snap_stamp stamp = { .kind = DS_SNAP_BASE,
+				       .policy = DS_SNAP_SHORT_NAMES,
+				       .id_min = WORLD_ID_MIN,
+				       .id_max = WORLD_ID_MAX,
+				       .domain = "d" };
+	char from_path[] = "resolve_XXXXXX", to_path[] = "resolve_XXXXXX";
+	int from = mkstemp(from_path), to = mkstemp(to_path);
+
+	assert_true(from >= 0 && to >= 0);
+	assert_int_equal(ds_snapw_write(w, from), 0);
+	assert_int_equal(ds_snap_stamp_copy(from, to, 1 << 20, &stamp), 0);
+	assert_int_equal(ds_snap_open(to_path, DS_SNAP_BASE, geteuid(), snap),
+			 0);
+	close(from);
+	close(to);
+	unlink(from_path);
+	unlink(to_path);
+	ds_snapw_free(w);
+}
+
+static uint32_t add_user(struct ds_snapw *w, const char *name,
+			 const char *upn, const char *sam)
+{
+	static uint32_t uid = WORLD_UID0;
+	struct ds_snapw_user u = { .name = name, .gecos = "", .home = "/h",
+				   .shell = "", .uid = uid++,
+				   .gid = WORLD_GID0, .key_upn = upn,
+				   .key_sam = sam, .id.sid.count = 1 };
+	uint32_t index;
+
+	assert_int_equal(ds_snapw_user(w, &u, &index), 0);
+	return index;
+}
+
 /* Long names, each length, so that every path of the folding is taken. */
 static void every_length(void **state)
 {
-	static const uint64_t key[2] = { 1, 2 };
-	struct ds_snapw *w = ds_snapw_new(DS_SNAP_BASE, "D", key);
-	struct ds_snapw_user u = { .gecos = "", .home = "/h", .shell = "",
-				   .gid = WORLD_GID0,
-				   .id.sid = { .authority = 5, .count = 1 } };
+	struct ds_snapw *w = ds_snapw_new(DS_SNAP_BASE, "D", NULL);
 	char typed[300], name[300];
-	uint32_t len, index;
-	struct ds_snap snap = { 0 };
 	struct ds_snap_user user;
+	struct ds_snap snap;
+	uint32_t len;
 
 	(void)state;
 	assert_non_null(w);
 	memset(typed, 'X', sizeof(typed));
 	memset(name, 'x', sizeof(name));
-	for (len = 3; len <= 256; len++) {
-		name[0] = typed[0] = '@';
-		name[len] = typed[len] = '\0';
-		u.name = u.key_upn = name;
-		u.uid = WORLD_UID0 + len;
-		assert_int_equal(ds_snapw_user(w, &u, &index),
-				 len > DS_NAME_MAX ? DS_ERR_LIMIT : 0);
+	name[0] = typed[0] = '@';
+	for (len = 3; len <= DS_NAME_MAX; len++) {
+		name[len] = '\0';
+		assert_int_equal(add_user(w, name, name, NULL), len - 3);
 		name[len] = 'x';
-		typed[len] = 'X';
 	}
-	{
-		/* through a file, the writer's only way out */
-		char path[] = "resolve_XXXXXX";
-		int from = mkstemp(path), to;
-		struct ds_snap_stamp stamp = { .kind = DS_SNAP_BASE,
-					       .id_min = WORLD_ID_MIN,
-					       .id_max = WORLD_ID_MAX };
-		char out[] = "resolve_XXXXXX";
-
-		assert_true(from >= 0);
-		assert_int_equal(ds_snapw_write(w, from), 0);
-		to = mkstemp(out);
-		assert_true(to >= 0);
-		assert_int_equal(ds_snap_stamp_copy(from, to, 1 << 20, &stamp),
-				 0);
-		assert_int_equal(ds_snap_open(out, DS_SNAP_BASE, geteuid(),
-					      &snap),
-				 0);
-		close(from);
-		close(to);
-		unlink(path);
-		unlink(out);
-	}
-	for (len = 3; len <= 299; len++) {
+	open_built(w, &snap);
+	for (len = 3; len < sizeof(typed); len++) {
 		char *exact = malloc(len + 1); /* a byte more is seen */
 
 		memcpy(exact, typed, len);
@@ -260,11 +268,62 @@ static void every_length(void **state)
 		assert_int_equal(ds_resolve_user(&snap, exact, &user),
 				 len > DS_NAME_MAX ? DS_ERR_NOTFOUND : 0);
 		if (len <= DS_NAME_MAX)
-			assert_int_equal(user.uid, WORLD_UID0 + len);
+			assert_int_equal(user.index, len - 3);
 		free(exact);
 	}
 	ds_snap_close(&snap);
-	ds_snapw_free(w);
+}
+
+static void neighbours_of_letters(void **state)
+{
+	/* Each differs from another by the bit that folding sets. */
+	static const char *const names[] = { "a[z@d", "a{z@d", "a`z@d",
+					     "a^z@d", "a~z@d", "a_z@d",
+					     "a]z@d", "a}z@d", "a z@d" };
+	struct ds_snapw *w = ds_snapw_new(DS_SNAP_BASE, "D", NULL);
+	struct ds_snap_user user;
+	struct ds_snap snap;
+	char typed[8];
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		assert_int_equal(add_user(w, names[i], names[i], NULL), i);
+	open_built(w, &snap);
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(typed, sizeof(typed), "A%cZ@D", names[i][1]);
+		assert_int_equal(ds_resolve_user(&snap, typed, &user), 0);
+		assert_int_equal(user.index, i);
+	}
+	assert_int_equal(ds_resolve_user(&snap, "a@z@d", &user),
+			 DS_ERR_NOTFOUND);
+	ds_snap_close(&snap);
+}
+
+static void names_that_lead_nowhere(void **state)
+{
+	struct ds_snapw *w = ds_snapw_new(DS_SNAP_BASE, "D", NULL);
+	struct ds_snap_user user;
+	struct ds_snap snap;
+
+	(void)state;
+	add_user(w, "a@d", NULL, "contested");
+	add_user(w, "b@d", NULL, "x@y");
+	assert_int_equal(ds_snapw_reserve(w, DS_NS_UPN, "Contested@D"), 0);
+	open_built(w, &snap);
+	/* a reserved UPN does not fall through to the sAMAccountName */
+	assert_int_equal(ds_resolve_user(&snap, "contested@d", &user),
+			 DS_ERR_NOTFOUND);
+	assert_int_equal(ds_resolve_user(&snap, "D\\contested", &user), 0);
+	assert_int_equal(ds_resolve_user(&snap, "contested", &user), 0);
+	/* a sAMAccountName with '@' is never matched */
+	assert_int_equal(ds_resolve_user(&snap, "D\\x@y", &user),
+			 DS_ERR_NOTFOUND);
+	assert_int_equal(ds_resolve_user(&snap, "x@y@d", &user),
+			 DS_ERR_NOTFOUND);
+	assert_int_equal(ds_resolve_user(&snap, "x@y", &user),
+			 DS_ERR_NOTFOUND);
+	ds_snap_close(&snap);
 }
 
 static void names_that_may_be(void **state)
@@ -313,6 +372,8 @@ int main(void)
 		cmocka_unit_test(users_by_canonical_name_only),
 		cmocka_unit_test(groups),
 		cmocka_unit_test(every_length),
+		cmocka_unit_test(neighbours_of_letters),
+		cmocka_unit_test(names_that_lead_nowhere),
 		cmocka_unit_test(names_that_may_be),
 	};
 	return cmocka_run_group_tests_name("resolve", tests, NULL, NULL);

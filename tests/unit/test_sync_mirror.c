@@ -288,8 +288,8 @@ static void reconcile(struct fixture *f, unsigned first, unsigned last,
 	list(&m, first, last);
 	list(&m, 500, 500);
 	assert_int_equal(dss_mirror_missing(&m), 0);
-	assert_int_equal(dss_mirror_drop(&m, 20, accept, ret_dropped,
-					 ret_held), 0);
+	assert_int_equal(
+	    dss_mirror_drop(&m, 20, accept, ret_dropped, ret_held), 0);
 	commit(&m);
 }
 
@@ -462,8 +462,8 @@ static void test_other_version(void **state)
 
 	fill(f, 5);
 	assert_int_equal(dss_txn_begin(f->store, true, &txn), 0);
-	assert_int_equal(dss_txn_meta_put(txn, "version", "dssync store 2",
-					  15), 0);
+	assert_int_equal(
+	    dss_txn_meta_put(txn, "version", "dssync store 2", 15), 0);
 	assert_int_equal(dss_txn_commit(txn), 0);
 	dss_store_close(f->store);
 	f->store = NULL;

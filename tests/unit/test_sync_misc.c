@@ -41,12 +41,15 @@ static void put16(struct dns *d, unsigned v)
 	put(d, b, 2);
 }
 
-#define QUESTION "\x05_ldap\x04_tcp\x07" "example\x03" "com"
+#define QUESTION                                                              \
+	"\x05_ldap\x04_tcp\x07"                                               \
+	"example\x03"                                                         \
+	"com"
 
 static void dns_begin(struct dns *d, unsigned answers)
 {
 	d->len = 0;
-	put16(d, 1);	  /* id */
+	put16(d, 1);      /* id */
 	put16(d, 0x8180); /* a response */
 	put16(d, 1);
 	put16(d, answers);
@@ -73,8 +76,14 @@ static void dns_srv(struct dns *d, unsigned priority, unsigned weight,
 	put(d, name, len);
 }
 
-#define DC1 "\x03" "DC1\x07" "example\x03" "com"
-#define DC2 "\x03" "dc2\xc0\x17" /* a pointer to example.com */
+#define DC1                                                                   \
+	"\x03"                                                                \
+	"DC1\x07"                                                             \
+	"example\x03"                                                         \
+	"com"
+#define DC2                                                                   \
+	"\x03"                                                                \
+	"dc2\xc0\x17" /* a pointer to example.com */
 
 static void test_srv_parse(void **state)
 {
@@ -87,7 +96,10 @@ static void test_srv_parse(void **state)
 	dns_srv(&d, 10, 100, DC1, sizeof(DC1));
 	dns_srv(&d, 0, 5, DC2, sizeof(DC2) - 1);
 	dns_srv(&d, 0, 5, "", 1); /* "." : there is no service */
-	dns_srv(&d, 0, 5, "\x03" "a b\0", 5); /* not a host name */
+	dns_srv(&d, 0, 5,
+		"\x03"
+		"a b\0",
+		5); /* not a host name */
 	assert_int_equal(dss_srv_parse(d.buf, d.len, list, &n), 0);
 	assert_int_equal(n, 2);
 	assert_string_equal(list[0].host, "dc1.example.com");
@@ -129,8 +141,10 @@ static uint32_t fixed_draw(void *arg, uint32_t n)
 static void test_srv_order(void **state)
 {
 	struct dss_srv list[] = {
-		{ 20, 0, 389, "late" }, { 10, 1, 389, "light" },
-		{ 10, 99, 389, "heavy" }, { 10, 0, 389, "zero" },
+		{ 20, 0, 389, "late" },
+		{ 10, 1, 389, "light" },
+		{ 10, 99, 389, "heavy" },
+		{ 10, 0, 389, "zero" },
 	};
 	uint32_t draw = 50;
 
@@ -155,8 +169,8 @@ static void test_host_in_domain(void **state)
 	assert_false(dss_host_in_domain("evilexample.com", "example.com"));
 	assert_false(dss_host_in_domain(".example.com", "example.com"));
 	assert_false(dss_host_in_domain("a..example.com", "example.com"));
-	assert_false(dss_host_in_domain("dc1.example.com.evil.org",
-					"example.com"));
+	assert_false(
+	    dss_host_in_domain("dc1.example.com.evil.org", "example.com"));
 	assert_false(dss_host_in_domain("dc1.example.com", ""));
 }
 
@@ -167,7 +181,9 @@ static void test_gecos(void **state)
 
 	(void)state;
 	assert_string_equal(dss_gecos(&arena, "Dana Riley"), "Dana Riley");
-	assert_string_equal(dss_gecos(&arena, "a:b\nc\x7f" "d\xc2\x85" "e"),
+	assert_string_equal(dss_gecos(&arena, "a:b\nc\x7f"
+					      "d\xc2\x85"
+					      "e"),
 			    "a b c d e");
 	assert_string_equal(dss_gecos(&arena, "J\xc3\xbcrgen \xff!"),
 			    "J\xc3\xbcrgen ?!");
@@ -181,17 +197,18 @@ static void test_gecos(void **state)
 
 static void test_home(void **state)
 {
-	static const char *const bad[] = { "home/%u", "", "/home/%u/",
-					   "/home//%u", "/home/../%u", "/%q",
-					   "/home/%", "/a:b", "/a\nb", "/" };
+	static const char *const bad[] = {
+		"home/%u", "",        "/home/%u/", "/home//%u", "/home/../%u",
+		"/%q",     "/home/%", "/a:b",      "/a\nb",     "/"
+	};
 	const struct dss_home with = { "anna@c.com", "c.com", "C", 4711 };
 	struct dss_arena arena = { 0 };
 	char big[DSS_HOME_MAX + 8];
 	const char *home;
 
 	(void)state;
-	assert_int_equal(dss_home_expand(&arena, "/h/%D/%d/%U/%u/%i/%%", &with,
-					 &home), 0);
+	assert_int_equal(
+	    dss_home_expand(&arena, "/h/%D/%d/%U/%u/%i/%%", &with, &home), 0);
 	assert_string_equal(home, "/h/C/c.com/anna/anna@c.com/4711/%");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(dss_home_expand(&arena, bad[i], &with, &home),
@@ -214,13 +231,13 @@ static void test_map(void **state)
 	assert_false(dss_map_find(&map, "x", 1, &v));
 	for (uint32_t i = 0; i < 5000; i++) {
 		(void)snprintf(key[i], sizeof(key[i]), "%u", i);
-		assert_int_equal(dss_map_add(&map, key[i], strlen(key[i]), i,
-					     &v), 0);
+		assert_int_equal(
+		    dss_map_add(&map, key[i], strlen(key[i]), i, &v), 0);
 		assert_int_equal(v, i);
 	}
 	for (uint32_t i = 0; i < 5000; i++) {
-		assert_int_equal(dss_map_add(&map, key[i], strlen(key[i]), 7,
-					     &v), 0);
+		assert_int_equal(
+		    dss_map_add(&map, key[i], strlen(key[i]), 7, &v), 0);
 		assert_int_equal(v, i);
 	}
 	assert_false(dss_map_find(&map, "5000", 4, &v));
@@ -247,18 +264,19 @@ static void test_graph(void **state)
 			from = (seed >> 8) % (USERS + GROUPS);
 			to = (seed >> 20) % GROUPS;
 			in[from][to] = true;
-			edges[e].member = from < USERS ?
-						  DSS_USER(from) :
-						  DSS_GROUP(from - USERS);
+			edges[e].member = from < USERS
+					      ? DSS_USER(from)
+					      : DSS_GROUP(from - USERS);
 			edges[e].group = to;
 		}
 		for (int k = 0; k < GROUPS; k++)
 			for (int i = 0; i < USERS + GROUPS; i++)
 				for (int j = 0; j < GROUPS; j++)
-					in[i][j] |= in[i][k] &&
-						    in[USERS + k][j];
+					in[i][j] |=
+					    in[i][k] && in[USERS + k][j];
 		assert_int_equal(dss_graph_closure(edges, EDGES, USERS, GROUPS,
-						   &arena, &lists), 0);
+						   &arena, &lists),
+				 0);
 		for (int i = 0; i < USERS; i++) {
 			size_t at = lists.at[i];
 
@@ -270,8 +288,8 @@ static void test_graph(void **state)
 			}
 			assert_int_equal(at, lists.at[i + 1]);
 		}
-		assert_int_equal(dss_lists_invert(&lists, USERS, GROUPS,
-						  &arena, &back), 0);
+		assert_int_equal(
+		    dss_lists_invert(&lists, USERS, GROUPS, &arena, &back), 0);
 		for (uint32_t j = 0; j < GROUPS; j++) {
 			size_t at = back.at[j];
 
@@ -291,8 +309,7 @@ static void write_file(char *path, const char *text)
 	int fd = mkstemp(path);
 
 	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)),
-			 (ssize_t)strlen(text));
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	assert_int_equal(close(fd), 0);
 }
 

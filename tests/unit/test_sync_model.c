@@ -22,17 +22,17 @@
 #include "synccache/sync/model.h"
 #include "synccache/sync/snapshots.h"
 
-#define DOMAIN "example.com"
-#define DOMAIN_SID "S-1-5-21-1004336348-1177238915-682003330"
-#define BASE_ID 266800000u /* this domain's slice, PROTOCOL "Vectors" */
-#define BASE_DN "DC=example,DC=com"
-#define UAC_NORMAL 0x200u
-#define SECURITY 0x80000002u
+#define DOMAIN      "example.com"
+#define DOMAIN_SID  "S-1-5-21-1004336348-1177238915-682003330"
+#define BASE_ID     266800000u /* this domain's slice, PROTOCOL "Vectors" */
+#define BASE_DN     "DC=example,DC=com"
+#define UAC_NORMAL  0x200u
+#define SECURITY    0x80000002u
 #define MAX_OBJECTS 64
 
 static char *no_list[] = { NULL };
-static char domain_name[] = DOMAIN, home[] = "/home/%u",
-	    shell[] = "/bin/bash", empty[] = "";
+static char domain_name[] = DOMAIN, home[] = "/home/%u", shell[] = "/bin/bash",
+	    empty[] = "";
 
 struct world {
 	struct ds_config config;
@@ -131,8 +131,8 @@ static void join(struct world *w, struct dss_object *group,
 static void build(struct world *w)
 {
 	dss_model_done(&w->model);
-	assert_int_equal(dss_model_build(w->objs, w->count, &w->facts,
-					 &w->model), 0);
+	assert_int_equal(
+	    dss_model_build(w->objs, w->count, &w->facts, &w->model), 0);
 }
 
 static const struct dss_model_user *user(const struct world *w, uint32_t rid)
@@ -144,8 +144,7 @@ static const struct dss_model_user *user(const struct world *w, uint32_t rid)
 	return NULL;
 }
 
-static const struct dss_model_group *group(const struct world *w,
-					   uint32_t rid)
+static const struct dss_model_group *group(const struct world *w, uint32_t rid)
 {
 	for (size_t i = 0; i < w->model.ngroups; i++) {
 		if (w->model.groups[i].obj->created == 1000 + rid)
@@ -235,10 +234,10 @@ static void test_never_published(void **state)
 	add_user(w, 1104, "both$", "")->uac = 0x1200;
 	add(w, DSS_KIND_OTHER, 1105, "pc$");
 	add_group(w, 1106, "mailing list")->group_type = 2;
-	assert_int_equal(ds_sid_parse_str("S-1-5-32-544",
-					  &add_group(w, 544,
-						     "Administrators")->sid),
-			 0);
+	assert_int_equal(
+	    ds_sid_parse_str("S-1-5-32-544",
+			     &add_group(w, 544, "Administrators")->sid),
+	    0);
 	/* Disabled accounts own files: they stay. */
 	add_user(w, 1107, "gone", "gone@contoso.com")->uac = 0x202;
 	build(w);
@@ -272,7 +271,7 @@ static void test_unknown_age_is_newest(void **state)
 
 	add_group(w, 513, "Domain Users");
 	add_user(w, 1101, "a", "bob@contoso.com")->present &=
-		~(uint32_t)DSS_F_CREATED;
+	    ~(uint32_t)DSS_F_CREATED;
 	add_user(w, 1102, "b", "bob@contoso.com");
 	build(w);
 	assert_null(user(w, 1101));
@@ -337,8 +336,9 @@ static void test_duplicate_sam(void **state)
 
 static void test_bad_names(void **state)
 {
-	static const char *const bad[] = { "a:b@c", "a/b@c", "a\\b@c", "a,b@c",
-					   "a\nb@c", "a\xff@c", "bare" };
+	static const char *const bad[] = { "a:b@c", "a/b@c",  "a\\b@c",
+					   "a,b@c", "a\nb@c", "a\xff@c",
+					   "bare" };
 	struct world *w = *state;
 	uint32_t rid = 1101;
 
@@ -386,10 +386,10 @@ static void test_foreign_and_duplicate_ids(void **state)
 	struct world *w = *state;
 
 	add_group(w, 513, "Domain Users");
-	assert_int_equal(ds_sid_parse_str("S-1-5-21-1-2-3-1101",
-					  &add_user(w, 1101, "a",
-						    "a@contoso.com")->sid),
-			 0);
+	assert_int_equal(
+	    ds_sid_parse_str("S-1-5-21-1-2-3-1101",
+			     &add_user(w, 1101, "a", "a@contoso.com")->sid),
+	    0);
 	add_user(w, 1102, "b", "b@contoso.com");
 	add_user(w, 1103, "c", "c@contoso.com")->sid = w->objs[2].sid;
 	add_user(w, 1104, "d", "d@contoso.com")->sid.count = 0;
@@ -486,8 +486,8 @@ static void test_unknown_member(void **state)
 
 	add_group(w, 513, "Domain Users");
 	add_group(w, 1001, "a");
-	assert_int_equal(dss_members_change(&w->objs[1], true, &stranger, 1,
-					    &w->arena), 0);
+	assert_int_equal(
+	    dss_members_change(&w->objs[1], true, &stranger, 1, &w->arena), 0);
 	build(w);
 	assert_int_equal(group(w, 1001)->nmembers, 0);
 }
@@ -504,11 +504,11 @@ static void test_scope(void **state)
 	add_group(w, 1001, "outside");
 	add_group(w, 1002, "inside")->dn = "CN=i,OU=Wanted," BASE_DN;
 	add_user(w, 1101, "in", "u@contoso.com")->dn =
-		"CN=u,OU=x,OU=Wanted," BASE_DN;
+	    "CN=u,OU=x,OU=Wanted," BASE_DN;
 	/* Outside: claims no name either. */
 	add_user(w, 1001, "out", "u@contoso.com");
 	add_user(w, 1103, "near", "n@contoso.com")->dn =
-		"CN=nOU=Wanted," BASE_DN;
+	    "CN=nOU=Wanted," BASE_DN;
 	build(w);
 	assert_int_equal(w->model.nusers, 1);
 	assert_non_null(user(w, 1101));
@@ -632,8 +632,8 @@ static size_t snapshot(const struct world *w, uint8_t *buf, size_t cap)
 	struct ds_snapw *writer = NULL;
 	ssize_t len;
 
-	assert_int_equal(dss_snapshot_base(&w->model, "EXAMPLE", key,
-					   &writer), 0);
+	assert_int_equal(dss_snapshot_base(&w->model, "EXAMPLE", key, &writer),
+			 0);
 	assert_int_equal(ds_snapw_write(writer, fd), 0);
 	ds_snapw_free(writer);
 	len = pread(fd, buf, cap, 0);
@@ -652,11 +652,11 @@ static void test_order_does_not_matter(void **state)
 	add_group(w, 513, "Domain Users");
 	for (uint32_t i = 0; i < 8; i++)
 		add_group(w, 1001 + i, "g")->sam =
-			dss_arena_printf(&w->arena, "g%u", i / 2 * 2);
+		    dss_arena_printf(&w->arena, "g%u", i / 2 * 2);
 	for (uint32_t i = 0; i < 40; i++) {
 		struct dss_object *u = add_user(
-			w, 1101 + i, dss_arena_printf(&w->arena, "u%u", i),
-			dss_arena_printf(&w->arena, "u%u@c.com", i % 30));
+		    w, 1101 + i, dss_arena_printf(&w->arena, "u%u", i),
+		    dss_arena_printf(&w->arena, "u%u@c.com", i % 30));
 
 		u->created = 5; /* the GUID decides */
 		join(w, &w->objs[1 + i % 8], u);
@@ -678,7 +678,8 @@ static void test_order_does_not_matter(void **state)
 static void test_resolves(void **state)
 {
 	static const uint64_t key[2] = { 1, 2 };
-	struct ds_snap_stamp stamp = { .kind = DS_SNAP_BASE, .generation = 1,
+	struct ds_snap_stamp stamp = { .kind = DS_SNAP_BASE,
+				       .generation = 1,
 				       .id_min = 200000,
 				       .id_max = 2000200000,
 				       .domain = DOMAIN };
@@ -695,8 +696,8 @@ static void test_resolves(void **state)
 	add_user(w, 1101, "driley (1a)", "driley@contoso.com");
 	join(w, &w->objs[1], &w->objs[2]);
 	build(w);
-	assert_int_equal(dss_snapshot_base(&w->model, "EXAMPLE", key,
-					   &writer), 0);
+	assert_int_equal(dss_snapshot_base(&w->model, "EXAMPLE", key, &writer),
+			 0);
 	assert_int_equal(ds_snapw_write(writer, from), 0);
 	ds_snapw_free(writer);
 	assert_int_equal(ds_snap_stamp_copy(from, to, 1 << 20, &stamp), 0);
@@ -705,11 +706,11 @@ static void test_resolves(void **state)
 			 0);
 	assert_int_equal(found.uid, BASE_ID + 1101);
 	assert_int_equal(found.ngids, 1);
-	assert_int_equal(ds_resolve_user(&snap, "example\\DRILEY (1A)",
-					 &found), 0);
+	assert_int_equal(
+	    ds_resolve_user(&snap, "example\\DRILEY (1A)", &found), 0);
 	assert_string_equal(found.blob, "driley@contoso.com");
-	assert_int_equal(ds_resolve_group(&snap, "Team One@example.com",
-					  &team), 0);
+	assert_int_equal(
+	    ds_resolve_group(&snap, "Team One@example.com", &team), 0);
 	assert_int_equal(team.nmembers, 1);
 	ds_snap_close(&snap);
 	assert_int_equal(unlink(path), 0);

@@ -21,7 +21,12 @@ static struct dss_value value(const char *s)
 
 static void test_int(void **state)
 {
-	static const char *const bad[] = { "", "-", "+1", "1 ", " 1", "0x1",
+	static const char *const bad[] = { "",
+					   "-",
+					   "+1",
+					   "1 ",
+					   " 1",
+					   "0x1",
 					   "9223372036854775808",
 					   "-9223372036854775809",
 					   "99999999999999999999" };
@@ -45,9 +50,13 @@ static void test_int(void **state)
 
 static void test_time(void **state)
 {
-	static const char *const bad[] = { "", "2024", "20240131120000",
-					   "20240131120000.0", "20241331120000Z",
-					   "20240131250000Z", "2024013112000aZ",
+	static const char *const bad[] = { "",
+					   "2024",
+					   "20240131120000",
+					   "20240131120000.0",
+					   "20241331120000Z",
+					   "20240131250000Z",
+					   "2024013112000aZ",
 					   "20240131120000.0ZZ" };
 	struct dss_value v = value("20240131120000.0Z");
 	uint64_t when;
@@ -69,22 +78,23 @@ static void test_time(void **state)
 
 static void test_range(void **state)
 {
-	static const char *const bad[] = { "member;range=", "member;range=1",
-					   "member;range=-1", "member;range=1-",
-					   "member;range=1-2x",
-					   "member;range=4294967296-*",
-					   "member;range=*-1" };
+	static const char *const bad[] = {
+		"member;range=",     "member;range=1",
+		"member;range=-1",   "member;range=1-",
+		"member;range=1-2x", "member;range=4294967296-*",
+		"member;range=*-1"
+	};
 	uint32_t low, high;
 	size_t len;
 
 	(void)state;
-	assert_int_equal(dss_range_parse("member;range=0-1499", &len, &low,
-					 &high), 0);
+	assert_int_equal(
+	    dss_range_parse("member;range=0-1499", &len, &low, &high), 0);
 	assert_int_equal(len, 6);
 	assert_int_equal(low, 0);
 	assert_int_equal(high, 1499);
-	assert_int_equal(dss_range_parse("member;Range=1500-*", &len, &low,
-					 &high), 0);
+	assert_int_equal(
+	    dss_range_parse("member;Range=1500-*", &len, &low, &high), 0);
 	assert_int_equal(low, 1500);
 	assert_true(high == UINT32_MAX);
 	assert_int_equal(dss_range_parse("member", &len, &low, &high),
@@ -97,7 +107,10 @@ static void test_range(void **state)
 static void test_extdn(void **state)
 {
 	static const char *const bad[] = {
-		"<GUID=xx>;CN=a", "<GUID=", "<", "<GUID=>;CN=a",
+		"<GUID=xx>;CN=a",
+		"<GUID=",
+		"<",
+		"<GUID=>;CN=a",
 		"<GUID=00112233-4455-6677-8899-aabbccddeeff",
 		"<GUID=00112233-4455-6677-8899-aabbccddeefg>;CN=a",
 		"<GUID=00112233445566778899aabbccddeef>;CN=a",
@@ -147,8 +160,10 @@ static void test_user(void **state)
 	entry_text(&t, "displayName", "Dana Riley");
 	entry_text(&t, "pwdLastSet", "133000000000000000");
 	entry_attr(&t, "msDS-aadObjectId");
-	entry_value(&t, "\x33\x22\x11\x00\x55\x44\x77\x66\x88\x99\xaa\xbb"
-			"\xcc\xdd\xee\xff", 16);
+	entry_value(&t,
+		    "\x33\x22\x11\x00\x55\x44\x77\x66\x88\x99\xaa\xbb"
+		    "\xcc\xdd\xee\xff",
+		    16);
 	dss_object_init(&obj, &t.guid);
 	assert_false(dss_object_complete(&obj));
 	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
@@ -203,11 +218,31 @@ static void test_hostile_values(void **state)
 	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
 	assert_int_equal(obj.present, 0);
 	assert_int_equal(obj.malformed, DSS_F_UPN | DSS_F_SAM | DSS_F_SID |
-						DSS_F_UAC | DSS_F_MAIL |
-						DSS_F_EXPIRES);
+					    DSS_F_UAC | DSS_F_MAIL |
+					    DSS_F_EXPIRES);
 	assert_string_equal(obj.upn, "");
 	assert_int_equal(obj.sid.count, 0);
 	dss_arena_done(&arena);
+}
+
+static bool asks_for(bool mapped, const char *name)
+{
+	const char *const *list = dss_object_attributes(mapped);
+
+	while (*list && strcmp(*list, name) != 0)
+		list++;
+	return *list != NULL;
+}
+
+static void test_attributes(void **state)
+{
+	(void)state;
+	assert_true(asks_for(true, "displayName"));
+	assert_true(asks_for(true, "pwdLastSet"));
+	assert_true(asks_for(false, "pwdLastSet"));
+	assert_true(asks_for(false, "member"));
+	assert_false(asks_for(false, "displayName"));
+	assert_false(asks_for(false, "mail"));
 }
 
 static void test_computer(void **state)
@@ -404,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_extdn),
 		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_hostile_values),
+		cmocka_unit_test(test_attributes),
 		cmocka_unit_test(test_computer),
 		cmocka_unit_test(test_members_delta),
 		cmocka_unit_test(test_members_read),
