@@ -33,6 +33,7 @@ static json_t *find_problems(const struct ctl_daemon *d,
 			     const json_t *snapshot)
 {
 	json_t *problems = json_array(), *held;
+	const char *keytab;
 	char text[128];
 
 	if (!json_is_object(snapshot))
@@ -43,12 +44,15 @@ static json_t *find_problems(const struct ctl_daemon *d,
 				      "answered from the last snapshot");
 		return problems;
 	}
-	add_problem(problems, ctl_string(d->monitor, "keytab_problem"));
 	add_child_problem(problems, d->monitor, "sync");
 	add_child_problem(problems, d->monitor, "auth");
-	if (!*ctl_string(d->monitor, "keytab_problem"))
-		add_problem(problems, ctl_string(d->auth, "keytab_problem"));
-	add_problem(problems, ctl_string(d->sync, "last_error"));
+	keytab = ctl_string(d->monitor, "keytab_problem");
+	if (!*keytab)
+		keytab = ctl_string(d->auth, "keytab_problem");
+	add_problem(problems, keytab);
+	/* Sync cannot work without it either, and need not say so again. */
+	if (!*keytab || !strstr(ctl_string(d->sync, "last_error"), keytab))
+		add_problem(problems, ctl_string(d->sync, "last_error"));
 	held = json_object_get(d->sync, "held");
 	if (json_array_size(held) > 0) {
 		snprintf(text, sizeof(text), "%zu deletions are held back; "

@@ -120,6 +120,8 @@ enum ds_msg {
 	 *   format version 4) with nothing but a service ticket that the KDC
 	 *   issued for ldap/HOST/DNSDOMAIN: the proof that HOST is a DC
 	 *   (MS-DRSR 2.2.2; a member machine cannot register that name).
+	 *   DS_ERR_CONFIG: the keytab will not do, which was logged by whom
+	 *   it concerns.
 	 */
 	DS_MSG_DC_TICKET = 96,
 	DS_MSG_DC_TICKET_REPLY = 97,

@@ -41,7 +41,7 @@ static int on_keytab(struct dsa_server *server, const struct ds_frame *frame,
 	if (keytab->kt != NULL)
 		ds_log(DS_LOG_INFO, "keytab: %s, kvno %u", keytab->principal,
 		       keytab->kvno);
-	else
+	else if (err == 0) /* else the monitor has logged it */
 		ds_log(DS_LOG_ERR, "no password can be checked: %s",
 		       keytab->problem);
 	dsa_report_changed(server);

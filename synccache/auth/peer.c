@@ -62,7 +62,9 @@ static void refuse(struct dsa_server *server, uint32_t seq, int err,
 	struct verdict v = { .err = (uint32_t)-err };
 
 	(void)snprintf(v.problem, sizeof(v.problem), "%s", problem);
-	if (strcmp(server->stats.last_error, v.problem) != 0)
+	/* A keytab's problem was logged when the keytab came. */
+	if (server->keytab.kt != NULL &&
+	    strcmp(server->stats.last_error, v.problem) != 0)
 		ds_log(DS_LOG_WARN, "no ticket for sync: %s", v.problem);
 	(void)snprintf(server->stats.last_error,
 		       sizeof(server->stats.last_error), "%s", v.problem);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -144,6 +145,7 @@ become(const struct dsm_monitor *m, enum dsm_role role, int channel)
 			       role == DSM_AUTH ? m->pam_sock : -1 };
 	const char *stream = getenv("JOURNAL_STREAM");
 	int high[3], i;
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 	sigset_t none;
 
 	if (stream && snprintf(journal, sizeof(journal), "JOURNAL_STREAM=%s",
@@ -166,6 +168,8 @@ become(const struct dsm_monitor *m, enum dsm_role role, int channel)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	/* For auth to lock all its memory; it says so if it could not. */
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	if (ds_privdrop(child->user))
 		_exit(71);
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody works for a dead monitor */

@@ -16,27 +16,33 @@
 
 #define KEYTAB_MAX (256 * 1024)
 
-/* Empty if the file may be used, else why not. */
-static void judge(const struct dsm_monitor *m, const struct stat *st,
-		  char *problem, size_t cap)
+/* Whether the file may be used; if not, *problem says why. */
+static int judge(const struct dsm_monitor *m, const struct stat *st,
+		 char *problem, size_t cap)
 {
 	const char *path = m->config->domain.keytab;
 
-	problem[0] = '\0';
-	if (!S_ISREG(st->st_mode))
+	if (!S_ISREG(st->st_mode)) {
 		snprintf(problem, cap, "keytab %s is not a regular file", path);
-	else if (st->st_uid != 0 || (st->st_mode & 077))
+		return DS_ERR_FORMAT;
+	}
+	if (st->st_uid != 0 || (st->st_mode & 077)) {
 		snprintf(problem, cap,
 			 "keytab %s can be read by others than root (owner "
 			 "%u, mode %04o); expected owner root and mode 0600",
 			 path, (unsigned)st->st_uid,
 			 (unsigned)(st->st_mode & 07777));
-	else if (st->st_size == 0)
+		return DS_ERR_UNSAFE;
+	}
+	if (st->st_size == 0)
 		snprintf(problem, cap, "keytab %s is empty; join the host to "
 				       "the domain (adcli join)", path);
 	else if (st->st_size > KEYTAB_MAX)
 		snprintf(problem, cap, "keytab %s is larger than %d bytes",
 			 path, KEYTAB_MAX);
+	else
+		return DS_OK;
+	return DS_ERR_FORMAT;
 }
 
 /* A read-only copy in memory; -1 with errno. */
@@ -66,14 +72,14 @@ out:
 	return copy;
 }
 
-static void hand_over(struct dsm_monitor *m, int fd)
+static void hand_over(struct dsm_monitor *m, int err, int fd)
 {
 	uint8_t buf[1024];
 	struct ds_writer w;
 
 	ds_writer_init(&w, buf, sizeof(buf));
 	ds_frame_begin(&w, DS_MSG_KEYTAB, 0);
-	ds_put_u32(&w, fd >= 0 ? 0 : (uint32_t)-DS_ERR_UNAVAIL);
+	ds_put_u32(&w, (uint32_t)-err);
 	ds_put_str(&w, m->keytab_problem);
 	dsm_child_send(m, DSM_AUTH, &w, fd);
 }
@@ -94,23 +100,27 @@ void dsm_keytab_check(struct dsm_monitor *m, bool force)
 	const char *path = m->config->domain.keytab;
 	char problem[sizeof(m->keytab_problem)] = "";
 	struct stat st = { 0 };
-	int fd, sealed = -1;
+	int fd, sealed = -1, err = DS_OK;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st))
+	if (fd < 0 || fstat(fd, &st)) {
+		err = errno == ENOENT ? DS_ERR_NOTFOUND : DS_ERR_SYS;
 		snprintf(problem, sizeof(problem),
 			 "keytab %s: %s; join the host to the domain (adcli "
 			 "join)", path, strerror(errno));
+	}
 	if (!force && m->keytab_known && same(&st, &m->keytab_seen))
 		goto out;
 	m->keytab_seen = st;
-	if (!problem[0])
-		judge(m, &st, problem, sizeof(problem));
-	if (!problem[0]) {
+	if (!err)
+		err = judge(m, &st, problem, sizeof(problem));
+	if (!err) {
 		sealed = copy_sealed(fd);
-		if (sealed < 0)
+		if (sealed < 0) {
+			err = DS_ERR_SYS;
 			snprintf(problem, sizeof(problem), "keytab %s: %s",
 				 path, strerror(errno));
+		}
 	}
 	if (!m->keytab_known || strcmp(problem, m->keytab_problem) != 0) {
 		if (problem[0])
@@ -122,7 +132,7 @@ void dsm_keytab_check(struct dsm_monitor *m, bool force)
 	}
 	m->keytab_known = true;
 	strcpy(m->keytab_problem, problem);
-	hand_over(m, sealed);
+	hand_over(m, err, sealed);
 	if (sealed >= 0)
 		close(sealed);
 out:
