@@ -51,10 +51,16 @@ static int add_user(struct ds_snapw *w, uint32_t i)
 	uint32_t gids[SYN_GROUPS_PER_USER], k, index;
 	char sam[32], gecos[48], home[64];
 	struct ds_snapw_user u = {
-		.name = names[i], .gecos = gecos, .home = home,
-		.shell = "/bin/bash", .uid = syn_uid(i), .gid = SYN_GID0,
-		.gids = gids, .ngids = SYN_GROUPS_PER_USER,
-		.key_upn = names[i], .key_sam = sam,
+		.name = names[i],
+		.gecos = gecos,
+		.home = home,
+		.shell = "/bin/bash",
+		.uid = syn_uid(i),
+		.gid = SYN_GID0,
+		.gids = gids,
+		.ngids = SYN_GROUPS_PER_USER,
+		.key_upn = names[i],
+		.key_sam = sam,
 		.id = { .sid = sid(i + 2000), .upn = names[i], .sam = sam },
 	};
 
@@ -72,8 +78,11 @@ static int add_group(struct ds_snapw *w, uint32_t g)
 	static uint32_t members[SYN_USERS];
 	char sam[32], name[64];
 	struct ds_snapw_group grp = {
-		.name = name, .gid = SYN_GID0 + 1 + g, .members = members,
-		.key_sam = sam, .id = { .sid = sid(g + 100000), .sam = sam },
+		.name = name,
+		.gid = SYN_GID0 + 1 + g,
+		.members = members,
+		.key_sam = sam,
+		.id = { .sid = sid(g + 100000), .sam = sam },
 	};
 	uint32_t i, k;
 
@@ -92,8 +101,10 @@ static int build(int fd)
 {
 	struct ds_snapw *w = ds_snapw_new(DS_SNAP_BASE, "AADDSCONTOSO", NULL);
 	struct ds_snapw_group all = {
-		.name = "domain users@" SYN_DOMAIN, .gid = SYN_GID0,
-		.key_sam = "domain users", .id = { .sid = sid(513) },
+		.name = "domain users@" SYN_DOMAIN,
+		.gid = SYN_GID0,
+		.key_sam = "domain users",
+		.id = { .sid = sid(513) },
 	};
 	uint32_t i;
 	int r = w ? 0 : DS_ERR_NOMEM;
@@ -113,8 +124,11 @@ static int build(int fd)
 int syn_write(const char *path)
 {
 	static const struct ds_snap_stamp stamp = {
-		.kind = DS_SNAP_BASE, .generation = 1, .id_min = 200000,
-		.id_max = 2000200000, .domain = SYN_DOMAIN,
+		.kind = DS_SNAP_BASE,
+		.generation = 1,
+		.id_min = 200000,
+		.id_max = 2000200000,
+		.domain = SYN_DOMAIN,
 	};
 	char stage[512];
 	int from, to, r;

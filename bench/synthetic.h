@@ -8,12 +8,12 @@
 
 #include <stdint.h>
 
-#define SYN_USERS	    20000u
-#define SYN_GROUPS	    1000u
+#define SYN_USERS           20000u
+#define SYN_GROUPS          1000u
 #define SYN_GROUPS_PER_USER 21u
-#define SYN_UID0	    1100000u
-#define SYN_GID0	    1000000u /* every user's primary group */
-#define SYN_DOMAIN	    "aaddscontoso.com"
+#define SYN_UID0            1100000u
+#define SYN_GID0            1000000u /* every user's primary group */
+#define SYN_DOMAIN          "aaddscontoso.com"
 
 /* Once, before the others. */
 void syn_names_make(void);

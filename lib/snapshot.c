@@ -17,8 +17,8 @@
 #include "lib/siphash.h"
 #include "lib/snapshot_impl.h"
 
-/* What an unmapped owner looks like inside a user namespace (user_namespaces(7),
- * the default of /proc/sys/kernel/overflowuid). */
+/* What an unmapped owner looks like inside a user namespace
+ * (user_namespaces(7), the default of /proc/sys/kernel/overflowuid). */
 #define OVERFLOW_UID 65534
 
 static const uint64_t sum_key[2] = DS_FMT_SUM_KEY;
@@ -58,8 +58,8 @@ static bool in_user_namespace(void)
 		return false;
 	len = read(fd, buf, sizeof(buf) - 1);
 	close(fd);
-	if (len <= 0)
-		return false;
+	if (len <= 0) /* nothing is mapped yet, or nothing is known */
+		return len == 0;
 	buf[len] = '\0';
 	inside = strtoul(p, &p, 10);
 	outside = strtoul(p, &p, 10);
@@ -83,8 +83,9 @@ static int check_page0(const struct ds_fmt_page0 *page, size_t size,
 		return DS_ERR_FORMAT;
 	if (page->major != DS_FMT_MAJOR)
 		return DS_ERR_VERSION;
-	if (ds_siphash13(sum_key, page, offsetof(struct ds_fmt_page0,
-						 page_sum)) != page->page_sum)
+	if (ds_siphash13(sum_key, page,
+			 offsetof(struct ds_fmt_page0, page_sum)) !=
+	    page->page_sum)
 		return DS_ERR_FORMAT;
 	if (page->kind != kind || page->file_size != size ||
 	    page->id_min > page->id_max ||
@@ -97,13 +98,15 @@ static bool check_section(const struct ds_fmt_section_entry *sec, int i,
 			  size_t size)
 {
 	uint64_t head = 0;
-	uint64_t max = i <= DS_SEC_LISTS ? DS_FMT_TEXT_MAX : DS_FMT_OBJECTS_MAX;
+	uint64_t max =
+	    i <= DS_SEC_LISTS ? DS_FMT_TEXT_MAX : DS_FMT_OBJECTS_MAX;
 
 	if (sec->count > max || sec->off % DS_FMT_ALIGN != 0)
 		return false;
 	if (is_table(i)) /* room for the start numbers */
-		head = (((uint64_t)1 << ds_fmt_bits((uint32_t)sec->count)) + 1) *
-		       sizeof(uint32_t);
+		head =
+		    (((uint64_t)1 << ds_fmt_bits((uint32_t)sec->count)) + 1) *
+		    sizeof(uint32_t);
 	/* Small enough not to overflow: 2^32 elements of 128 bytes. */
 	return snap_inside(sec->off, head + sec->count * elem_size[i], size);
 }
@@ -124,7 +127,8 @@ static int check_sections(const struct ds_fmt_body *body, size_t size,
 		snap->sec[i].count = sec->count;
 	}
 	/* Identities are found by the number of their object. */
-	if (snap->sec[DS_SEC_USER_IDENT].count != snap->sec[DS_SEC_USERS].count ||
+	if (snap->sec[DS_SEC_USER_IDENT].count !=
+		snap->sec[DS_SEC_USERS].count ||
 	    snap->sec[DS_SEC_GROUP_IDENT].count !=
 		snap->sec[DS_SEC_GROUPS].count)
 		return DS_ERR_FORMAT;
@@ -198,8 +202,8 @@ int ds_snap_open(const char *path, enum ds_snap_kind kind, uid_t owner,
 	int fd, r, saved;
 
 	/* O_NONBLOCK: a FIFO in this place must not hang the caller. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
-			    O_NOCTTY);
+	fd = open(path,
+		  O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return errno == ELOOP ? DS_ERR_UNSAFE : DS_ERR_SYS;
 	r = map_file(fd, kind, owner, ret_snap);
@@ -224,8 +228,7 @@ bool ds_snap_changed(const struct ds_snap *snap, const char *path)
 	if (lstat(path, &st) != 0)
 		return true;
 	return st.st_dev != f->dev || st.st_ino != f->ino ||
-	       st.st_size != f->size ||
-	       st.st_mtim.tv_sec != f->mtime.tv_sec ||
+	       st.st_size != f->size || st.st_mtim.tv_sec != f->mtime.tv_sec ||
 	       st.st_mtim.tv_nsec != f->mtime.tv_nsec;
 }
 

@@ -150,6 +150,7 @@ enum ds_identity_flags {
 	DS_ID_ONPREM = 1 << 1,	  /* has SID history */
 	DS_ID_DISABLED = 1 << 2,
 	DS_ID_CUSTOM_OU = 1 << 3, /* lives outside OU=AADDC Users */
+	DS_ID_HELD = 1 << 4,	  /* gone, kept by the safety valve */
 };
 
 /*

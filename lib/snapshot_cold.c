@@ -23,7 +23,8 @@ static int get_sid(const uint8_t field[68], struct ds_sid *ret_sid)
 {
 	size_t len = 8 + 4 * (size_t)field[1];
 
-	return len > 68 ? DS_ERR_FORMAT : ds_sid_parse_bin(field, len, ret_sid);
+	return len > 68 ? DS_ERR_FORMAT
+			: ds_sid_parse_bin(field, len, ret_sid);
 }
 
 static int ident_at(const struct ds_snap *snap, enum ds_fmt_section sec,

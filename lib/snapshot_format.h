@@ -52,23 +52,26 @@
 
 #include <stdint.h>
 
-#define DS_FMT_MAGIC   "dssync\r\n" /* 8 bytes, no NUL */
-#define DS_FMT_MAJOR   1
-#define DS_FMT_MINOR   0
-#define DS_FMT_PAGE    4096u
-#define DS_FMT_ALIGN   8u
-#define DS_FMT_NOBODY  0xffffffffu
-#define DS_FMT_SUM_KEY { 0x636e797373643031u, 0x6d7573646f627934u }
+#define DS_FMT_MAGIC  "dssync\r\n" /* 8 bytes, no NUL */
+#define DS_FMT_MAJOR  1
+#define DS_FMT_MINOR  0
+#define DS_FMT_PAGE   4096u
+#define DS_FMT_ALIGN  8u
+#define DS_FMT_NOBODY 0xffffffffu
+#define DS_FMT_SUM_KEY                                                        \
+	{                                                                     \
+		0x636e797373643031u, 0x6d7573646f627934u                      \
+	}
 
 /* Limits: a writer keeps them, a reader refuses what breaks them. */
-#define DS_FMT_BLOB_MAX	   65535u      /* bytes of one blob */
-#define DS_FMT_GIDS_MAX	   65536u      /* groups of a user: NGROUPS_MAX */
+#define DS_FMT_BLOB_MAX    65535u      /* bytes of one blob */
+#define DS_FMT_GIDS_MAX    65536u      /* groups of a user: NGROUPS_MAX */
 #define DS_FMT_OBJECTS_MAX 0x10000000u /* users, groups, entries */
-#define DS_FMT_TEXT_MAX	   0xf0000000u /* bytes of TEXT, elements of LISTS */
+#define DS_FMT_TEXT_MAX    0xf0000000u /* bytes of TEXT, elements of LISTS */
 
 struct ds_fmt_page0 {
 	char magic[8];
-	uint32_t kind;	/* enum ds_snap_kind */
+	uint32_t kind; /* enum ds_snap_kind */
 	uint16_t major;
 	uint16_t minor;
 	uint32_t policy; /* enum ds_snap_policy */
@@ -76,7 +79,7 @@ struct ds_fmt_page0 {
 	uint64_t file_size;  /* bytes, page 0 included */
 	uint64_t generation; /* one more with each publication */
 	uint64_t published;  /* seconds since the epoch */
-	uint32_t id_min;     /* ids outside id_min..id_max are never answered */
+	uint32_t id_min; /* ids outside id_min..id_max are never answered */
 	uint32_t id_max;
 	char domain[256]; /* DNS name, lower case, NUL-terminated */
 	uint64_t body_sum;
@@ -85,25 +88,25 @@ struct ds_fmt_page0 {
 };
 
 enum ds_fmt_section {
-	DS_SEC_TEXT = 0,      /* bytes */
-	DS_SEC_LISTS = 1,     /* u32: gid lists and member lists */
-	DS_SEC_USERS = 2,     /* struct ds_fmt_user */
-	DS_SEC_GROUPS = 3,    /* struct ds_fmt_group */
-	DS_SEC_UPN = 4,	      /* name table: users by userPrincipalName */
-	DS_SEC_USER_SAM = 5,  /* name table: users by sAMAccountName */
-	DS_SEC_GROUP_SAM = 6, /* name table: groups by sAMAccountName */
-	DS_SEC_UID = 7,	      /* id table of the users */
-	DS_SEC_GID = 8,	      /* id table of the groups */
-	DS_SEC_USER_IDENT = 9,	 /* struct ds_fmt_ident, one a user */
+	DS_SEC_TEXT = 0,         /* bytes */
+	DS_SEC_LISTS = 1,        /* u32: gid lists and member lists */
+	DS_SEC_USERS = 2,        /* struct ds_fmt_user */
+	DS_SEC_GROUPS = 3,       /* struct ds_fmt_group */
+	DS_SEC_UPN = 4,          /* name table: users by userPrincipalName */
+	DS_SEC_USER_SAM = 5,     /* name table: users by sAMAccountName */
+	DS_SEC_GROUP_SAM = 6,    /* name table: groups by sAMAccountName */
+	DS_SEC_UID = 7,          /* id table of the users */
+	DS_SEC_GID = 8,          /* id table of the groups */
+	DS_SEC_USER_IDENT = 9,   /* struct ds_fmt_ident, one a user */
 	DS_SEC_GROUP_IDENT = 10, /* struct ds_fmt_ident, one a group */
-	DS_SEC_NOTES = 11,	 /* struct ds_fmt_note */
-	DS_SEC_ACCOUNTS = 12,	 /* struct ds_fmt_account */
-	DS_SEC_GUID = 13,	 /* GUID table of the accounts */
-	DS_SEC_COUNT = 16,	 /* the rest is for later; zero now */
+	DS_SEC_NOTES = 11,       /* struct ds_fmt_note */
+	DS_SEC_ACCOUNTS = 12,    /* struct ds_fmt_account */
+	DS_SEC_GUID = 13,        /* GUID table of the accounts */
+	DS_SEC_COUNT = 16,       /* the rest is for later; zero now */
 };
 
 struct ds_fmt_section_entry {
-	uint64_t off;	/* from the start of the file; multiple of 8 */
+	uint64_t off;   /* from the start of the file; multiple of 8 */
 	uint64_t count; /* elements; 0: there is no such section */
 };
 
@@ -122,11 +125,11 @@ enum ds_fmt_user_flags {
 struct ds_fmt_user {
 	uint32_t uid;
 	uint32_t gid;
-	uint32_t blob;	   /* offset in TEXT */
-	uint16_t blob_len; /* bytes with the NULs */
-	uint16_t flags;	   /* enum ds_fmt_user_flags */
+	uint32_t blob;                       /* offset in TEXT */
+	uint16_t blob_len;                   /* bytes with the NULs */
+	uint16_t flags;                      /* enum ds_fmt_user_flags */
 	uint16_t passwd, gecos, home, shell; /* offsets in the blob */
-	uint32_t gids;	/* first element in LISTS: supplementary gids */
+	uint32_t gids; /* first element in LISTS: supplementary gids */
 	uint32_t ngids;
 };
 
@@ -143,7 +146,7 @@ struct ds_fmt_group {
 struct ds_fmt_name_entry {
 	uint32_t tag;
 	uint32_t index; /* of the user or group, or DS_FMT_NOBODY */
-	uint32_t key;	/* offset of the folded key in TEXT */
+	uint32_t key;   /* offset of the folded key in TEXT */
 };
 struct ds_fmt_id_entry {
 	uint32_t id;
@@ -165,7 +168,7 @@ struct ds_fmt_ident {
 struct ds_fmt_note {
 	uint8_t guid[16];
 	uint16_t reason; /* enum ds_withheld */
-	uint16_t group;	 /* 0 or 1 */
+	uint16_t group;  /* 0 or 1 */
 	uint32_t name, detail;
 };
 
@@ -176,7 +179,7 @@ struct ds_fmt_account {
 	uint8_t sid[68];
 	uint32_t upn, sam, name;
 	uint32_t uid;
-	uint32_t uac;	/* userAccountControl */
+	uint32_t uac;   /* userAccountControl */
 	uint32_t flags; /* enum ds_identity_flags */
 	uint32_t zero;
 };

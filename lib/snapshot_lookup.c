@@ -15,7 +15,8 @@
 
 /* Ids that are nobody's to hand out, whatever page 0 says. */
 #define ID_LOWEST      1000u  /* below: system users and groups */
-#define ID_DYNAMIC_MIN 61184u /* systemd's dynamic users, nobody, (uid16)-1 */
+#define ID_DYNAMIC_MIN 61184u /* systemd's dynamic users, nobody, (uid16)-1   \
+			       */
 #define ID_DYNAMIC_MAX 65535u
 #define ID_HIGHEST     2147483647u /* above: negative where uids are int */
 
@@ -108,8 +109,8 @@ struct name_scan {
 
 static inline void scan_name(struct name_scan *s, bytes16 c)
 {
-	s->bad |= not_field(c) | (bytes16)((c == 0) | (c == ',') |
-					   (c == '/') | (c == '\\'));
+	s->bad |= not_field(c) |
+		  (bytes16)((c == 0) | (c == ',') | (c == '/') | (c == '\\'));
 	s->at |= (bytes16)(c == '@');
 	s->high |= c & 0x80;
 }
@@ -192,8 +193,8 @@ int ds_snap_user_at(const struct ds_snap *snap, uint32_t index,
 		.home = rec->home,
 		.shell = rec->shell,
 		.not_bare = rec->flags & DS_FMT_NOT_BARE,
-		.gids = (const uint32_t *)snap_sec(snap, DS_SEC_LISTS) +
-			rec->gids,
+		.gids =
+		    (const uint32_t *)snap_sec(snap, DS_SEC_LISTS) + rec->gids,
 		.ngids = rec->ngids,
 	};
 	return 0;

@@ -133,8 +133,8 @@ static void put_entry(const struct dsw_table *t, uint32_t i, uint32_t *entries,
 		entries[3 * at + 2] = item->key;
 		return;
 	}
-	entries[2 * at] = t->kind == DSW_IDS ? (uint32_t)item->h :
-					       (uint32_t)(item->h >> 32);
+	entries[2 * at] =
+	    t->kind == DSW_IDS ? (uint32_t)item->h : (uint32_t)(item->h >> 32);
 	entries[2 * at + 1] = item->index;
 }
 
@@ -143,8 +143,8 @@ int dsw_table_layout(const struct dsw_table *t, const uint64_t hash_key[2],
 {
 	unsigned bits = ds_fmt_bits(t->count);
 	size_t buckets = (size_t)1 << bits;
-	size_t words = buckets + 1 +
-		       (size_t)t->count * (t->kind == DSW_NAMES ? 3 : 2);
+	size_t words =
+	    buckets + 1 + (size_t)t->count * (t->kind == DSW_NAMES ? 3 : 2);
 	uint32_t *start = calloc(words, sizeof(*start)), i, b;
 
 	if (!start)

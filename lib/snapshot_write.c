@@ -49,9 +49,9 @@ struct ds_snapw *ds_snapw_new(enum ds_snap_kind kind, const char *netbios,
 	if (!w)
 		return NULL;
 	for (i = 0; netbios && netbios[i]; i++)
-		w->netbios[i] = netbios[i] >= 'a' && netbios[i] <= 'z' ?
-					(char)(netbios[i] - 0x20) :
-					netbios[i];
+		w->netbios[i] = netbios[i] >= 'a' && netbios[i] <= 'z'
+				    ? (char)(netbios[i] - 0x20)
+				    : netbios[i];
 	for (i = DS_SEC_UPN; i <= DS_SEC_GROUP_SAM; i++)
 		w->table[i].kind = DSW_NAMES;
 	w->table[DS_SEC_UID].kind = w->table[DS_SEC_GID].kind = DSW_IDS;
@@ -156,9 +156,9 @@ static int key_make(struct ds_snapw *w, struct dsw_table *table, bool fold,
 		return DS_ERR_FORMAT;
 	k->len = strlen(s);
 	for (i = 0; i <= k->len; i++)
-		k->s[i] = fold && s[i] >= 'A' && s[i] <= 'Z' ?
-				  (char)(s[i] + 0x20) :
-				  s[i];
+		k->s[i] = fold && s[i] >= 'A' && s[i] <= 'Z'
+			      ? (char)(s[i] + 0x20)
+			      : s[i];
 	k->h = ds_siphash13(w->hash_key, k->s, k->len);
 	while ((item = dsw_table_next(table, k->h, &pos)))
 		if (strcmp((char *)w->sec[DS_SEC_TEXT].p + item->key, k->s) ==
@@ -279,7 +279,8 @@ int ds_snapw_user(struct ds_snapw *w, const struct ds_snapw_user *u,
 	struct ds_fmt_user rec = { .uid = u->uid,
 				   .gid = u->gid,
 				   .ngids = u->ngids,
-				   .flags = u->not_bare ? DS_FMT_NOT_BARE : 0 };
+				   .flags =
+				       u->not_bare ? DS_FMT_NOT_BARE : 0 };
 	uint32_t index = w->count[DS_SEC_USERS];
 	struct key name, upn, sam;
 	int r;
@@ -505,7 +506,7 @@ int ds_snapw_write(struct ds_snapw *w, int fd)
 		return r;
 	w->count[DS_SEC_TEXT] = (uint32_t)w->sec[DS_SEC_TEXT].len;
 	w->count[DS_SEC_LISTS] =
-		(uint32_t)(w->sec[DS_SEC_LISTS].len / sizeof(uint32_t));
+	    (uint32_t)(w->sec[DS_SEC_LISTS].len / sizeof(uint32_t));
 	memcpy(body.hash_key, w->hash_key, sizeof(body.hash_key));
 	memcpy(body.netbios, w->netbios, sizeof(body.netbios));
 	for (i = 0; i < DS_SEC_COUNT; i++) {

@@ -36,13 +36,13 @@ static atomic_long checked; /* the second in which the file was looked at */
 
 static bool slot_ref(struct nss_slot *slot)
 {
-	unsigned refs = atomic_load_explicit(&slot->refs,
-					     memory_order_relaxed);
+	unsigned refs =
+	    atomic_load_explicit(&slot->refs, memory_order_relaxed);
 
 	while (refs != 0)
 		if (atomic_compare_exchange_weak_explicit(
-			    &slot->refs, &refs, refs + 1, memory_order_acquire,
-			    memory_order_relaxed))
+			&slot->refs, &refs, refs + 1, memory_order_acquire,
+			memory_order_relaxed))
 			return true;
 	return false;
 }

@@ -15,10 +15,11 @@
  * grow, to at most `limit` gids if that is positive, and then no more are
  * wanted.  `group` is in it already.
  */
-NSS_EXPORT enum nss_status
-_nss_dssync_initgroups_dyn(const char *name, gid_t group, long *start,
-			   long *size, gid_t **groups, long limit,
-			   int *errnop);
+NSS_EXPORT enum nss_status _nss_dssync_initgroups_dyn(const char *name,
+						      gid_t group, long *start,
+						      long *size,
+						      gid_t **groups,
+						      long limit, int *errnop);
 
 /* Room for `more` gids, or for as many as the limit leaves. */
 static int make_room(size_t more, long start, long *size, gid_t **groups,
@@ -49,15 +50,15 @@ static int add_groups(const struct ds_snap *snap,
 		      const struct ds_snap_user *user, gid_t group,
 		      long *start, long *size, gid_t **groups, long limit)
 {
-	int r = make_room((size_t)user->ngids + 1, *start, size, groups, limit);
+	int r =
+	    make_room((size_t)user->ngids + 1, *start, size, groups, limit);
 
 	if (r != 0)
 		return r;
 	/* The primary group too: the caller may have named another. */
 	if (user->gid != group && *start < *size)
 		(*groups)[(*start)++] = user->gid;
-	*start += (long)ds_snap_copy_gids(snap, user, group,
-					  *groups + *start,
+	*start += (long)ds_snap_copy_gids(snap, user, group, *groups + *start,
 					  (size_t)(*size - *start));
 	return 0;
 }

@@ -87,7 +87,8 @@ enum nss_status _nss_dssync_setpwent(int stayopen)
 enum nss_status _nss_dssync_getpwent_r(struct passwd *pw, char *buf,
 				       size_t len, int *errnop)
 {
-	return nss_walk_next(&nss_walk_passwd, fill_next, pw, buf, len, errnop);
+	return nss_walk_next(&nss_walk_passwd, fill_next, pw, buf, len,
+			     errnop);
 }
 
 enum nss_status _nss_dssync_endpwent(void)

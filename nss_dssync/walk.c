@@ -65,8 +65,7 @@ void nss_walk_end(struct nss_walk *walk)
 }
 
 enum nss_status nss_walk_next(struct nss_walk *walk, nss_fill_fn *fill,
-			      void *result, char *buf, size_t len,
-			      int *errnop)
+			      void *result, char *buf, size_t len, int *errnop)
 {
 	int state = walk_lock(walk);
 	int r = walk->snap.base ? 0 : start(walk);

@@ -25,8 +25,12 @@ static void save(const char *dir, int number, const void *data, size_t size)
 int main(int argc, char **argv)
 {
 	static const char *const names[] = {
-		"driley@aaddscontoso.com", "AADDSCONTOSO\\smithj (3AF2)",
-		"driley", "j\303\274rgen@contoso.com", "0", "domain users",
+		"driley@aaddscontoso.com",
+		"AADDSCONTOSO\\smithj (3AF2)",
+		"driley",
+		"j\303\274rgen@contoso.com",
+		"0",
+		"domain users",
 	};
 	size_t size;
 	uint8_t *image;

@@ -14,24 +14,39 @@
 #include "lib/snapshot_format.h"
 #include "nss_dssync/nss_dssync.h"
 
-#define CHECK(x)                                                            \
-	((x) ? (void)0 :                                                    \
-	       (void)(fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x), \
+#define CHECK(x)                                                              \
+	((x) ? (void)0                                                        \
+	     : (void)(fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x), \
 		      abort()))
 
 static const char *const names[] = {
-	"driley@aaddscontoso.com", "DRILEY@AADDSCONTOSO.COM",
-	"AADDSCONTOSO\\driley", "aaddscontoso\\smithj (3af2)", "driley",
-	"jane.smith@contoso.com", "svc.backup@aaddscontoso.com", "bob",
-	"bob@aaddscontoso.com", "j\303\274rgen@contoso.com", "root", "sudo",
-	"0", "nobody@nowhere", "@", "\\", "", "AADDSCONTOSO\\",
-	"domain users@aaddscontoso.com", "sudo@aaddscontoso.com",
-	"AADDSCONTOSO\\Domain Users", "empty@aaddscontoso.com",
+	"driley@aaddscontoso.com",
+	"DRILEY@AADDSCONTOSO.COM",
+	"AADDSCONTOSO\\driley",
+	"aaddscontoso\\smithj (3af2)",
+	"driley",
+	"jane.smith@contoso.com",
+	"svc.backup@aaddscontoso.com",
+	"bob",
+	"bob@aaddscontoso.com",
+	"j\303\274rgen@contoso.com",
+	"root",
+	"sudo",
+	"0",
+	"nobody@nowhere",
+	"@",
+	"\\",
+	"",
+	"AADDSCONTOSO\\",
+	"domain users@aaddscontoso.com",
+	"sudo@aaddscontoso.com",
+	"AADDSCONTOSO\\Domain Users",
+	"empty@aaddscontoso.com",
 };
-static const uint32_t ids[] = { 0, 27, 999, 1000, 61184, 65534, 65535,
-				199999, 200513, 200514, 300000, 300001,
-				300007, 2147483647, 2147483648u,
-				4294967295u };
+static const uint32_t ids[] = { 0,      27,         999,         1000,
+				61184,  65534,      65535,       199999,
+				200513, 200514,     300000,      300001,
+				300007, 2147483647, 2147483648u, 4294967295u };
 
 /* The ids that must never be answered, spelled out once more. */
 static void check_id(const struct ds_snap *snap, uint32_t id)
@@ -58,12 +73,13 @@ static void check_user(const struct ds_snap *snap,
 		       const struct ds_snap_user *user)
 {
 	size_t size = user->blob_len, i, n;
-	char *buf = malloc(size); /* exact, so that a checker sees a byte more */
+	char *buf =
+	    malloc(size); /* exact, so that a checker sees a byte more */
 	uint32_t *gids;
 	struct passwd pw;
 
-	CHECK(buf && nss_fill_passwd(user, &pw, buf, size - 1) ==
-			     DS_ERR_RANGE);
+	CHECK(buf &&
+	      nss_fill_passwd(user, &pw, buf, size - 1) == DS_ERR_RANGE);
 	CHECK(nss_fill_passwd(user, &pw, buf, size) == 0);
 	check_id(snap, pw.pw_uid);
 	check_id(snap, pw.pw_gid);
@@ -93,8 +109,8 @@ static void check_group(const struct ds_snap *snap,
 	struct group gr;
 	int r;
 
-	CHECK(buf && nss_fill_group(snap, group, &gr, buf, size - 1) ==
-			     DS_ERR_RANGE);
+	CHECK(buf &&
+	      nss_fill_group(snap, group, &gr, buf, size - 1) == DS_ERR_RANGE);
 	r = nss_fill_group(snap, group, &gr, buf, size);
 	CHECK(r == 0 || r == DS_ERR_RANGE); /* members_size may lie */
 	if (r == 0) {
@@ -134,8 +150,9 @@ static void check_cold(const struct ds_snap *snap)
 	for (i = 0; i < 64; i++) {
 		if (ds_snap_user_identity(snap, i, &id) == 0 ||
 		    ds_snap_group_identity(snap, i, &id) == 0) {
-			const char *s[] = { id.upn, id.sam, id.display_name,
-					    id.nickname, id.object_id, id.dn };
+			const char *s[] = { id.upn,          id.sam,
+					    id.display_name, id.nickname,
+					    id.object_id,    id.dn };
 
 			sink += lengths(s, 6);
 			sink += strlen(ds_sid_to_str(&id.sid, sid));

@@ -17,7 +17,8 @@
 #include "lib/snapshot_stamp.h"
 #include "lib/snapshot_write.h"
 
-static const uint64_t hash_key[2] = { 0x0123456789abcdefu, 0xfedcba987654321u };
+static const uint64_t hash_key[2] = { 0x0123456789abcdefu,
+				      0xfedcba987654321u };
 
 static void must(int ok, const char *what)
 {
@@ -63,14 +64,22 @@ static void add_user(struct ds_snapw *w, uint32_t policy, uint32_t i)
 	char name[300], home[320];
 	uint32_t index;
 	struct ds_snapw_user u = {
-		.name = name, .gecos = people[i].gecos, .home = home,
-		.shell = "/bin/bash", .uid = WORLD_UID0 + i,
-		.gid = WORLD_GID0, .gids = gids,
-		.ngids = i == W_DRILEY ? 2 : i == W_SMITH ? 1 : 0,
-		.key_upn = people[i].upn, .key_sam = people[i].sam,
+		.name = name,
+		.gecos = people[i].gecos,
+		.home = home,
+		.shell = "/bin/bash",
+		.uid = WORLD_UID0 + i,
+		.gid = WORLD_GID0,
+		.gids = gids,
+		.ngids = i == W_DRILEY  ? 2
+			 : i == W_SMITH ? 1
+					: 0,
+		.key_upn = people[i].upn,
+		.key_sam = people[i].sam,
 		.not_bare = people[i].not_bare,
 		.id = { .guid = { { (uint8_t)(i + 1) } },
-			.sid = sid(1000 + i), .upn = people[i].upn,
+			.sid = sid(1000 + i),
+			.upn = people[i].upn,
 			.sam = people[i].sam,
 			.display_name = people[i].gecos,
 			.dn = "CN=x,OU=AADDC Users,DC=aaddscontoso,DC=com",
@@ -98,9 +107,13 @@ static void add_group(struct ds_snapw *w, uint32_t policy, uint32_t i)
 	uint32_t members[W_USERS], k;
 	char name[300];
 	struct ds_snapw_group g = {
-		.name = name, .gid = WORLD_GID0 + i, .members = members,
-		.nmembers = nmembers[i], .key_sam = sams[i],
-		.id = { .guid = { { 0x80, (uint8_t)i } }, .sid = sid(513 + i),
+		.name = name,
+		.gid = WORLD_GID0 + i,
+		.members = members,
+		.nmembers = nmembers[i],
+		.key_sam = sams[i],
+		.id = { .guid = { { 0x80, (uint8_t)i } },
+			.sid = sid(513 + i),
 			.sam = sams[i] },
 	};
 
@@ -114,12 +127,13 @@ static void add_group(struct ds_snapw *w, uint32_t policy, uint32_t i)
 
 static struct ds_snapw *build(uint32_t policy)
 {
-	struct ds_snapw *w = ds_snapw_new(DS_SNAP_BASE, "aaddscontoso",
-					  hash_key);
+	struct ds_snapw *w =
+	    ds_snapw_new(DS_SNAP_BASE, "aaddscontoso", hash_key);
 	struct ds_snap_note note = { .reason = DS_WH_NAME_CONFLICT,
 				     .guid = { { 0x99 } },
 				     .name = "driley@" WORLD_DOMAIN,
-				     .detail = "an older object has the name" };
+				     .detail =
+					 "an older object has the name" };
 	uint32_t i;
 
 	must(w != NULL, "new");
@@ -196,19 +210,21 @@ uint8_t *world_accounts(size_t *ret_size)
 				       .id_min = WORLD_ID_MIN,
 				       .id_max = WORLD_ID_MAX,
 				       .domain = WORLD_DOMAIN };
-	struct ds_snapw *w = ds_snapw_new(DS_SNAP_ACCOUNTS, "AADDSCONTOSO",
-					  hash_key);
+	struct ds_snapw *w =
+	    ds_snapw_new(DS_SNAP_ACCOUNTS, "AADDSCONTOSO", hash_key);
 	uint32_t i;
 
 	must(w != NULL, "new");
 	for (i = 0; i < W_USERS; i++) {
 		struct ds_snap_account acc = {
 			.guid = { { (uint8_t)(i + 1) } },
-			.sid = sid(1000 + i), .upn = people[i].upn,
+			.sid = sid(1000 + i),
+			.upn = people[i].upn,
 			.sam = people[i].sam,
-			.name = people[i].upn ? people[i].upn :
-						"svc.backup@" WORLD_DOMAIN,
-			.uid = WORLD_UID0 + i, .uac = 512,
+			.name = people[i].upn ? people[i].upn
+					      : "svc.backup@" WORLD_DOMAIN,
+			.uid = WORLD_UID0 + i,
+			.uac = 512,
 			.pwd_last_set = 133000000000000000u + i,
 			.account_expires = INT64_MAX,
 		};
@@ -223,10 +239,10 @@ void world_restamp(uint8_t *image, size_t size)
 	struct ds_fmt_page0 *page = (void *)image;
 
 	page->file_size = size;
-	page->body_sum = ds_siphash13(key, image + DS_FMT_PAGE,
-				      size - DS_FMT_PAGE);
-	page->page_sum = ds_siphash13(key, page,
-				      offsetof(struct ds_fmt_page0, page_sum));
+	page->body_sum =
+	    ds_siphash13(key, image + DS_FMT_PAGE, size - DS_FMT_PAGE);
+	page->page_sum =
+	    ds_siphash13(key, page, offsetof(struct ds_fmt_page0, page_sum));
 }
 
 void *world_section(uint8_t *image, enum ds_fmt_section sec)
@@ -245,7 +261,7 @@ void world_publish(const char *path, const void *image, size_t size)
 	unlink(tmp);
 	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	must(fd >= 0 && write(fd, image, size) == (ssize_t)size &&
-		     fchmod(fd, 0644) == 0 && close(fd) == 0 &&
-		     rename(tmp, path) == 0,
+		 fchmod(fd, 0644) == 0 && close(fd) == 0 &&
+		 rename(tmp, path) == 0,
 	     tmp);
 }

@@ -25,8 +25,8 @@ enum {
 	W_BOB_UPN, /* bob@aaddscontoso.com, sam bobby */
 	W_BOB_SAM, /* alice@contoso.com, sam bob */
 	W_JUERGEN, /* j<u-umlaut>rgen@contoso.com, sam the same prefix */
-	W_ROOT,	   /* root@aaddscontoso.com, sam root, not bare */
-	W_ZERO,	   /* 0@aaddscontoso.com, sam 0 */
+	W_ROOT,    /* root@aaddscontoso.com, sam root, not bare */
+	W_ZERO,    /* 0@aaddscontoso.com, sam 0 */
 	W_USERS,
 };
 enum {

@@ -104,7 +104,8 @@ static void flip_body(uint8_t *image, size_t size, enum ds_snap_kind kind)
 
 			e.image[i] ^= flip;
 			snap_exercise_image(e.image, e.size);
-			if (ds_snap_attach(e.image, e.size, kind, &snap) == 0) {
+			if (ds_snap_attach(e.image, e.size, kind, &snap) ==
+			    0) {
 				/* the daemon notices */
 				assert_int_equal(ds_snap_verify(&snap),
 						 DS_ERR_FORMAT);
@@ -141,9 +142,9 @@ static void every_length(void **state)
 	for (len = 0; len <= size; len += len < DS_FMT_PAGE ? 512 : 8) {
 		edge_make(&e, image, len);
 		if (len < size)
-			assert_int_equal(ds_snap_attach(e.image, len,
-							DS_SNAP_BASE, &snap),
-					 DS_ERR_FORMAT);
+			assert_int_equal(
+			    ds_snap_attach(e.image, len, DS_SNAP_BASE, &snap),
+			    DS_ERR_FORMAT);
 		if (len >= DS_FMT_PAGE)
 			world_restamp(e.image, len);
 		snap_exercise_image(e.image, len);
@@ -152,7 +153,8 @@ static void every_length(void **state)
 	free(image);
 }
 
-/* ---- an attacker who has the sync process -------------------------------- */
+/* ---- an attacker who has the sync process --------------------------------
+ */
 
 struct hostile {
 	struct edge e;
@@ -184,9 +186,8 @@ static void hostile_open(struct hostile *h)
 {
 	world_restamp(h->e.image, h->e.size);
 	snap_exercise_image(h->e.image, h->e.size);
-	assert_int_equal(ds_snap_attach(h->e.image, h->e.size, DS_SNAP_BASE,
-					&h->snap),
-			 0);
+	assert_int_equal(
+	    ds_snap_attach(h->e.image, h->e.size, DS_SNAP_BASE, &h->snap), 0);
 }
 
 static void hostile_done(struct hostile *h)
@@ -201,9 +202,9 @@ static void driley_is_gone(struct hostile *h)
 	struct ds_snap_user user;
 
 	hostile_open(h);
-	assert_int_equal(ds_resolve_user(&h->snap, "driley@aaddscontoso.com",
-					 &user),
-			 DS_ERR_NOTFOUND);
+	assert_int_equal(
+	    ds_resolve_user(&h->snap, "driley@aaddscontoso.com", &user),
+	    DS_ERR_NOTFOUND);
 	assert_int_not_equal(ds_snap_user_by_uid(&h->snap, WORLD_UID0, &user),
 			     0);
 	assert_int_equal(ds_snap_user_at(&h->snap, W_DRILEY, &user),
@@ -214,9 +215,17 @@ static void driley_is_gone(struct hostile *h)
 
 static void ids_out_of_range(void **state)
 {
-	static const uint32_t bad[] = { 0, 27, 999, 1000, 61184, 65534, 65535,
-					WORLD_ID_MIN - 1, WORLD_ID_MAX + 1,
-					0x80000000u, UINT32_MAX };
+	static const uint32_t bad[] = { 0,
+					27,
+					999,
+					1000,
+					61184,
+					65534,
+					65535,
+					WORLD_ID_MIN - 1,
+					WORLD_ID_MAX + 1,
+					0x80000000u,
+					UINT32_MAX };
 	struct ds_fmt_id_entry *entry;
 	struct ds_snap_user user;
 	struct ds_snap_group group;
@@ -228,15 +237,15 @@ static void ids_out_of_range(void **state)
 		hostile_make(&h, 0);
 		h.user[W_DRILEY].uid = bad[i];
 		/* the table agrees: all of its entries say so */
-		entry = (void *)((uint32_t *)world_section(h.e.image,
-							   DS_SEC_UID) +
-				 (1 << ds_fmt_bits(W_USERS)) + 1);
+		entry =
+		    (void *)((uint32_t *)world_section(h.e.image, DS_SEC_UID) +
+			     (1 << ds_fmt_bits(W_USERS)) + 1);
 		for (k = 0; k < W_USERS; k++)
-			entry[k] = (struct ds_fmt_id_entry){ bad[i], W_DRILEY };
+			entry[k] =
+			    (struct ds_fmt_id_entry){ bad[i], W_DRILEY };
 		hostile_open(&h);
-		assert_int_not_equal(ds_snap_user_by_uid(&h.snap, bad[i],
-							 &user),
-				     0);
+		assert_int_not_equal(
+		    ds_snap_user_by_uid(&h.snap, bad[i], &user), 0);
 		hostile_done(&h);
 
 		hostile_make(&h, 0);
@@ -249,10 +258,9 @@ static void ids_out_of_range(void **state)
 		hostile_make(&h, 0);
 		h.group[WG_SUDO].gid = bad[i];
 		hostile_open(&h);
-		assert_int_equal(ds_resolve_group(&h.snap,
-						  "sudo@aaddscontoso.com",
-						  &group),
-				 DS_ERR_NOTFOUND);
+		assert_int_equal(
+		    ds_resolve_group(&h.snap, "sudo@aaddscontoso.com", &group),
+		    DS_ERR_NOTFOUND);
 		hostile_done(&h);
 	}
 }
@@ -267,9 +275,8 @@ static void supplementary_ids_out_of_range(void **state)
 	hostile_make(&h, 0);
 	h.lists[h.user[W_DRILEY].gids] = 27;
 	hostile_open(&h);
-	assert_int_equal(ds_resolve_user(&h.snap, "driley@aaddscontoso.com",
-					 &user),
-			 0);
+	assert_int_equal(
+	    ds_resolve_user(&h.snap, "driley@aaddscontoso.com", &user), 0);
 	assert_int_equal(ds_snap_copy_gids(&h.snap, &user, user.gid, gids, 8),
 			 1);
 	assert_int_equal(gids[0], WORLD_GID0 + 2);
@@ -281,9 +288,8 @@ static void supplementary_ids_out_of_range(void **state)
 	h.user[W_DRILEY].ngids = (uint32_t)h.body->sec[DS_SEC_LISTS].count;
 	hostile_open(&h); /* user numbers 0.. are among them */
 	assert_int_equal(ds_snap_user_at(&h.snap, W_DRILEY, &user), 0);
-	assert_int_equal(ds_snap_copy_gids(&h.snap, &user, WORLD_GID0 + 1,
-					   gids, 8),
-			 1);
+	assert_int_equal(
+	    ds_snap_copy_gids(&h.snap, &user, WORLD_GID0 + 1, gids, 8), 1);
 	assert_int_equal(gids[0], WORLD_GID0 + 2);
 	hostile_done(&h);
 }
@@ -294,19 +300,18 @@ static void strings_that_are_none(void **state)
 		int at; /* offset in driley's blob, -1: see below */
 		char with;
 	} edits[] = {
-		{ 0, ':' },  { 0, '\n' }, { 1, '/' },	 { 0, '\\' },
-		{ 0, ',' },  { 0, '\0' }, { 5, '\177' }, { 2, '\200' },
-		{ 6, 'x' }, /* no '@': a bare name */
-		{ 23, 'x' }, /* the name's NUL */
-		{ 24, 'x' }, /* a password hash */
-		{ 25, '$' }, /* the password's NUL */
-		{ 26, ':' }, { 27, '\n' }, /* gecos */
-		{ 36, 'x' }, /* gecos' NUL */
-		{ 37, 'h' }, /* home without '/' */
-		{ 37, '\0' },
-		{ 66, 'x' }, /* home's NUL */
-		{ 67, 'b' }, /* shell without '/' */
-		{ 76, 'x' }, /* the end */
+		{ 0, ':' },   { 0, '\n' },  { 1, '/' },    { 0, '\\' },
+		{ 0, ',' },   { 0, '\0' },  { 5, '\177' }, { 2, '\200' },
+		{ 6, 'x' },                 /* no '@': a bare name */
+		{ 23, 'x' },                /* the name's NUL */
+		{ 24, 'x' },                /* a password hash */
+		{ 25, '$' },                /* the password's NUL */
+		{ 26, ':' },  { 27, '\n' }, /* gecos */
+		{ 36, 'x' },                /* gecos' NUL */
+		{ 37, 'h' },                /* home without '/' */
+		{ 37, '\0' }, { 66, 'x' },  /* home's NUL */
+		{ 67, 'b' },                /* shell without '/' */
+		{ 76, 'x' },                /* the end */
 	};
 	struct hostile h;
 	size_t i;
@@ -315,7 +320,7 @@ static void strings_that_are_none(void **state)
 	for (i = 0; i < sizeof(edits) / sizeof(*edits); i++) {
 		hostile_make(&h, 0);
 		h.text[h.user[W_DRILEY].blob + (uint32_t)edits[i].at] =
-			edits[i].with;
+		    edits[i].with;
 		driley_is_gone(&h);
 	}
 }
@@ -325,13 +330,13 @@ static void offsets_that_lie(void **state)
 	struct hostile h;
 	uint32_t size;
 
-#define LIE(what, value)               \
-	do {                           \
-		hostile_make(&h, 0);   \
-		size = (uint32_t)h.body->sec[DS_SEC_TEXT].count; \
-		(void)size;            \
-		h.user[W_DRILEY].what = (value); \
-		driley_is_gone(&h);    \
+#define LIE(what, value)                                                      \
+	do {                                                                  \
+		hostile_make(&h, 0);                                          \
+		size = (uint32_t)h.body->sec[DS_SEC_TEXT].count;              \
+		(void)size;                                                   \
+		h.user[W_DRILEY].what = (value);                              \
+		driley_is_gone(&h);                                           \
 	} while (0)
 	(void)state;
 	LIE(blob, UINT32_MAX);
@@ -368,8 +373,8 @@ static void groups_that_lie(void **state)
 		switch (i) {
 		case 6: /* the last one is beyond */
 			h.group[WG_USERS].members =
-				(uint32_t)h.body->sec[DS_SEC_LISTS].count -
-				W_USERS + 1;
+			    (uint32_t)h.body->sec[DS_SEC_LISTS].count -
+			    W_USERS + 1;
 			break;
 		case 0:
 			h.group[WG_USERS].members = UINT32_MAX;
@@ -390,9 +395,9 @@ static void groups_that_lie(void **state)
 			*strchr(h.text + h.group[WG_USERS].blob, '@') = 'x';
 		}
 		hostile_open(&h);
-		assert_int_equal(ds_snap_group_by_gid(&h.snap, WORLD_GID0,
-						      &group),
-				 DS_ERR_FORMAT);
+		assert_int_equal(
+		    ds_snap_group_by_gid(&h.snap, WORLD_GID0, &group),
+		    DS_ERR_FORMAT);
 		hostile_done(&h);
 	}
 	/* Members that are nobody are left out. */
@@ -400,9 +405,8 @@ static void groups_that_lie(void **state)
 	h.lists[h.group[WG_ADMINS].members] = UINT32_MAX;
 	hostile_open(&h);
 	assert_int_equal(ds_snap_group_at(&h.snap, WG_ADMINS, &group), 0);
-	assert_int_equal(nss_fill_group(&h.snap, &group, &gr, buf,
-					sizeof(buf)),
-			 0);
+	assert_int_equal(
+	    nss_fill_group(&h.snap, &group, &gr, buf, sizeof(buf)), 0);
 	assert_string_equal(gr.gr_mem[0], "jane.smith@contoso.com");
 	assert_null(gr.gr_mem[1]);
 	hostile_done(&h);
@@ -413,9 +417,8 @@ static void groups_that_lie(void **state)
 	assert_int_equal(ds_snap_group_at(&h.snap, WG_ADMINS, &group), 0);
 	assert_int_equal(nss_fill_group(&h.snap, &group, &gr, buf, 64),
 			 DS_ERR_RANGE);
-	assert_int_equal(nss_fill_group(&h.snap, &group, &gr, buf,
-					sizeof(buf)),
-			 0);
+	assert_int_equal(
+	    nss_fill_group(&h.snap, &group, &gr, buf, sizeof(buf)), 0);
 	hostile_done(&h);
 }
 
@@ -434,9 +437,9 @@ static void tables_that_lie(void **state)
 		hostile_make(&h, 0);
 		start = world_section(h.e.image, DS_SEC_UID);
 		for (k = 0; k <= nb; k++)
-			start[k] = i == 0 ? nb - k :
-				   i == 1 ? UINT32_MAX - (nb - k) :
-					    (k % 2) * W_USERS;
+			start[k] = i == 0   ? nb - k
+				   : i == 1 ? UINT32_MAX - (nb - k)
+					    : (k % 2) * W_USERS;
 		hostile_open(&h);
 		(void)!ds_snap_user_by_uid(&h.snap, WORLD_UID0, &user);
 		hostile_done(&h);
@@ -447,9 +450,9 @@ static void tables_that_lie(void **state)
 
 		hostile_make(&h, 0);
 		count = (uint32_t)h.body->sec[DS_SEC_UPN].count;
-		entry = (void *)((uint32_t *)world_section(h.e.image,
-							   DS_SEC_UPN) +
-				 (1 << ds_fmt_bits(count)) + 1);
+		entry =
+		    (void *)((uint32_t *)world_section(h.e.image, DS_SEC_UPN) +
+			     (1 << ds_fmt_bits(count)) + 1);
 		for (k = 0; k < count; k++) {
 			if (i == 0)
 				entry[k].index = UINT32_MAX - 1;
@@ -457,22 +460,23 @@ static void tables_that_lie(void **state)
 				entry[k].key = UINT32_MAX - k;
 		}
 		hostile_open(&h);
-		assert_int_equal(ds_resolve_user(&h.snap,
-						 "jane.smith@contoso.com",
-						 &user),
-				 DS_ERR_NOTFOUND);
+		assert_int_equal(
+		    ds_resolve_user(&h.snap, "jane.smith@contoso.com", &user),
+		    DS_ERR_NOTFOUND);
 		hostile_done(&h);
 	}
 }
 
 static void sections_that_lie(void **state)
 {
-	static const uint64_t offs[] = { 1, 4, 0, 8, UINT64_MAX,
-					 UINT64_MAX - 7, 1u << 31,
-					 UINT64_MAX / 2 + 1 };
-	static const uint64_t counts[] = { UINT64_MAX, 1u << 28,
-					   (uint64_t)1 << 32,
-					   (uint64_t)1 << 61, 1000, 1 };
+	static const uint64_t offs[] = { 1,          4,
+					 0,          8,
+					 UINT64_MAX, UINT64_MAX - 7,
+					 1u << 31,   UINT64_MAX / 2 + 1 };
+	static const uint64_t counts[] = {
+		UINT64_MAX,        1u << 28, (uint64_t)1 << 32,
+		(uint64_t)1 << 61, 1000,     1
+	};
 	struct hostile h;
 	size_t i, k;
 	bool there;
@@ -491,9 +495,9 @@ static void sections_that_lie(void **state)
 			/* Not aligned, or outside, is seen at once. */
 			if (there && k < 8 && offs[k] != 0 && offs[k] != 8)
 				assert_int_equal(
-					ds_snap_attach(h.e.image, h.e.size,
-						       DS_SNAP_BASE, &h.snap),
-					DS_ERR_FORMAT);
+				    ds_snap_attach(h.e.image, h.e.size,
+						   DS_SNAP_BASE, &h.snap),
+				    DS_ERR_FORMAT);
 			edge_done(&h.e);
 		}
 	}
@@ -523,17 +527,17 @@ static void strings_without_end(void **state)
 	hostile_make(&h, 0);
 	h.body->sec[DS_SEC_USER_IDENT].count--;
 	world_restamp(h.e.image, h.e.size);
-	assert_int_equal(ds_snap_attach(h.e.image, h.e.size, DS_SNAP_BASE,
-					&h.snap),
-			 DS_ERR_FORMAT);
+	assert_int_equal(
+	    ds_snap_attach(h.e.image, h.e.size, DS_SNAP_BASE, &h.snap),
+	    DS_ERR_FORMAT);
 	edge_done(&h.e);
 }
 
 /* Bare names, where root's policy allows them, still have a form. */
 static void bare_names(void **state)
 {
-	static const char *const names[] = { "0", "0x1", "-x", "+x", " x",
-					     "x ", "#", "12345", ".x" };
+	static const char *const names[] = { "0",  "0x1", "-x",    "+x", " x",
+					     "x ", "#",   "12345", ".x" };
 	struct ds_snap_user user;
 	struct hostile h;
 	size_t i, len;
@@ -573,8 +577,9 @@ static void bare_names(void **state)
 /* Many random edits, checksums right; the seed is fixed. */
 static void random_edits(void **state)
 {
-	static const uint32_t words[] = { 0, 1, 0x7fffffff, 0x80000000u,
-					  UINT32_MAX, 65535, 0xfffffff8u, 8 };
+	static const uint32_t words[] = { 0,           1,          0x7fffffff,
+					  0x80000000u, UINT32_MAX, 65535,
+					  0xfffffff8u, 8 };
 	uint64_t x = 88172645463325252u;
 	size_t size, round;
 	uint8_t *image[2] = { world_image(0, 1, &size), NULL };
@@ -593,8 +598,8 @@ static void random_edits(void **state)
 			x ^= x << 13;
 			x ^= x >> 7;
 			x ^= x << 17;
-			at = DS_FMT_PAGE + (size_t)(x >> 8) %
-						   (e.size - DS_FMT_PAGE - 4);
+			at = DS_FMT_PAGE +
+			     (size_t)(x >> 8) % (e.size - DS_FMT_PAGE - 4);
 			if (x & 0x80)
 				e.image[at] ^= (uint8_t)(x >> 56);
 			else

@@ -1,8 +1,8 @@
 #!/bin/sh
 # What the built files need and show (DESIGN "The house"): the NSS module needs
 # nothing but libc and exports only _nss_dssync_*, the PAM module nothing but
-# libc and libpam and exports only pam_sm_*; and nothing that is built imports a
-# call that writes to a directory.  A missing file is a failure.
+# libc and libpam and exports only pam_sm_*; and nothing that is built imports
+# a call that writes to a directory.  A missing file is a failure.
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -u
 : "${builddir:=.}" "${NM:=nm}" "${READELF:=readelf}"
@@ -30,8 +30,8 @@ module() { # FILE NEEDED... -- SYMBOLS
 	for lib in $($READELF -d "$file" |
 		sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p'); do
 		case "$sanitizers $lib" in
-		"yes libasan."* | "yes libubsan."* | "yes libgcc_s."*) continue ;;
-		"yes libm."* | "yes libstdc++."*) continue ;;
+		"yes libasan."* | "yes libubsan."*) continue ;;
+		"yes libgcc_s."* | "yes libm."* | "yes libstdc++."*) continue ;;
 		esac
 		case " $needed " in
 		*" $lib "*) ;;
@@ -61,9 +61,10 @@ no_writes() { # FILE
 		complain "$builddir/$1 is not there"
 		return
 	fi
+	verbs='add|modify|delete|rename|modrdn2?|extended_operation|passwd'
 	writes=$($NM -D --undefined-only "$builddir/$1" |
 		awk '{ print $NF }' | sed 's/@.*//' |
-		grep -E '^ldap_(add|modify|delete|rename|modrdn2?|extended_operation|passwd)(_|$)')
+		grep -E "^ldap_($verbs)(_|\$)")
 	[ -z "$writes" ] || complain "$1 imports" $writes
 }
 

@@ -106,51 +106,51 @@ static void missing_and_bad_files(void **state)
 	int err = 0;
 
 	(void)state;
-	assert_int_equal(_nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf),
-						&err),
-			 NSS_STATUS_UNAVAIL);
+	assert_int_equal(
+	    _nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_UNAVAIL);
 	assert_int_equal(err, ENOENT);
-	assert_int_equal(_nss_dssync_getgrgid_r(WORLD_GID0, &gr, buf,
-						sizeof(buf), &err),
-			 NSS_STATUS_UNAVAIL);
+	assert_int_equal(
+	    _nss_dssync_getgrgid_r(WORLD_GID0, &gr, buf, sizeof(buf), &err),
+	    NSS_STATUS_UNAVAIL);
 	assert_int_equal(_nss_dssync_getpwent_r(&pw, buf, sizeof(buf), &err),
 			 NSS_STATUS_UNAVAIL);
 	assert_int_equal(_nss_dssync_setgrent(0), NSS_STATUS_UNAVAIL);
 	world_publish(nss_test_path, "rubbish", 7);
-	assert_int_equal(_nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf),
-						&err),
-			 NSS_STATUS_UNAVAIL);
+	assert_int_equal(
+	    _nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_UNAVAIL);
 	publish(0, 1);
 	nss_test_owner++; /* somebody else's */
-	assert_int_equal(_nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf),
-						&err),
-			 NSS_STATUS_UNAVAIL);
+	assert_int_equal(
+	    _nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_UNAVAIL);
 	nss_test_owner--;
 	assert_int_equal(chmod(nss_test_path, 0666), 0);
-	assert_int_equal(_nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf),
-						&err),
-			 NSS_STATUS_UNAVAIL);
+	assert_int_equal(
+	    _nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_UNAVAIL);
 	/* And as soon as there is a good one, it answers; errno is kept. */
 	publish(0, 1);
 	errno = 4711;
 	err = 4712;
-	assert_int_equal(_nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf),
-						&err),
-			 NSS_STATUS_SUCCESS);
+	assert_int_equal(
+	    _nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_SUCCESS);
 	assert_int_equal(errno, 4711);
 	assert_int_equal(err, 4712);
 	/* A bad one after that changes nothing. */
 	world_publish(nss_test_path, "rubbish", 7);
 	test_time++;
-	assert_int_equal(_nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf),
-						&err),
-			 NSS_STATUS_SUCCESS);
+	assert_int_equal(
+	    _nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_SUCCESS);
 	unlink(nss_test_path);
 	test_time++;
 	errno = 4711;
-	assert_int_equal(_nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf),
-						&err),
-			 NSS_STATUS_SUCCESS);
+	assert_int_equal(
+	    _nss_dssync_getpwnam_r(DRILEY, &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_SUCCESS);
 	assert_int_equal(errno, 4711);
 	publish(0, 2);
 }
@@ -166,15 +166,15 @@ static void passwd_fields(void **state)
 	for (i = 0; i < 4; i++) {
 		memset(&pw, 0, sizeof(pw));
 		if (i < 3)
-			assert_int_equal(_nss_dssync_getpwnam_r(
-						 typed[i], &pw, buf,
-						 sizeof(buf), &err),
-					 NSS_STATUS_SUCCESS);
+			assert_int_equal(
+			    _nss_dssync_getpwnam_r(typed[i], &pw, buf,
+						   sizeof(buf), &err),
+			    NSS_STATUS_SUCCESS);
 		else
-			assert_int_equal(_nss_dssync_getpwuid_r(
-						 WORLD_UID0 + W_DRILEY, &pw,
-						 buf, sizeof(buf), &err),
-					 NSS_STATUS_SUCCESS);
+			assert_int_equal(
+			    _nss_dssync_getpwuid_r(WORLD_UID0 + W_DRILEY, &pw,
+						   buf, sizeof(buf), &err),
+			    NSS_STATUS_SUCCESS);
 		assert_string_equal(pw.pw_name, DRILEY);
 		assert_string_equal(pw.pw_passwd, "*");
 		assert_string_equal(pw.pw_gecos, "Dana Riley");
@@ -183,16 +183,16 @@ static void passwd_fields(void **state)
 		assert_int_equal(pw.pw_uid, WORLD_UID0 + W_DRILEY);
 		assert_int_equal(pw.pw_gid, WORLD_GID0);
 	}
-	assert_int_equal(_nss_dssync_getpwnam_r("driley", &pw, buf,
-						sizeof(buf), &err),
-			 NSS_STATUS_NOTFOUND);
+	assert_int_equal(
+	    _nss_dssync_getpwnam_r("driley", &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_NOTFOUND);
 	assert_int_equal(err, ENOENT);
-	assert_int_equal(_nss_dssync_getpwuid_r(0, &pw, buf, sizeof(buf),
-						&err),
-			 NSS_STATUS_NOTFOUND);
-	assert_int_equal(_nss_dssync_getpwuid_r((uid_t)-1, &pw, buf,
-						sizeof(buf), &err),
-			 NSS_STATUS_NOTFOUND);
+	assert_int_equal(
+	    _nss_dssync_getpwuid_r(0, &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_NOTFOUND);
+	assert_int_equal(
+	    _nss_dssync_getpwuid_r((uid_t)-1, &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_NOTFOUND);
 }
 
 /* Every size until it fits, each in a buffer of exactly that size. */
@@ -212,10 +212,10 @@ static void passwd_buffers(void **state)
 		st[0] = _nss_dssync_getpwnam_r(DRILEY, &pw, exact, len, &err);
 		if (st[0] == NSS_STATUS_TRYAGAIN)
 			assert_int_equal(err, ERANGE);
-		st[1] = _nss_dssync_getpwuid_r(WORLD_UID0, &pw, exact, len,
-					       &err);
-		assert_int_equal(st[0], len < need ? NSS_STATUS_TRYAGAIN :
-						     NSS_STATUS_SUCCESS);
+		st[1] =
+		    _nss_dssync_getpwuid_r(WORLD_UID0, &pw, exact, len, &err);
+		assert_int_equal(st[0], len < need ? NSS_STATUS_TRYAGAIN
+						   : NSS_STATUS_SUCCESS);
 		assert_int_equal(st[0], st[1]);
 		free(exact);
 	}
@@ -236,8 +236,8 @@ static void group_buffers(void **state)
 			memset(exact, 0x5a, len + shift + 1);
 			err = 0;
 			st = _nss_dssync_getgrnam_r(
-				"aad dc administrators@aaddscontoso.com", &gr,
-				exact + shift, len, &err);
+			    "aad dc administrators@aaddscontoso.com", &gr,
+			    exact + shift, len, &err);
 			assert_int_equal(exact[len + shift], 0x5a);
 			if (st == NSS_STATUS_TRYAGAIN)
 				assert_int_equal(err, ERANGE);
@@ -245,9 +245,8 @@ static void group_buffers(void **state)
 				assert_string_equal(gr.gr_mem[1],
 						    "jane.smith@contoso.com");
 			if (st == NSS_STATUS_SUCCESS) {
-				assert_int_equal((uintptr_t)gr.gr_mem %
-							 sizeof(char *),
-						 0);
+				assert_int_equal(
+				    (uintptr_t)gr.gr_mem % sizeof(char *), 0);
 				assert_null(gr.gr_mem[2]);
 			}
 			free(exact);
@@ -262,9 +261,9 @@ static void group_fields(void **state)
 	int err, i;
 
 	(void)state;
-	assert_int_equal(_nss_dssync_getgrgid_r(WORLD_GID0, &gr, buf,
-						sizeof(buf), &err),
-			 NSS_STATUS_SUCCESS);
+	assert_int_equal(
+	    _nss_dssync_getgrgid_r(WORLD_GID0, &gr, buf, sizeof(buf), &err),
+	    NSS_STATUS_SUCCESS);
 	assert_string_equal(gr.gr_name, "domain users@aaddscontoso.com");
 	assert_string_equal(gr.gr_passwd, "*");
 	assert_int_equal(gr.gr_gid, WORLD_GID0);
@@ -280,12 +279,12 @@ static void group_fields(void **state)
 						buf, sizeof(buf), &err),
 			 NSS_STATUS_SUCCESS);
 	assert_null(gr.gr_mem[0]);
-	assert_int_equal(_nss_dssync_getgrnam_r("sudo", &gr, buf, sizeof(buf),
-						&err),
-			 NSS_STATUS_NOTFOUND);
-	assert_int_equal(_nss_dssync_getgrgid_r(27, &gr, buf, sizeof(buf),
-						&err),
-			 NSS_STATUS_NOTFOUND);
+	assert_int_equal(
+	    _nss_dssync_getgrnam_r("sudo", &gr, buf, sizeof(buf), &err),
+	    NSS_STATUS_NOTFOUND);
+	assert_int_equal(
+	    _nss_dssync_getgrgid_r(27, &gr, buf, sizeof(buf), &err),
+	    NSS_STATUS_NOTFOUND);
 }
 
 static void enumeration(void **state)
@@ -295,9 +294,9 @@ static void enumeration(void **state)
 
 	(void)state;
 	/* without set*ent() too */
-	assert_int_equal(_nss_dssync_getpwent_r(&pw, small, sizeof(small),
-						&err),
-			 NSS_STATUS_TRYAGAIN);
+	assert_int_equal(
+	    _nss_dssync_getpwent_r(&pw, small, sizeof(small), &err),
+	    NSS_STATUS_TRYAGAIN);
 	assert_int_equal(err, ERANGE);
 	while (_nss_dssync_getpwent_r(&pw, buf, sizeof(buf), &err) ==
 	       NSS_STATUS_SUCCESS) {
@@ -363,9 +362,9 @@ static void groups_of_a_user(void **state)
 
 		groups = malloc((size_t)size * sizeof(*groups));
 		start = 1;
-		assert_int_equal(_nss_dssync_initgroups_dyn(
-					 DRILEY, WORLD_GID0, &start, &room,
-					 &groups, 2, &err),
+		assert_int_equal(_nss_dssync_initgroups_dyn(DRILEY, WORLD_GID0,
+							    &start, &room,
+							    &groups, 2, &err),
 				 NSS_STATUS_SUCCESS);
 		assert_int_equal(start, 2);
 		assert_int_equal(room, 2);
@@ -392,19 +391,19 @@ static void new_files_are_noticed(void **state)
 
 	(void)state;
 	publish(0, 5);
-	assert_int_equal(_nss_dssync_getpwnam_r("driley", &pw, buf,
-						sizeof(buf), &err),
-			 NSS_STATUS_NOTFOUND);
+	assert_int_equal(
+	    _nss_dssync_getpwnam_r("driley", &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_NOTFOUND);
 	publish(DS_SNAP_SHORT_NAMES, 6);
 	test_time--; /* the same second: not looked at */
-	assert_int_equal(_nss_dssync_getpwnam_r("driley", &pw, buf,
-						sizeof(buf), &err),
-			 NSS_STATUS_NOTFOUND);
+	assert_int_equal(
+	    _nss_dssync_getpwnam_r("driley", &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_NOTFOUND);
 	test_time++;
 	before = count_fds();
-	assert_int_equal(_nss_dssync_getpwnam_r("driley", &pw, buf,
-						sizeof(buf), &err),
-			 NSS_STATUS_SUCCESS);
+	assert_int_equal(
+	    _nss_dssync_getpwnam_r("driley", &pw, buf, sizeof(buf), &err),
+	    NSS_STATUS_SUCCESS);
 	assert_string_equal(pw.pw_name, DRILEY);
 	assert_int_equal(count_fds(), before);
 	publish(0, 7);
@@ -417,10 +416,9 @@ static void *tiny_stack_thread(void *arg)
 
 	(void)arg;
 	test_time++; /* look, and open a new file, here */
-	return (void *)(uintptr_t)(_nss_dssync_getpwnam_r(DRILEY, &pw, local,
-							  sizeof(local),
-							  &err) ==
-				   NSS_STATUS_SUCCESS);
+	return (void *)(uintptr_t)(_nss_dssync_getpwnam_r(
+				       DRILEY, &pw, local, sizeof(local),
+				       &err) == NSS_STATUS_SUCCESS);
 }
 
 /* A process whose standard descriptors are closed, and little stack. */
@@ -452,9 +450,8 @@ static void poor_circumstances(void **state)
 	publish(0, 9);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, (size_t)PTHREAD_STACK_MIN);
-	assert_int_equal(pthread_create(&thread, &attr, tiny_stack_thread,
-					NULL),
-			 0);
+	assert_int_equal(
+	    pthread_create(&thread, &attr, tiny_stack_thread, NULL), 0);
 	assert_int_equal(pthread_join(thread, &ok), 0);
 	assert_non_null(ok);
 	pthread_attr_destroy(&attr);
@@ -481,13 +478,13 @@ static bool round_ok(void)
 	int err;
 
 	ok &= _nss_dssync_getpwnam_r(DRILEY, &p, b, sizeof(b), &err) ==
-		      NSS_STATUS_SUCCESS &&
+		  NSS_STATUS_SUCCESS &&
 	      p.pw_uid == WORLD_UID0 && strcmp(p.pw_name, DRILEY) == 0;
 	ok &= _nss_dssync_getpwuid_r(WORLD_UID0 + W_SMITH, &p, b, sizeof(b),
 				     &err) == NSS_STATUS_SUCCESS &&
 	      strcmp(p.pw_dir, "/home/jane.smith@contoso.com") == 0;
 	ok &= _nss_dssync_getgrgid_r(WORLD_GID0, &g, b, sizeof(b), &err) ==
-		      NSS_STATUS_SUCCESS &&
+		  NSS_STATUS_SUCCESS &&
 	      g.gr_mem[W_USERS - 1] && !g.gr_mem[W_USERS];
 	ok &= _nss_dssync_initgroups_dyn(DRILEY, WORLD_GID0, &start, &size,
 					 &groups, -1,
@@ -558,9 +555,8 @@ static void threads_and_forks(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &began);
 	assert_int_equal(pthread_create(&pub, NULL, publisher, NULL), 0);
 	for (i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, looker,
-						NULL),
-				 0);
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, looker, NULL), 0);
 	while (ms_since(&began) < 1500 || lookups <= 10 || forks < 2) {
 		pid_t pid = fork();
 

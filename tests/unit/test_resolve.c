@@ -61,9 +61,9 @@ static void check_groups(uint32_t policy, const struct row *row, size_t n)
 	assert_int_equal(ds_snap_attach(image, size, DS_SNAP_BASE, &snap), 0);
 	for (; n--; row++) {
 		r = ds_resolve_group(&snap, row->typed, &group);
-		if (row->who == NOBODY ? r != DS_ERR_NOTFOUND :
-					 r != 0 || group.index !=
-						       (uint32_t)row->who)
+		if (row->who == NOBODY
+			? r != DS_ERR_NOTFOUND
+			: r != 0 || group.index != (uint32_t)row->who)
 			fail_msg("'%s': %d", row->typed, r);
 	}
 	ds_snap_close(&snap);
@@ -136,8 +136,8 @@ static void users_by_short_name(void **state)
 		{ "AADDSCONTOSO\\driley", W_DRILEY },
 		{ "bob", W_BOB_SAM },
 		{ "jane.smith", NOBODY }, /* a UPN's prefix is no name */
-		{ "root", NOBODY },	  /* reserved by the writer */
-		{ "0", NOBODY },	  /* a number */
+		{ "root", NOBODY },       /* reserved by the writer */
+		{ "0", NOBODY },          /* a number */
 	};
 
 	(void)state;
@@ -226,14 +226,19 @@ static void open_built(struct ds_snapw *w, struct ds_snap *snap)
 	ds_snapw_free(w);
 }
 
-static uint32_t add_user(struct ds_snapw *w, const char *name,
-			 const char *upn, const char *sam)
+static uint32_t add_user(struct ds_snapw *w, const char *name, const char *upn,
+			 const char *sam)
 {
 	static uint32_t uid = WORLD_UID0;
-	struct ds_snapw_user u = { .name = name, .gecos = "", .home = "/h",
-				   .shell = "", .uid = uid++,
-				   .gid = WORLD_GID0, .key_upn = upn,
-				   .key_sam = sam, .id.sid.count = 1 };
+	struct ds_snapw_user u = { .name = name,
+				   .gecos = "",
+				   .home = "/h",
+				   .shell = "",
+				   .uid = uid++,
+				   .gid = WORLD_GID0,
+				   .key_upn = upn,
+				   .key_sam = sam,
+				   .id.sid.count = 1 };
 	uint32_t index;
 
 	assert_int_equal(ds_snapw_user(w, &u, &index), 0);
@@ -328,17 +333,23 @@ static void names_that_lead_nowhere(void **state)
 
 static void names_that_may_be(void **state)
 {
-	static const char *const good[] = { "driley@aaddscontoso.com", "a",
-					    "smithj (3AF2)", "...", "o'neil",
-					    "\303\274", "-x@y", "a b" };
+	static const char *const good[] = { "driley@aaddscontoso.com",
+					    "a",
+					    "smithj (3AF2)",
+					    "...",
+					    "o'neil",
+					    "\303\274",
+					    "-x@y",
+					    "a b" };
 	static const char *const bad[] = {
-		"", ".", "..", "a:b", "a,b", "a/b", "a\\b", "a\nb", "a\177b",
-		"a\tb", "\300\200", "\355\240\200", "\377", "\303",
-		"\302\205" /* a C1 control */
+		"",     ".",    "..",      "a:b",  "a,b",      "a/b",
+		"a\\b", "a\nb", "a\177b",  "a\tb", "\300\200", "\355\240\200",
+		"\377", "\303", "\302\205" /* a C1 control */
 	};
-	static const char *const not_bare[] = {
-		"0", "123", "0x1f", "0X", "#a", "%a", "+a", "-a", "~a", "!a",
-		"@a", ".a", " a", "a ", "a@b", "" };
+	static const char *const not_bare[] = { "0",  "123", "0x1f", "0X",
+						"#a", "%a",  "+a",   "-a",
+						"~a", "!a",  "@a",   ".a",
+						" a", "a ",  "a@b",  "" };
 	char longest[257];
 	size_t i;
 

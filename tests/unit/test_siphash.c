@@ -56,8 +56,8 @@ static void stream_is_the_same(void **state)
 			ds_sip_words(&s, in, cut);
 			ds_sip_words(&s, in + cut, len - rest - cut);
 			assert_int_equal(
-				ds_sip_final(&s, in + len - rest, rest),
-				ds_siphash13(ramp_key, in, len));
+			    ds_sip_final(&s, in + len - rest, rest),
+			    ds_siphash13(ramp_key, in, len));
 			if (len - rest == cut)
 				break;
 		}

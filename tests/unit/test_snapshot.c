@@ -60,9 +60,8 @@ static void round_trip(void **state)
 	assert_int_equal(ds_snap_user_count(&snap), W_USERS);
 	assert_int_equal(ds_snap_group_count(&snap), W_GROUPS);
 
-	assert_int_equal(ds_snap_user_by_uid(&snap, WORLD_UID0 + W_SMITH,
-					     &user),
-			 0);
+	assert_int_equal(
+	    ds_snap_user_by_uid(&snap, WORLD_UID0 + W_SMITH, &user), 0);
 	assert_string_equal(user.blob, "jane.smith@contoso.com");
 	assert_string_equal(user.blob + user.passwd, "*");
 	assert_string_equal(user.blob + user.gecos, "Jane Smith");
@@ -145,12 +144,19 @@ static void same_input_same_bytes(void **state)
 static void writer_refuses(void **state)
 {
 	struct ds_snapw *w = ds_snapw_new(DS_SNAP_BASE, "D", NULL);
-	const struct ds_snapw_user good = {
-		.name = "a@d", .gecos = "", .home = "/h", .shell = "",
-		.uid = 300000, .gid = 300000, .key_upn = "a@d",
-		.key_sam = "a", .id.sid = { .authority = 5, .count = 1 } };
-	struct ds_snapw_group group = { .name = "g@d", .gid = 300000,
-					.key_sam = "g", .id.sid.count = 1 };
+	const struct ds_snapw_user good = { .name = "a@d",
+					    .gecos = "",
+					    .home = "/h",
+					    .shell = "",
+					    .uid = 300000,
+					    .gid = 300000,
+					    .key_upn = "a@d",
+					    .key_sam = "a",
+					    .id.sid = { .authority = 5,
+							.count = 1 } };
+	struct ds_snapw_group group = {
+		.name = "g@d", .gid = 300000, .key_sam = "g", .id.sid.count = 1
+	};
 	struct ds_snapw_user u = good;
 	char big[70000];
 	uint32_t index = 77, member = 1;
@@ -162,16 +168,16 @@ static void writer_refuses(void **state)
 	assert_int_equal(ds_snapw_user(w, &good, &index), 0);
 	assert_int_equal(index, 0);
 	index = 77;
-#define REFUSED(code, field, value)                                       \
-	do {                                                              \
-		u = good;                                                 \
-		u.name = "b@d";                                           \
-		u.uid = 300001;                                           \
-		u.key_upn = "b@d";                                        \
-		u.key_sam = "b";                                          \
-		u.field = (value);                                        \
-		assert_int_equal(ds_snapw_user(w, &u, &index), (code));   \
-		assert_int_equal(index, 77);                              \
+#define REFUSED(code, field, value)                                           \
+	do {                                                                  \
+		u = good;                                                     \
+		u.name = "b@d";                                               \
+		u.uid = 300001;                                               \
+		u.key_upn = "b@d";                                            \
+		u.key_sam = "b";                                              \
+		u.field = (value);                                            \
+		assert_int_equal(ds_snapw_user(w, &u, &index), (code));       \
+		assert_int_equal(index, 77);                                  \
 	} while (0)
 	REFUSED(DS_ERR_CONFLICT, name, "a@d");
 	REFUSED(DS_ERR_CONFLICT, uid, 300000);
@@ -224,9 +230,13 @@ static void many_users(void **state)
 	int from = memfd_create("a", MFD_CLOEXEC);
 	int to = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
 	char name[32];
-	struct ds_snapw_user u = { .name = name, .gecos = "", .home = "/h",
-				   .shell = "", .gid = WORLD_GID0,
-				   .key_upn = name, .id.sid.count = 1 };
+	struct ds_snapw_user u = { .name = name,
+				   .gecos = "",
+				   .home = "/h",
+				   .shell = "",
+				   .gid = WORLD_GID0,
+				   .key_upn = name,
+				   .id.sid.count = 1 };
 	struct ds_snap_user user;
 	struct ds_snap snap;
 	uint32_t i, index;
@@ -248,21 +258,20 @@ static void many_users(void **state)
 	assert_int_equal(ds_snap_verify(&snap), 0);
 	for (i = 0; i < 5000; i++) {
 		snprintf(name, sizeof(name), "user%u@d", i);
-		assert_int_equal(ds_snap_find(&snap, DS_NS_UPN, name,
-					      strlen(name), &index),
-				 0);
+		assert_int_equal(
+		    ds_snap_find(&snap, DS_NS_UPN, name, strlen(name), &index),
+		    0);
 		assert_int_equal(index, i);
-		assert_int_equal(ds_snap_user_by_uid(&snap, WORLD_UID0 + i * 7,
-						     &user),
-				 0);
+		assert_int_equal(
+		    ds_snap_user_by_uid(&snap, WORLD_UID0 + i * 7, &user), 0);
 		assert_string_equal(user.blob, name);
-		assert_int_equal(ds_snap_user_by_uid(
-					 &snap, WORLD_UID0 + i * 7 + 1, &user),
-				 DS_ERR_NOTFOUND);
+		assert_int_equal(
+		    ds_snap_user_by_uid(&snap, WORLD_UID0 + i * 7 + 1, &user),
+		    DS_ERR_NOTFOUND);
 	}
-	assert_int_equal(ds_snap_find(&snap, DS_NS_UPN, "user5000@d", 10,
-				      &index),
-			 DS_ERR_NOTFOUND);
+	assert_int_equal(
+	    ds_snap_find(&snap, DS_NS_UPN, "user5000@d", 10, &index),
+	    DS_ERR_NOTFOUND);
 	ds_snap_close(&snap);
 }
 
@@ -423,8 +432,9 @@ static void reserved_names_resolve_to_nothing(void **state)
 
 static void id_ranges(void **state)
 {
-	static const uint32_t bad[] = { 0, 1, 999, 61184, 65534, 65535,
-					0x80000000u, UINT32_MAX };
+	static const uint32_t bad[] = {
+		0, 1, 999, 61184, 65534, 65535, 0x80000000u, UINT32_MAX
+	};
 	static const uint32_t good[] = { 1000, 61183, 65536, 0x7fffffffu };
 	struct ds_snap snap = { .stamp = { .id_min = 0,
 					   .id_max = UINT32_MAX } };

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "synccache/sync/guard.h"
 #include "synccache/sync/mirror.h"
 #include "synccache/sync/valve.h"
 #include "tests/unit/sync_entry.h"
@@ -471,6 +472,26 @@ static void test_other_version(void **state)
 	assert_int_equal(count_objects(f), 0);
 }
 
+static void test_guard(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(dss_guard_enter(f->dir), 0);
+	assert_int_equal(dss_guard_enter(f->dir), 1);
+	assert_int_equal(dss_guard_enter(f->dir), 2);
+	dss_guard_leave(f->dir);
+	assert_int_equal(dss_guard_enter(f->dir), 0);
+	dss_guard_leave(f->dir);
+	/* What is then done about it. */
+	fill(f, 5);
+	dss_store_close(f->store);
+	f->store = NULL;
+	assert_int_equal(dss_store_remove(f->dir), 0);
+	assert_int_equal(dss_store_remove(f->dir), 0);
+	open_store(f, false);
+	assert_int_equal(count_objects(f), 0);
+}
+
 static void test_private(void **state)
 {
 	struct fixture *f = *state;
@@ -499,6 +520,7 @@ int main(void)
 		STORE_TEST(test_kill_leaves_nothing),
 		STORE_TEST(test_damaged_store),
 		STORE_TEST(test_other_version),
+		STORE_TEST(test_guard),
 		STORE_TEST(test_private),
 	};
 
