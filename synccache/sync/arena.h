@@ -24,7 +24,7 @@ void *dss_arena_alloc(struct dss_arena *arena, size_t count, size_t size);
 /* A copy of len bytes and a NUL after them. */
 char *dss_arena_strndup(struct dss_arena *arena, const char *s, size_t len);
 char *dss_arena_printf(struct dss_arena *arena, const char *fmt, ...)
-	DS_PRINTF(2, 3);
+    DS_PRINTF(2, 3);
 /* Empties it, and keeps a chunk for the next round. */
 void dss_arena_reset(struct dss_arena *arena);
 void dss_arena_done(struct dss_arena *arena);

@@ -12,7 +12,7 @@
 #include "lib/wire.h"
 #include "synccache/sync/sync.h"
 
-#define TICKET_MS 30000	 /* auth talks to a KDC, which has deadlines too */
+#define TICKET_MS  30000 /* auth talks to a KDC, which has deadlines too */
 #define PUBLISH_MS 60000 /* the monitor copies and syncs two files */
 
 static uint8_t packet[DS_PACKET_MAX];

@@ -24,11 +24,11 @@
 
 #include "lib/wire.h"
 
-#define SSF_MIN 56 /* sealed, not just signed */
-#define PAGE_SIZE 1000
+#define SSF_MIN       56 /* sealed, not just signed */
+#define PAGE_SIZE     1000
 #define DIRSYNC_BYTES (1 << 20)
 #define BREATHE_EVERY 256 /* messages between two looks at everything else */
-#define URL_MAX 300
+#define URL_MAX       300
 
 struct dss_conn {
 	LDAP *ld;
@@ -157,8 +157,8 @@ static int next_message(struct dss_conn *conn, int id, int64_t deadline_ms,
 	for (;;) {
 		struct timeval now = { 0, 0 };
 		LDAPMessage *msg = NULL;
-		int err, type = ldap_result(conn->ld, id, LDAP_MSG_ONE, &now,
-					    &msg);
+		int err,
+		    type = ldap_result(conn->ld, id, LDAP_MSG_ONE, &now, &msg);
 
 		if (type > 0) {
 			*ret_msg = msg;
@@ -167,8 +167,8 @@ static int next_message(struct dss_conn *conn, int id, int64_t deadline_ms,
 		if (type < 0)
 			return fail(conn, "the connection broke",
 				    last_code(conn));
-		err = conn->waiter.wait(conn->waiter.arg, conn->fd,
-					deadline_ms);
+		err =
+		    conn->waiter.wait(conn->waiter.arg, conn->fd, deadline_ms);
 		if (err == DS_ERR_TIMEOUT)
 			(void)snprintf(conn->text, sizeof(conn->text),
 				       "the server did not answer in time");
@@ -210,10 +210,9 @@ int dss_conn_bind(struct dss_conn *conn, int64_t deadline_ms)
 	int rc, err, id = 0;
 
 	for (;;) {
-		rc = ldap_sasl_interactive_bind(conn->ld, NULL, "GSSAPI", NULL,
-						NULL, LDAP_SASL_QUIET,
-						interact, NULL, msg, &mech,
-						&id);
+		rc = ldap_sasl_interactive_bind(
+		    conn->ld, NULL, "GSSAPI", NULL, NULL, LDAP_SASL_QUIET,
+		    interact, NULL, msg, &mech, &id);
 		(void)ldap_msgfree(msg);
 		msg = NULL;
 		if (rc != LDAP_SASL_BIND_IN_PROGRESS)
@@ -231,8 +230,8 @@ static int room_for_attr(struct dss_conn *conn, size_t count)
 {
 	if (count == conn->attrs_cap) {
 		size_t cap = count ? count * 2 : 32;
-		struct dss_attr *attrs = reallocarray(conn->attrs, cap,
-						      sizeof(*attrs));
+		struct dss_attr *attrs =
+		    reallocarray(conn->attrs, cap, sizeof(*attrs));
 
 		if (!attrs)
 			return DS_ERR_NOMEM;
@@ -250,8 +249,8 @@ static int add_values(struct dss_conn *conn, const struct berval *vals,
 	for (; vals && vals[count].bv_val; count++) {
 		if (*total == conn->values_cap) {
 			size_t cap = *total ? *total * 2 : 64;
-			struct dss_value *values = reallocarray(
-				conn->values, cap, sizeof(*values));
+			struct dss_value *values =
+			    reallocarray(conn->values, cap, sizeof(*values));
 
 			if (!values)
 				return DS_ERR_NOMEM;
@@ -365,15 +364,15 @@ static int read_operation(struct dss_conn *conn,
 		if (type == LDAP_RES_SEARCH_ENTRY)
 			err = give_entry(conn, search, msg);
 		else if (type != LDAP_RES_SEARCH_REFERENCE)
-			*ret_code = read_result(conn, "search", msg,
-						ret_controls);
+			*ret_code =
+			    read_result(conn, "search", msg, ret_controls);
 		(void)ldap_msgfree(msg);
 		if (type != LDAP_RES_SEARCH_ENTRY &&
 		    type != LDAP_RES_SEARCH_REFERENCE)
 			return DS_OK;
 		if (err == DS_OK && ++seen % BREATHE_EVERY == 0 &&
 		    conn->waiter.wait(conn->waiter.arg, conn->fd, 0) ==
-			    DS_ERR_CLOSED)
+			DS_ERR_CLOSED)
 			err = DS_ERR_CLOSED;
 		if (err) {
 			(void)ldap_abandon_ext(conn->ld, id, NULL, NULL);
@@ -481,8 +480,8 @@ int dss_conn_search(struct dss_conn *conn, const struct dss_search *search,
 static int take_cookie(struct dss_conn *conn, LDAPControl **reply,
 		       struct dss_cookie *cookie, bool *ret_more)
 {
-	LDAPControl *ctl = ldap_control_find(LDAP_CONTROL_X_DIRSYNC, reply,
-					     NULL);
+	LDAPControl *ctl =
+	    ldap_control_find(LDAP_CONTROL_X_DIRSYNC, reply, NULL);
 	struct berval fresh = { 0, NULL };
 	int more = 0;
 	uint8_t *data;
@@ -511,10 +510,10 @@ static int take_cookie(struct dss_conn *conn, LDAPControl **reply,
  */
 static bool cookie_refused(int code, const struct dss_cookie *cookie)
 {
-	return cookie->len > 0 && (code == LDAP_UNWILLING_TO_PERFORM ||
-				   code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION ||
-				   code == LDAP_PROTOCOL_ERROR ||
-				   code == LDAP_OPERATIONS_ERROR);
+	return cookie->len > 0 &&
+	       (code == LDAP_UNWILLING_TO_PERFORM ||
+		code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION ||
+		code == LDAP_PROTOCOL_ERROR || code == LDAP_OPERATIONS_ERROR);
 }
 
 int dss_conn_dirsync(struct dss_conn *conn, const struct dss_search *search,
@@ -540,8 +539,8 @@ int dss_conn_dirsync(struct dss_conn *conn, const struct dss_search *search,
 	if (err == DS_OK && code == LDAP_SUCCESS)
 		err = take_cookie(conn, reply, cookie, ret_more);
 	else if (err == DS_OK)
-		err = cookie_refused(code, cookie) ? DS_ERR_VERSION :
-						     ldap_err(code);
+		err = cookie_refused(code, cookie) ? DS_ERR_VERSION
+						   : ldap_err(code);
 	ldap_controls_free(reply);
 	return err;
 }
@@ -550,8 +549,10 @@ int dss_conn_notify(struct dss_conn *conn, const char *base)
 {
 	static const char *const attrs[] = { "objectGUID", NULL };
 	const struct dss_search search = {
-		.base = base, .scope = DSS_SCOPE_TREE,
-		.filter = "(objectClass=*)", .attrs = attrs,
+		.base = base,
+		.scope = DSS_SCOPE_TREE,
+		.filter = "(objectClass=*)",
+		.attrs = attrs,
 	};
 	struct controls c = { .count = 0 };
 	int err;

@@ -60,7 +60,7 @@ struct dss_search {
 	enum dss_scope scope;
 	const char *filter;
 	const char *const *attrs; /* NULL-terminated; NULL: all */
-	bool extended_dn; /* DNs with GUID and SID */
+	bool extended_dn;         /* DNs with GUID and SID */
 	/* Called for each entry, borrowed until it returns; not DS_OK ends
 	 * the search with that error. */
 	int (*entry)(void *arg, const struct dss_entry *entry);

@@ -22,10 +22,10 @@
 #include "synccache/sync/sync.h"
 #include "synccache/sync/tcp.h"
 
-#define LDAP_PORT 389
+#define LDAP_PORT  389
 #define CONNECT_MS 5000
-#define BIND_MS 15000
-#define ANSWER_MS 15000
+#define BIND_MS    15000
+#define ANSWER_MS  15000
 
 static int wait_readable(void *arg, int fd, int64_t deadline_ms)
 {
@@ -73,10 +73,10 @@ static int base_entry(void *arg, const struct dss_entry *entry)
 	const struct dss_attr *attr = dss_entry_find(entry, "objectSid");
 	struct facts *f = arg;
 
-	f->has_sid = attr && attr->count == 1 &&
-		     ds_sid_parse_bin(attr->values[0].data,
-				      attr->values[0].len,
-				      &f->domain.sid) == DS_OK;
+	f->has_sid =
+	    attr && attr->count == 1 &&
+	    ds_sid_parse_bin(attr->values[0].data, attr->values[0].len,
+			     &f->domain.sid) == DS_OK;
 	return DS_OK;
 }
 
@@ -94,8 +94,12 @@ static int ask(struct dss_conn *conn, const char *base, enum dss_scope scope,
 	       int (*entry)(void *, const struct dss_entry *), struct facts *f)
 {
 	const struct dss_search search = {
-		.base = base, .scope = scope, .filter = filter,
-		.attrs = attrs, .entry = entry, .arg = f,
+		.base = base,
+		.scope = scope,
+		.filter = filter,
+		.attrs = attrs,
+		.entry = entry,
+		.arg = f,
 		.silence_ms = ANSWER_MS,
 	};
 
@@ -147,12 +151,12 @@ static int bind_with_ticket(struct dss_sync *s, struct dss_conn *conn)
 	char name[64];
 	int err = DS_ERR_SYS;
 
-	if (fd >= 0 && write(fd, t->ccache, t->ccache_len) ==
-			       (ssize_t)t->ccache_len) {
+	if (fd >= 0 &&
+	    write(fd, t->ccache, t->ccache_len) == (ssize_t)t->ccache_len) {
 		(void)snprintf(name, sizeof(name), "FILE:/proc/self/fd/%d",
 			       fd);
-		err = setenv("KRB5CCNAME", name, 1) == 0 ? DS_OK :
-							   DS_ERR_NOMEM;
+		err =
+		    setenv("KRB5CCNAME", name, 1) == 0 ? DS_OK : DS_ERR_NOMEM;
 	}
 	if (err == DS_OK)
 		err = dss_conn_bind(conn, ds_now_ms() + BIND_MS);
@@ -178,17 +182,17 @@ static int try_host(struct dss_sync *s, const char *host, uint16_t port,
 	err = dss_tcp_connect(s, host, port, CONNECT_MS, &fd);
 	if (err) {
 		(void)snprintf(why, cap, "%s: %s", host,
-			       err == DS_ERR_SYS      ? strerror(errno) :
-			       err == DS_ERR_NOTFOUND ? "no address in DNS" :
-							ds_strerror(err));
+			       err == DS_ERR_SYS        ? strerror(errno)
+			       : err == DS_ERR_NOTFOUND ? "no address in DNS"
+							: ds_strerror(err));
 		return err;
 	}
 	err = dss_channel_ticket(s, host);
 	if (err) {
 		(void)close(fd);
 		(void)snprintf(why, cap, "%s: %s", host,
-			       s->ticket.problem[0] ? s->ticket.problem :
-						      ds_strerror(err));
+			       s->ticket.problem[0] ? s->ticket.problem
+						    : ds_strerror(err));
 		return err;
 	}
 	err = dss_conn_new(fd, host, &waiter, &conn);
@@ -222,7 +226,8 @@ static int find_candidates(struct dss_sync *s, struct candidates *c)
 	char **server = s->config.domain.servers;
 
 	if (!*server)
-		return dss_srv_lookup(s->config.domain.name, c->list,
+		return dss_srv_lookup(s->config.domain.name,
+				      s->config.domain.site, c->list,
 				      &c->count);
 	for (; *server && c->count < DSS_SRV_MAX; server++) {
 		struct dss_srv *srv = &c->list[c->count++];
@@ -239,8 +244,8 @@ static void tell(char *tried, size_t cap, const char *why)
 	size_t len = strlen(tried);
 
 	if (!strstr(tried, why))
-		(void)snprintf(tried + len, cap - len, "%s%s",
-			       len ? "; " : "", why);
+		(void)snprintf(tried + len, cap - len, "%s%s", len ? "; " : "",
+			       why);
 }
 
 static int try_all(struct dss_sync *s, const struct candidates *c, char *tried,
@@ -284,9 +289,9 @@ int dss_dc_connect(struct dss_sync *s)
 	if (err) {
 		dss_status_error(s, "no domain controller of %s in DNS: %s",
 				 s->config.domain.name,
-				 err == DS_ERR_NOTFOUND ?
-					 "there is no SRV record" :
-					 "no name server answers");
+				 err == DS_ERR_NOTFOUND
+				     ? "there is no SRV record"
+				     : "no name server answers");
 		return err;
 	}
 	dss_status_state(s, DSS_CONNECTING, "connecting");
@@ -294,8 +299,9 @@ int dss_dc_connect(struct dss_sync *s)
 	if (err == DS_OK) {
 		ds_log(DS_LOG_INFO, "connected to %s", s->status.server);
 		if (s->config.sync.notify)
-			s->status.notify = dss_conn_notify(
-				s->conn, s->domain.base_dn) == DS_OK;
+			s->status.notify =
+			    dss_conn_notify(s->conn, s->domain.base_dn) ==
+			    DS_OK;
 	} else if (!s->stop) {
 		dss_status_error(s, "no domain controller can be used: %s",
 				 tried);

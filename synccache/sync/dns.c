@@ -14,7 +14,7 @@
 #include <sys/random.h>
 
 #define QUERY_SECONDS 2
-#define QUERY_TRIES 1
+#define QUERY_TRIES   1
 
 static uint32_t draw_number(void *arg, uint32_t n)
 {
@@ -26,19 +26,13 @@ static uint32_t draw_number(void *arg, uint32_t n)
 	return n ? v % n : 0;
 }
 
-int dss_srv_lookup(const char *domain, struct dss_srv *ret_list,
-		   size_t *ret_count)
+static int ask(const char *name, struct dss_srv *ret_list, size_t *ret_count)
 {
 	static uint8_t answer[65536]; /* any DNS message over TCP */
 	struct __res_state state;
-	char name[NS_MAXDNAME];
-	int len, h_error, err;
-	size_t count = 0;
+	int len, h_error;
 
 	memset(&state, 0, sizeof(state));
-	if ((size_t)snprintf(name, sizeof(name), "_ldap._tcp.dc._msdcs.%s",
-			     domain) >= sizeof(name))
-		return DS_ERR_INVAL;
 	if (res_ninit(&state) != 0)
 		return DS_ERR_UNAVAIL;
 	state.retrans = QUERY_SECONDS;
@@ -48,10 +42,31 @@ int dss_srv_lookup(const char *domain, struct dss_srv *ret_list,
 	h_error = state.res_h_errno;
 	res_nclose(&state);
 	if (len < 0)
-		return h_error == HOST_NOT_FOUND || h_error == NO_DATA ?
-			       DS_ERR_NOTFOUND :
-			       DS_ERR_UNAVAIL;
-	err = dss_srv_parse(answer, (size_t)len, ret_list, &count);
+		return h_error == HOST_NOT_FOUND || h_error == NO_DATA
+			   ? DS_ERR_NOTFOUND
+			   : DS_ERR_UNAVAIL;
+	return dss_srv_parse(answer, (size_t)len, ret_list, ret_count);
+}
+
+int dss_srv_lookup(const char *domain, const char *site,
+		   struct dss_srv *ret_list, size_t *ret_count)
+{
+	char name[NS_MAXDNAME];
+	size_t count = 0;
+	int err = DS_OK;
+
+	if (site[0] && (size_t)snprintf(name, sizeof(name),
+					"_ldap._tcp.%s._sites.dc._msdcs.%s",
+					site, domain) < sizeof(name))
+		err = ask(name, ret_list, &count);
+	/* A site without controllers is served by the others. */
+	if (err == DS_ERR_NOTFOUND || count == 0) {
+		if ((size_t)snprintf(name, sizeof(name),
+				     "_ldap._tcp.dc._msdcs.%s",
+				     domain) >= sizeof(name))
+			return DS_ERR_INVAL;
+		err = ask(name, ret_list, &count);
+	}
 	if (err)
 		return err;
 	if (count == 0)

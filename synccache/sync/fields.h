@@ -12,8 +12,8 @@
 #include "synccache/sync/arena.h"
 #include "lib/config.h"
 
-#define DSS_GECOS_MAX 255 /* bytes */
-#define DSS_HOME_MAX 1024 /* bytes */
+#define DSS_GECOS_MAX 255  /* bytes */
+#define DSS_HOME_MAX  1024 /* bytes */
 
 /* ASCII lower case; NULL without memory. */
 char *dss_fold(struct dss_arena *arena, const char *s);
@@ -29,7 +29,7 @@ struct dss_home {
 	const char *name;    /* %u, canonical */
 	const char *domain;  /* %d */
 	const char *netbios; /* %D */
-	uint32_t uid;	     /* %i */
+	uint32_t uid;        /* %i */
 };
 /*
  * Expands the template.  DS_ERR_FORMAT: not an absolute path without ':' and

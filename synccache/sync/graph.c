@@ -53,7 +53,7 @@ static int by_member(const struct dss_edge *edges, size_t nedges, size_t count,
 	for (size_t i = 0; i < nedges; i++) {
 		if ((edges[i].member & 1) == kind)
 			lists.item[lists.at[edges[i].member >> 1]++] =
-				edges[i].group;
+			    edges[i].group;
 	}
 	lists_filled(&lists, count);
 	*ret_lists = lists;
@@ -62,8 +62,8 @@ static int by_member(const struct dss_edge *edges, size_t nedges, size_t count,
 
 struct walk {
 	const struct dss_lists *parents; /* of each group */
-	uint32_t *entered; /* by which user (index + 1) last */
-	uint32_t *reached; /* groups of the current user */
+	uint32_t *entered;               /* by which user (index + 1) last */
+	uint32_t *reached;               /* groups of the current user */
 	size_t count;
 };
 
@@ -98,8 +98,7 @@ static void walk_user(struct walk *w, const struct dss_lists *direct,
 	for (size_t done = 0; done < w->count; done++)
 		enter(w, w->parents, w->reached[done], mark);
 	if (w->count > 1)
-		qsort(w->reached, w->count, sizeof(*w->reached),
-		      number_order);
+		qsort(w->reached, w->count, sizeof(*w->reached), number_order);
 }
 
 static int append(struct dss_lists *out, size_t *cap, size_t used,

@@ -24,7 +24,7 @@ struct dss_edge {
 	uint32_t member; /* see DSS_USER and DSS_GROUP */
 	uint32_t group;
 };
-#define DSS_USER(i) ((uint32_t)(i) << 1)
+#define DSS_USER(i)  ((uint32_t)(i) << 1)
 #define DSS_GROUP(i) ((uint32_t)(i) << 1 | 1u)
 
 /*

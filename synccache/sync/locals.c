@@ -17,15 +17,15 @@
 static int add(struct dss_locals *locals, const char *name, uint32_t a,
 	       uint32_t b)
 {
-	uint32_t *ids = reallocarray(locals->ids, locals->nids + 2,
-				     sizeof(*ids));
+	uint32_t *ids =
+	    reallocarray(locals->ids, locals->nids + 2, sizeof(*ids));
 	char **names;
 
 	if (!ids)
 		return DS_ERR_NOMEM;
 	locals->ids = ids;
-	names = reallocarray(locals->names, locals->nnames + 1,
-			     sizeof(*names));
+	names =
+	    reallocarray(locals->names, locals->nnames + 1, sizeof(*names));
 	if (!names)
 		return DS_ERR_NOMEM;
 	locals->names = names;
@@ -41,8 +41,8 @@ static int add(struct dss_locals *locals, const char *name, uint32_t a,
 /* The fget*ent functions say ENOENT or 0 at the end, by the libc's version. */
 static int end_of_file(FILE *f)
 {
-	return ferror(f) || (errno != 0 && errno != ENOENT) ? DS_ERR_SYS :
-							      DS_OK;
+	return ferror(f) || (errno != 0 && errno != ENOENT) ? DS_ERR_SYS
+							    : DS_OK;
 }
 
 static int read_passwd(FILE *f, struct dss_locals *locals)

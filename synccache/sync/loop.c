@@ -37,8 +37,8 @@ int dss_loop_init(struct dss_sync *s)
 		return DS_ERR_NOMEM;
 	s->monitor_event = event_new(s->base, DS_FD_MONITOR,
 				     EV_READ | EV_PERSIST, on_monitor, s);
-	s->peer_event = event_new(s->base, DS_FD_PEER, EV_READ | EV_PERSIST,
-				  on_peer, s);
+	s->peer_event =
+	    event_new(s->base, DS_FD_PEER, EV_READ | EV_PERSIST, on_peer, s);
 	s->status_event = event_new(s->base, -1, 0, on_status, s);
 	if (!s->monitor_event || !s->peer_event || !s->status_event ||
 	    event_add(s->monitor_event, NULL) != 0 ||
@@ -83,7 +83,10 @@ int dss_wait(struct dss_sync *s, int fd, bool write, int64_t deadline_ms)
 	tv.tv_sec = (time_t)(left / 1000);
 	tv.tv_usec = (suseconds_t)(left % 1000) * 1000;
 	event_assign(&event, s->base, fd,
-		     fd < 0 ? 0 : write ? EV_WRITE : EV_READ, on_late, &late);
+		     fd < 0  ? 0
+		     : write ? EV_WRITE
+			     : EV_READ,
+		     on_late, &late);
 	if (event_add(&event, &tv) != 0)
 		return DS_ERR_NOMEM;
 	(void)event_base_loop(s->base, EVLOOP_ONCE);

@@ -20,16 +20,17 @@
 #include "lib/log.h"
 #include "lib/privdrop.h"
 #include "lib/wire.h"
+#include "synccache/sync/guard.h"
 #include "synccache/sync/model.h"
 #include "synccache/sync/sync.h"
 
 #define STORE_DIR DS_STATE_DIR "/store"
 #define STAGE_DIR DS_STATE_DIR "/stage"
 
-#define COALESCE_MS 2000      /* between two publications */
+#define COALESCE_MS      2000 /* between two publications */
 #define BACKOFF_FIRST_MS 2000 /* doubled with each failure */
-#define BACKOFF_LAST_MS 300000
-#define LOCALS_MS 10000 /* how often passwd and group are looked at */
+#define BACKOFF_LAST_MS  300000
+#define LOCALS_MS        10000 /* how often passwd and group are looked at */
 
 /* When what is due, in ds_now_ms(). */
 struct plan {
@@ -57,15 +58,64 @@ static int64_t backoff(unsigned failures)
 	return jitter(ms < BACKOFF_LAST_MS ? ms : BACKOFF_LAST_MS);
 }
 
+static int open_store(struct dss_sync *s)
+{
+	bool rebuilt = false;
+	int err = DS_OK;
+
+	if (dss_guard_enter(STORE_DIR) >= DSS_GUARD_STARTS) {
+		ds_log(DS_LOG_WARN,
+		       "the last %d starts ended early: the store is not "
+		       "trusted, the mirror is loaded anew",
+		       DSS_GUARD_STARTS);
+		err = dss_store_remove(STORE_DIR);
+	}
+	if (err == DS_OK)
+		err = dss_store_open(STORE_DIR, &rebuilt, &s->store);
+
+	if (err) {
+		ds_log(DS_LOG_ERR, "%s: %s", STORE_DIR,
+		       err == DS_ERR_SYS ? strerror(errno) : ds_strerror(err));
+		return err;
+	}
+	if (rebuilt)
+		ds_log(DS_LOG_WARN,
+		       "%s was damaged or of another version: "
+		       "the mirror is loaded anew",
+		       STORE_DIR);
+	return DS_OK;
+}
+
+/*
+ * A damaged store goes, and the mirror is loaded anew; what was published
+ * before stays until then.
+ */
+static void replace_store(struct dss_sync *s)
+{
+	ds_log(DS_LOG_WARN, "%s is damaged: the mirror is loaded anew",
+	       STORE_DIR);
+	dss_store_close(s->store);
+	s->store = NULL;
+	if (dss_store_remove(STORE_DIR) != 0 || open_store(s) != 0)
+		s->stop = true; /* told already; synccached starts us again */
+}
+
 static bool publish(struct dss_sync *s)
 {
 	int err = dss_publish(s);
 
+	if (err == DS_ERR_FORMAT) {
+		replace_store(s);
+		return false;
+	}
+
 	if (err == DS_OK)
 		return true;
 	if (!s->stop)
-		dss_status_error(s, "the snapshot could not be published: "
-				    "%s%s%s", ds_strerror(err),
+		dss_status_error(s,
+				 "the snapshot could not be published: "
+				 "%s%s%s",
+				 ds_strerror(err),
 				 err == DS_ERR_SYS ? ": " : "",
 				 err == DS_ERR_SYS ? strerror(errno) : "");
 	return false;
@@ -84,12 +134,17 @@ static int pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 	err = dss_pull(s, flags, ret_changed);
 	if (err == DS_OK || s->stop)
 		return err;
-	if (err != DS_ERR_SYS && err != DS_ERR_NOMEM)
+	if (err == DS_ERR_FORMAT && dss_publish_check(s) == DS_ERR_FORMAT)
+		replace_store(s);
+	if (err == DS_ERR_NOTFOUND)
+		text = "the directory shows no user or group: may the host's "
+		       "account read them?";
+	else if (err != DS_ERR_SYS && err != DS_ERR_NOMEM)
 		text = dss_conn_text(s->conn);
 	dss_status_error(s, "the pull from %s failed: %s", s->status.server,
-			 err == DS_ERR_SYS ? strerror(errno) :
-			 text[0]	   ? text :
-					     ds_strerror(err));
+			 err == DS_ERR_SYS ? strerror(errno)
+			 : text[0]         ? text
+					   : ds_strerror(err));
 	dss_dc_close(s);
 	return err;
 }
@@ -123,14 +178,14 @@ static void work(struct dss_sync *s, struct plan *plan)
 	s->pull_flags = 0;
 	plan->notified = false;
 	ok = pull(s, flags, &changed) == DS_OK;
+	dss_guard_leave(STORE_DIR);
 	if (ok && !s->stop) {
 		s->status.last_pull = (uint64_t)time(NULL);
 		/* A publication that failed is owed. */
 		s->restage |= changed;
 		if (s->restage)
 			ok = publish(s);
-		if (!ok)
-			s->restage = true;
+		s->restage = !ok && dss_pull_complete(s);
 	}
 	if (s->stop)
 		return;
@@ -154,8 +209,9 @@ static void listen(struct dss_sync *s, struct plan *plan)
 		return;
 	}
 	if (err == DS_ERR_NOTFOUND) {
-		ds_log(DS_LOG_NOTICE, "%s ended the change notification (%s): "
-				      "asking every %llu s instead",
+		ds_log(DS_LOG_NOTICE,
+		       "%s ended the change notification (%s): "
+		       "asking every %llu s instead",
 		       s->status.server, dss_conn_text(s->conn),
 		       (unsigned long long)s->config.sync.interval);
 		s->status.notify = false;
@@ -195,7 +251,9 @@ static void run(struct dss_sync *s)
 		if (now >= plan.locals)
 			look_at_locals(s, &plan);
 		if (s->restage && now >= plan.not_before) {
-			s->restage = !publish(s) && !s->stop;
+			s->restage = !publish(s) && dss_pull_complete(s);
+			if (!dss_pull_complete(s))
+				plan.pull = ds_now_ms();
 			plan.not_before = ds_now_ms() + COALESCE_MS;
 			dss_status_state(s, DSS_IDLE, "up to date");
 		} else if (s->pull_ticket || now >= plan.pull ||
@@ -214,27 +272,11 @@ static void run(struct dss_sync *s)
 	}
 }
 
-static int open_store(struct dss_sync *s)
-{
-	bool rebuilt = false;
-	int err = dss_store_open(STORE_DIR, &rebuilt, &s->store);
-
-	if (err) {
-		ds_log(DS_LOG_ERR, "%s: %s", STORE_DIR,
-		       err == DS_ERR_SYS ? strerror(errno) : ds_strerror(err));
-		return err;
-	}
-	if (rebuilt)
-		ds_log(DS_LOG_WARN, "%s was damaged or of another version: "
-				    "the mirror is loaded anew", STORE_DIR);
-	return DS_OK;
-}
-
-static int load_config(struct dss_sync *s)
+static int load_config(struct dss_sync *s, const char *path)
 {
 	struct ds_problems problems = { 0 };
 	const char *unsupported;
-	int err = ds_config_load(DS_CONF_FILE, &s->config, &problems);
+	int err = ds_config_load(path, &s->config, &problems);
 
 	for (size_t i = 0; i < problems.count; i++)
 		ds_log(DS_LOG_ERR, "%s", problems.line[i]);
@@ -243,13 +285,13 @@ static int load_config(struct dss_sync *s)
 		return err;
 	unsupported = dss_model_unsupported(&s->config);
 	if (unsupported) {
-		ds_log(DS_LOG_ERR, "%s: %s", DS_CONF_FILE, unsupported);
+		ds_log(DS_LOG_ERR, "%s: %s", path, unsupported);
 		return DS_ERR_CONFIG;
 	}
 	return DS_OK;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct dss_sync s = { .stage_dir = STAGE_DIR };
 	int err;
@@ -257,14 +299,18 @@ int main(void)
 	ds_log_init("dssync-sync", DS_LOG_INFO);
 	if (ds_privdrop_verify(DS_SYNC_USER) != 0)
 		return EXIT_FAILURE;
-	/* Whatever happens to the monitor, nobody is left behind. */
-	if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() == 1)
+	if (argc != 3 || strcmp(argv[1], "--config") != 0) {
+		(void)fprintf(stderr, "usage: dssync-sync --config FILE; "
+				      "synccached starts it\n");
 		return EXIT_FAILURE;
+	}
+	/* Whatever happens to the monitor, nobody is left behind. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	(void)umask(077);
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* Host names: dead name servers must not hold us up for long. */
 	(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 1);
-	if (load_config(&s) != 0)
+	if (load_config(&s, argv[2]) != 0)
 		return EXIT_FAILURE;
 	s.status.phase = "starting";
 	err = open_store(&s);
@@ -274,6 +320,7 @@ int main(void)
 		dss_status_changed(&s);
 		run(&s);
 	}
+	dss_guard_leave(STORE_DIR);
 	dss_dc_close(&s);
 	dss_loop_done(&s);
 	dss_store_close(s.store);

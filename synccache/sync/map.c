@@ -40,9 +40,8 @@ static struct dss_map_slot *probe(const struct dss_map *map, const void *key,
 	for (;; i = (i + 1) & (map->cap - 1)) {
 		struct dss_map_slot *slot = &map->slot[i];
 
-		if (!slot->key ||
-		    (slot->hash == hash && slot->len == len &&
-		     memcmp(slot->key, key, len) == 0))
+		if (!slot->key || (slot->hash == hash && slot->len == len &&
+				   memcmp(slot->key, key, len) == 0))
 			return slot;
 	}
 }
@@ -60,7 +59,7 @@ static int grow(struct dss_map *map)
 
 		if (slot->key)
 			*probe(&bigger, slot->key, slot->len, slot->hash) =
-				*slot;
+			    *slot;
 	}
 	free(map->slot);
 	*map = bigger;

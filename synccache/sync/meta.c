@@ -61,6 +61,7 @@ int dss_meta_load(struct dss_txn *txn, struct dss_meta *ret_meta)
 	ds_get_str(&r, meta.netbios, sizeof(meta.netbios));
 	sid = ds_get_blob(&r, &sid_len);
 	meta.reconciled = ds_get_u64(&r);
+	meta.objects = ds_get_u64(&r);
 	meta.hash_key[0] = ds_get_u64(&r);
 	meta.hash_key[1] = ds_get_u64(&r);
 	err = ds_reader_end(&r);
@@ -86,6 +87,7 @@ int dss_meta_save(struct dss_txn *txn, const struct dss_meta *meta)
 	ds_put_blob(&w, sid,
 		    meta->sid.count ? ds_sid_to_bin(&meta->sid, sid) : 0);
 	ds_put_u64(&w, meta->reconciled);
+	ds_put_u64(&w, meta->objects);
 	ds_put_u64(&w, meta->hash_key[0]);
 	ds_put_u64(&w, meta->hash_key[1]);
 	return w.err ? w.err : dss_txn_meta_put(txn, "facts", buf, w.len);

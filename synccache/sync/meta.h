@@ -10,12 +10,13 @@
 #include "synccache/sync/sync.h"
 
 struct dss_meta {
-	bool complete;	     /* a first load ended well */
-	char server[256];    /* where the cookie comes from */
-	char request[1024];  /* filter and attributes that it covers */
+	bool complete;      /* a first load ended well */
+	char server[256];   /* where the cookie comes from */
+	char request[1024]; /* filter and attributes that it covers */
 	char base_dn[512], netbios[16];
 	struct ds_sid sid;
 	uint64_t reconciled; /* epoch seconds */
+	uint64_t objects;    /* how many the store holds; fewer: damaged */
 	uint64_t hash_key[2];
 };
 

@@ -14,8 +14,8 @@ int dss_guids_add(struct dss_guids *guids, const struct ds_guid *guid)
 {
 	if (guids->count == guids->cap) {
 		size_t cap = guids->cap ? guids->cap * 2 : 16;
-		struct ds_guid *list = reallocarray(guids->list, cap,
-						    sizeof(*list));
+		struct ds_guid *list =
+		    reallocarray(guids->list, cap, sizeof(*list));
 
 		if (!list)
 			return DS_ERR_NOMEM;
@@ -52,8 +52,8 @@ static int see(struct dss_mirror *m, const struct ds_guid *guid, bool *ret_new)
 	if (!*ret_new)
 		return DS_OK;
 	key = dss_arena_strndup(&m->keep, (const char *)guid->b, DS_GUID_LEN);
-	return key ? dss_map_add(&m->seen, key, DS_GUID_LEN, 1, &found) :
-		     DS_ERR_NOMEM;
+	return key ? dss_map_add(&m->seen, key, DS_GUID_LEN, 1, &found)
+		   : DS_ERR_NOMEM;
 }
 
 int dss_mirror_get(struct dss_mirror *m, const struct ds_guid *guid,
@@ -232,7 +232,7 @@ static int guid_order(const void *a, const void *b)
 struct sweep {
 	const struct dss_guids *dead; /* sorted */
 	struct dss_guids groups;      /* that have one of them as member */
-	size_t held; /* objects that were held before */
+	size_t held;                  /* objects that were held before */
 };
 
 static int visit_sweep(void *arg, const struct ds_guid *guid,
@@ -352,8 +352,8 @@ int dss_mirror_drop(struct dss_mirror *m, uint64_t max_percent, bool accept,
 	if (err == DS_OK)
 		err = dss_txn_count(m->txn, &total);
 	if (err == DS_OK &&
-	    (accept || dss_valve_allows(fresh, total - sweep.held,
-					max_percent))) {
+	    (accept ||
+	     dss_valve_allows(fresh, total - sweep.held, max_percent))) {
 		err = drop(m, accept, &sweep.groups, &dropped);
 	} else if (err == DS_OK) {
 		for (size_t i = 0; i < m->gone.count && err == DS_OK; i++)

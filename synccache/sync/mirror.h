@@ -20,13 +20,13 @@ DS_MUST_CHECK int dss_guids_add(struct dss_guids *guids,
 
 struct dss_mirror {
 	struct dss_txn *txn; /* borrowed */
-	bool full;	     /* a first load: every object starts blank */
+	bool full;           /* a first load: every object starts blank */
 	uint64_t changed;    /* objects whose stored form is now another */
 	uint64_t malformed;  /* entries without a usable objectGUID */
 	struct dss_map seen; /* GUIDs that this load or listing showed */
 	struct dss_guids incomplete; /* to be read again as a whole */
-	struct dss_guids gone;	     /* said to be deleted */
-	struct dss_arena keep;	     /* keys of `seen` */
+	struct dss_guids gone;       /* said to be deleted */
+	struct dss_arena keep;       /* keys of `seen` */
 	struct dss_arena scratch;    /* of one entry */
 };
 

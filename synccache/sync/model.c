@@ -14,8 +14,8 @@
 #include "synccache/sync/model_impl.h"
 
 #define GROUP_SECURITY 0x80000000u /* MS-ADTS 2.2.12 */
-#define UAC_DISABLED 0x2u	   /* MS-ADTS 2.2.16 */
-#define BUILTIN 32u
+#define UAC_DISABLED   0x2u        /* MS-ADTS 2.2.16 */
+#define BUILTIN        32u
 /* Where the managed domain keeps what it synchronizes. */
 #define TENANT_OU "OU=AADDC Users,"
 
@@ -47,8 +47,7 @@ static bool dn_below(const char *dn, const char *base)
 {
 	size_t dl = strlen(dn), bl = strlen(base);
 
-	return ends_with(dn, base) &&
-	       (dl == bl || dn[dl - bl - 1] == ',');
+	return ends_with(dn, base) && (dl == bl || dn[dl - bl - 1] == ',');
 }
 
 static bool in_scope(const struct dss_facts *facts,
@@ -87,6 +86,8 @@ uint32_t dss_identity_flags(const struct dss_facts *facts,
 		flags |= DS_ID_ONPREM;
 	if (obj->kind == DSS_KIND_USER && (obj->uac & UAC_DISABLED))
 		flags |= DS_ID_DISABLED;
+	if (obj->flags & DSS_OBJ_HELD)
+		flags |= DS_ID_HELD;
 	if (!ou || strcasecmp(ou + strlen(TENANT_OU), facts->base_dn) != 0)
 		flags |= DS_ID_CUSTOM_OU;
 	return flags;
@@ -102,8 +103,8 @@ int dss_note(struct dss_build *b, const struct dss_node *node,
 		return DS_ERR_NOMEM;
 	if (model->nnotes == b->notes_cap) {
 		size_t cap = b->notes_cap ? b->notes_cap * 2 : 16;
-		struct ds_snap_note *more = dss_arena_alloc(
-			dss_build_arena(b), cap, sizeof(*more));
+		struct ds_snap_note *more =
+		    dss_arena_alloc(dss_build_arena(b), cap, sizeof(*more));
 
 		if (!more)
 			return DS_ERR_NOMEM;
@@ -179,16 +180,17 @@ static int note_id(struct dss_build *b, const struct dss_node *node,
 {
 	struct dss_arena *arena = dss_build_arena(b);
 	const char *text =
-		reason == DS_WH_MALFORMED ?
-			dss_arena_printf(arena, "its SID is missing or not "
-						"one of this domain") :
-		reason == DS_WH_LOCAL_ID ?
-			dss_arena_printf(arena,
-					 "the id %u is in the local passwd or "
-					 "group file", node->id) :
-			dss_arena_printf(arena, "its id falls outside "
-						"id_range or into a range "
-						"reserved for the system");
+	    reason == DS_WH_MALFORMED
+		? dss_arena_printf(arena, "its SID is missing or not "
+					  "one of this domain")
+	    : reason == DS_WH_LOCAL_ID
+		? dss_arena_printf(arena,
+				   "the id %u is in the local passwd or "
+				   "group file",
+				   node->id)
+		: dss_arena_printf(arena, "its id falls outside "
+					  "id_range or into a range "
+					  "reserved for the system");
 
 	return dss_note(b, node, reason, node->sam, text);
 }
@@ -201,8 +203,8 @@ int dss_claim_id(struct dss_build *b, struct dss_map *ids,
 	int reason;
 
 	if (err != DS_OK) {
-		reason = err == DS_ERR_RANGE ? DS_WH_ID_RANGE :
-					       DS_WH_MALFORMED;
+		reason =
+		    err == DS_ERR_RANGE ? DS_WH_ID_RANGE : DS_WH_MALFORMED;
 		return report ? note_id(b, node, reason) : DS_OK;
 	}
 	err = dss_map_add(ids, &node->id, sizeof(node->id), self, &owner);
@@ -210,8 +212,8 @@ int dss_claim_id(struct dss_build *b, struct dss_map *ids,
 		return err;
 	if (owner != self)
 		return report ? dss_note_conflict(b, node, DS_WH_ID_CONFLICT,
-						  node->sam, owner) :
-				DS_OK;
+						  node->sam, owner)
+			      : DS_OK;
 	node->has_id = true;
 	reason = id_refused(b->facts, node->id);
 	node->usable = reason == 0;
@@ -220,8 +222,8 @@ int dss_claim_id(struct dss_build *b, struct dss_map *ids,
 
 static int make_nodes(struct dss_build *b, const struct dss_object *objs)
 {
-	b->nodes = dss_arena_alloc(dss_build_arena(b), b->count,
-				   sizeof(*b->nodes));
+	b->nodes =
+	    dss_arena_alloc(dss_build_arena(b), b->count, sizeof(*b->nodes));
 	if (!b->nodes)
 		return DS_ERR_NOMEM;
 	for (size_t i = 0; i < b->count; i++)
@@ -250,10 +252,11 @@ static int note_held(struct dss_build *b)
 
 		if (!(node->obj->flags & DSS_OBJ_HELD))
 			continue;
-		err = dss_note(b, node, DS_WH_HELD_BACK, node->sam,
-			       "gone from the directory together with too many "
-			       "others: kept until it shows up again or the "
-			       "deletions are accepted");
+		err =
+		    dss_note(b, node, DS_WH_HELD_BACK, node->sam,
+			     "gone from the directory together with too many "
+			     "others: kept until it shows up again or the "
+			     "deletions are accepted");
 		if (err)
 			return err;
 	}
@@ -264,7 +267,8 @@ int dss_model_build(const struct dss_object *objs, size_t count,
 		    const struct dss_facts *facts, struct dss_model *ret_model)
 {
 	struct dss_model model = { 0 };
-	struct dss_build b = { .facts = facts, .count = count,
+	struct dss_build b = { .facts = facts,
+			       .count = count,
 			       .model = &model };
 	int err;
 

@@ -29,6 +29,7 @@ struct dss_model_user {
 	const struct dss_object *obj;
 	const char *name, *gecos, *home, *shell;
 	const char *key_upn, *key_sam; /* NULL: not to be found so */
+	bool not_bare; /* the bare sAMAccountName means somebody else */
 	uint32_t uid, gid;
 	const uint32_t *gids; /* rising, without gid */
 	uint32_t ngids;

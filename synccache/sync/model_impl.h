@@ -14,12 +14,13 @@ struct dss_node {
 	const struct dss_object *obj;
 	bool security; /* a group that counts in an access token */
 	bool in_scope;
-	bool wanted;  /* a group that some user has as primary */
-	bool has_id;  /* id is this object's, by SID */
-	bool usable;  /* ... and may be published */
+	bool wanted; /* a group that some user has as primary */
+	bool has_id; /* id is this object's, by SID */
+	bool usable; /* ... and may be published */
 	uint32_t id;
 	uint32_t primary; /* users: node of the primary group, or NO_NODE */
-	uint32_t published; /* index in the model's users or groups, or NO_NODE */
+	uint32_t
+	    published; /* index in the model's users or groups, or NO_NODE */
 	/* Folded claims. */
 	const char *upn, *sam, *implicit; /* NULL: none */
 };
@@ -30,7 +31,7 @@ struct dss_build {
 	struct dss_node *nodes; /* oldest first */
 	size_t count;
 	struct dss_model *model;
-	struct dss_map names;	/* user names with a domain, to nodes */
+	struct dss_map names; /* user names with a domain, to nodes */
 	struct dss_map user_sams, group_sams;
 	struct dss_map uids, gids; /* 4 bytes of id, to nodes */
 	size_t notes_cap;

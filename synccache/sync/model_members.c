@@ -57,8 +57,8 @@ static int add_edge(struct members *m, uint32_t member, uint32_t group)
 {
 	if (m->nedges == m->cap) {
 		size_t cap = m->cap ? m->cap * 2 : 1024;
-		struct dss_edge *edges = reallocarray(m->edges, cap,
-						      sizeof(*edges));
+		struct dss_edge *edges =
+		    reallocarray(m->edges, cap, sizeof(*edges));
 
 		if (!edges)
 			return DS_ERR_NOMEM;
@@ -120,7 +120,7 @@ static void keep_published(const struct members *m, struct dss_lists *lists)
 		for (; from < end; from++) {
 			uint32_t g = lists->item[from];
 			const struct dss_node *node =
-				&b->nodes[m->group_node[g]];
+			    &b->nodes[m->group_node[g]];
 
 			if (node->published != DSS_NO_NODE &&
 			    node->id != b->model->users[u].gid)
@@ -141,8 +141,8 @@ static int give_gids(struct dss_build *b, const struct dss_lists *lists)
 {
 	struct dss_model *model = b->model;
 	size_t total = lists->at[model->nusers];
-	uint32_t *gids = dss_arena_alloc(dss_build_arena(b), total,
-					 sizeof(*gids));
+	uint32_t *gids =
+	    dss_arena_alloc(dss_build_arena(b), total, sizeof(*gids));
 
 	if (!gids)
 		return DS_ERR_NOMEM;
@@ -176,7 +176,7 @@ static int give_members(struct dss_build *b, const struct dss_lists *lists)
 	for (size_t g = 0; g < model->ngroups; g++) {
 		model->groups[g].members = users.item + users.at[g];
 		model->groups[g].nmembers =
-			(uint32_t)(users.at[g + 1] - users.at[g]);
+		    (uint32_t)(users.at[g + 1] - users.at[g]);
 	}
 	return DS_OK;
 }

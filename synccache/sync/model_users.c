@@ -19,8 +19,8 @@
 #define UAC_NORMAL 0x200u
 #define UAC_TRUSTS 0x3800u /* interdomain, workstation, server */
 
-#define ESSENTIAL                                                         \
-	(DSS_F_SID | DSS_F_SAM | DSS_F_UPN | DSS_F_UAC | DSS_F_PRIMARY | \
+#define ESSENTIAL                                                             \
+	(DSS_F_SID | DSS_F_SAM | DSS_F_UPN | DSS_F_UAC | DSS_F_PRIMARY |      \
 	 DSS_F_CREATED | DSS_F_EXPIRES | DSS_F_PWD_SET)
 
 /* A person's or service's account: computers and trusts never are. */
@@ -54,8 +54,8 @@ static int claim(struct dss_map *map, const char *name, uint32_t self,
 		 uint32_t *ret_owner)
 {
 	*ret_owner = self;
-	return name ? dss_map_add(map, name, strlen(name), self, ret_owner) :
-		      DS_OK;
+	return name ? dss_map_add(map, name, strlen(name), self, ret_owner)
+		    : DS_OK;
 }
 
 struct owners {
@@ -202,6 +202,7 @@ static int publish_user(struct dss_build *b, struct dss_node *node)
 	user->uid = node->id;
 	user->key_upn = node->upn && ds_name_ok(node->upn) ? node->upn : NULL;
 	user->key_sam = node->implicit ? node->sam : NULL;
+	user->not_bare = bare_refused(b, node->sam);
 	user->flags = dss_identity_flags(b->facts, node->obj);
 	err = find_primary(b, node, &user->gid, &ok);
 	if (err == DS_OK && ok)
@@ -221,7 +222,7 @@ static int consider(struct dss_build *b, struct dss_node *node)
 		return err;
 	if ((node->obj->malformed & ESSENTIAL) ||
 	    (node->obj->present & (DSS_F_UAC | DSS_F_PRIMARY | DSS_F_SAM)) !=
-		    (DSS_F_UAC | DSS_F_PRIMARY | DSS_F_SAM))
+		(DSS_F_UAC | DSS_F_PRIMARY | DSS_F_SAM))
 		return note_malformed(b, node);
 	err = dss_claim_id(b, &b->uids, node, true);
 	if (err || !node->usable)

@@ -12,8 +12,8 @@
 #include "lib/buf.h"
 
 /* Bytes; longer values are refused.  Windows' own limits are lower. */
-#define TEXT_MAX 1024
-#define DN_MAX 4096
+#define TEXT_MAX    1024
+#define DN_MAX      4096
 #define HISTORY_MAX 256 /* values */
 
 struct row;
@@ -32,8 +32,8 @@ static int64_t one_int(const struct dss_attr *attr, int *ret_err)
 {
 	int64_t n = 0;
 
-	*ret_err = attr->count == 1 ? dss_value_int(&attr->values[0], &n) :
-				      DS_ERR_FORMAT;
+	*ret_err = attr->count == 1 ? dss_value_int(&attr->values[0], &n)
+				    : DS_ERR_FORMAT;
 	return n;
 }
 
@@ -191,8 +191,7 @@ static const struct row rows[] = {
 	{ "accountExpires", DSS_F_EXPIRES, set_filetime, AT(expires) },
 	{ "pwdLastSet", DSS_F_PWD_SET, set_filetime, AT(pwd_last_set) },
 	{ "displayName", DSS_F_DISPLAY, set_text, AT(display) },
-	{ "msDS-AzureADMailNickname", DSS_F_NICKNAME, set_text,
-	  AT(nickname) },
+	{ "msDS-AzureADMailNickname", DSS_F_NICKNAME, set_text, AT(nickname) },
 	{ "msDS-aadObjectId", DSS_F_OBJECT_ID, set_object_id, AT(object_id) },
 	{ "msDS-AzureADObjectId", DSS_F_LEGACY_ID, set_object_id,
 	  AT(legacy_id) },
@@ -201,15 +200,27 @@ static const struct row rows[] = {
 };
 #define NROWS (sizeof(rows) / sizeof(rows[0]))
 
-const char *const *dss_object_attributes(void)
-{
-	/* objectGUID comes unasked with DirSync, but not with a search. */
-	static const char *names[NROWS + 4] = { "objectGUID", "member",
-						"isDeleted" };
+/* What identity and login do without. */
+#define SHOWN                                                                 \
+	(DSS_F_DISPLAY | DSS_F_NICKNAME | DSS_F_OBJECT_ID | DSS_F_LEGACY_ID | \
+	 DSS_F_MAIL)
 
-	for (size_t i = 0; i < NROWS; i++)
-		names[3 + i] = rows[i].name;
-	return names;
+const char *const *dss_object_attributes(bool mapped)
+{
+	static const char *names[2][NROWS + 4];
+	const char **list = names[mapped];
+	size_t n = 0;
+
+	/* objectGUID comes unasked with DirSync, but not with a search. */
+	list[n++] = "objectGUID";
+	list[n++] = "member";
+	list[n++] = "isDeleted";
+	for (size_t i = 0; i < NROWS; i++) {
+		if (mapped || !(rows[i].field & SHOWN))
+			list[n++] = rows[i].name;
+	}
+	list[n] = NULL;
+	return list;
 }
 
 void dss_object_init(struct dss_object *obj, const struct ds_guid *guid)
@@ -217,7 +228,7 @@ void dss_object_init(struct dss_object *obj, const struct ds_guid *guid)
 	memset(obj, 0, sizeof(*obj));
 	obj->guid = *guid;
 	obj->dn = obj->sam = obj->upn = obj->display = obj->nickname =
-		obj->object_id = obj->legacy_id = obj->mail = "";
+	    obj->object_id = obj->legacy_id = obj->mail = "";
 }
 
 /* Forgets one attribute. */
@@ -234,8 +245,8 @@ static void clear_field(struct dss_object *obj, const struct row *row)
 		obj->nhistory = 0, obj->history_len = 0;
 	else
 		memcpy((char *)obj + row->offset, (char *)&blank + row->offset,
-		       row->set == set_u32 ? sizeof(uint32_t) :
-					     sizeof(uint64_t));
+		       row->set == set_u32 ? sizeof(uint32_t)
+					   : sizeof(uint64_t));
 	obj->present &= ~row->field;
 	obj->malformed &= ~row->field;
 }
@@ -277,9 +288,8 @@ static size_t guid_set(struct ds_guid *guids, size_t count)
 	return kept;
 }
 
-int dss_members_change(struct dss_object *obj, bool add,
-		       struct ds_guid *guids, size_t count,
-		       struct dss_arena *arena)
+int dss_members_change(struct dss_object *obj, bool add, struct ds_guid *guids,
+		       size_t count, struct dss_arena *arena)
 {
 	size_t i = 0, j = 0, n = 0;
 	struct ds_guid *out;
@@ -293,9 +303,10 @@ int dss_members_change(struct dss_object *obj, bool add,
 	if (!out)
 		return DS_ERR_NOMEM;
 	while (i < obj->nmembers || j < count) {
-		int order = i == obj->nmembers ? 1 :
-			    j == count	       ? -1 :
-				     guid_order(&obj->members[i], &guids[j]);
+		int order = i == obj->nmembers ? 1
+			    : j == count
+				? -1
+				: guid_order(&obj->members[i], &guids[j]);
 
 		if (order < 0)
 			out[n++] = obj->members[i];

@@ -48,19 +48,19 @@ enum dss_object_flags {
 
 struct dss_object {
 	struct ds_guid guid;
-	uint32_t kind;	    /* enum dss_kind */
-	uint32_t flags;	    /* enum dss_object_flags */
+	uint32_t kind;      /* enum dss_kind */
+	uint32_t flags;     /* enum dss_object_flags */
 	uint32_t present;   /* enum dss_field: has a value */
 	uint32_t malformed; /* enum dss_field: the last value was refused */
 	uint32_t uac;
 	uint32_t group_type;
 	uint32_t primary_rid;
-	uint64_t created;     /* epoch seconds */
-	uint64_t expires;     /* FILETIME */
+	uint64_t created;      /* epoch seconds */
+	uint64_t expires;      /* FILETIME */
 	uint64_t pwd_last_set; /* FILETIME */
 	struct ds_sid sid;
 	const char *dn, *sam, *upn, *display, *nickname, *object_id,
-		*legacy_id, *mail; /* never NULL; "" none */
+	    *legacy_id, *mail;         /* never NULL; "" none */
 	const struct ds_guid *members; /* sorted, unique */
 	size_t nmembers;
 	const uint8_t *history; /* blobs (lib/buf.h) of binary SIDs */
@@ -68,15 +68,18 @@ struct dss_object {
 	uint32_t nhistory;
 };
 
-/* The attributes to ask for, NULL-terminated; constant. */
-const char *const *dss_object_attributes(void);
+/*
+ * The attributes to ask for, NULL-terminated; constant.  `mapped`: also those
+ * that are only shown to people (sync.attributes).
+ */
+const char *const *dss_object_attributes(bool mapped);
 
 void dss_object_init(struct dss_object *obj, const struct ds_guid *guid);
 
 /* How "member;range=a-b" is to be read. */
 enum dss_apply {
 	DSS_APPLY_DELTA, /* DirSync: 1-1 was added, 0-0 was removed */
-	DSS_APPLY_READ,	 /* a search: a slice of all values */
+	DSS_APPLY_READ,  /* a search: a slice of all values */
 };
 
 /*

@@ -14,7 +14,7 @@
 #include "lib/idmap.h"
 
 #define OBJECT_VERSION 1
-#define CHECKSUM_SEED 0x64737301u
+#define CHECKSUM_SEED  0x64737301u
 
 static const size_t string_at[] = {
 	offsetof(struct dss_object, dn),
@@ -141,8 +141,8 @@ int dss_object_decode(const struct ds_guid *guid, const void *data, size_t len,
 	ds_reader_init(&r, data, len);
 	sum = ds_get_u32(&r);
 	if (len < 6 || ds_get_u16(&r) != OBJECT_VERSION ||
-	    sum != ds_murmur3((const uint8_t *)data + 4, len - 4,
-			      CHECKSUM_SEED))
+	    sum !=
+		ds_murmur3((const uint8_t *)data + 4, len - 4, CHECKSUM_SEED))
 		return DS_ERR_FORMAT;
 	obj.kind = ds_get_u32(&r);
 	obj.flags = ds_get_u32(&r);

@@ -19,8 +19,9 @@
 #include "synccache/sync/snapshots.h"
 #include "synccache/sync/sync.h"
 
-#define LOCAL_PASSWD "/etc/passwd"
-#define LOCAL_GROUP "/etc/group"
+#define LOCAL_PASSWD    "/etc/passwd"
+#define LOCAL_GROUP     "/etc/group"
+#define WITHHELD_LOGGED 20 /* names in one go; explain has them all */
 
 struct objects {
 	struct dss_object *list;
@@ -34,20 +35,47 @@ static int visit(void *arg, const struct ds_guid *guid, const uint8_t *data,
 
 	if (objs->count == objs->cap)
 		return DS_ERR_LIMIT;
-	/* One damaged record does not take the others down. */
-	if (dss_object_decode(guid, data, len, &objs->list[objs->count]) == 0)
-		objs->count++;
-	return DS_OK;
+	return dss_object_decode(guid, data, len, &objs->list[objs->count++]);
 }
 
-static int load_objects(struct dss_txn *txn, struct objects *objs)
+/*
+ * All objects, or DS_ERR_FORMAT: a store that lost some must never be
+ * published, or the host would be emptied.
+ */
+static int load_objects(struct dss_txn *txn, const struct dss_meta *meta,
+			struct objects *objs)
 {
 	int err = dss_txn_count(txn, &objs->cap);
 
+	if (err == DS_OK && objs->cap != meta->objects)
+		err = DS_ERR_FORMAT;
 	if (err)
 		return err;
 	objs->list = calloc(objs->cap + 1, sizeof(*objs->list));
-	return objs->list ? dss_txn_each(txn, visit, objs) : DS_ERR_NOMEM;
+	if (!objs->list)
+		return DS_ERR_NOMEM;
+	err = dss_txn_each(txn, visit, objs);
+	if (err == DS_ERR_LIMIT ||
+	    (err == DS_OK && objs->count != meta->objects))
+		err = DS_ERR_FORMAT;
+	return err;
+}
+
+int dss_publish_check(struct dss_sync *s)
+{
+	struct objects objs = { 0 };
+	struct dss_meta meta;
+	struct dss_txn *txn;
+	int err = dss_txn_begin(s->store, false, &txn);
+
+	if (err)
+		return err;
+	err = dss_meta_load(txn, &meta);
+	if (err == DS_OK)
+		err = load_objects(txn, &meta, &objs);
+	dss_txn_abort(txn);
+	free(objs.list);
+	return err;
 }
 
 static int write_file(struct ds_snapw *w, const char *dir, const char *name)
@@ -56,9 +84,9 @@ static int write_file(struct ds_snapw *w, const char *dir, const char *name)
 	int fd, err, saved;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >=
-		    sizeof(path) ||
+		sizeof(path) ||
 	    (size_t)snprintf(tmp, sizeof(tmp), "%s/%s.new", dir, name) >=
-		    sizeof(tmp))
+		sizeof(tmp))
 		return DS_ERR_INVAL;
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
 		  0600);
@@ -99,10 +127,28 @@ static int write_both(struct dss_sync *s, const struct dss_model *model,
 	return err;
 }
 
+/* Names the withheld in the log when there are others than before. */
+static void log_withheld(const struct dss_model *model)
+{
+	size_t shown = 0;
+
+	for (size_t i = 0; i < model->nnotes && shown < WITHHELD_LOGGED; i++) {
+		const struct ds_snap_note *note = &model->notes[i];
+
+		if (note->reason == DS_WH_HELD_BACK)
+			continue;
+		ds_log(DS_LOG_NOTICE, "%s \"%s\" is withheld: %s",
+		       note->group ? "group" : "user", note->name,
+		       note->detail);
+		shown++;
+	}
+}
+
 /* Keeps what the status shows of the model. */
 static void remember(struct dss_sync *s, const struct dss_model *model)
 {
 	struct dss_status *st = &s->status;
+	uint64_t before = st->withheld;
 
 	dss_status_done(st);
 	memset(st->held, 0, sizeof(st->held));
@@ -118,10 +164,13 @@ static void remember(struct dss_sync *s, const struct dss_model *model)
 			continue;
 		}
 		if (st->nheld < DSS_HELD_SHOWN)
-			st->held[st->nheld] = strdup(note->name);
+			st->held[st->nheld] =
+			    strndup(note->name, DSS_HELD_NAME);
 		if (st->nheld >= DSS_HELD_SHOWN || st->held[st->nheld])
 			st->nheld++;
 	}
+	if (st->withheld != before)
+		log_withheld(model);
 }
 
 static int stage(struct dss_sync *s, struct dss_txn *txn)
@@ -137,11 +186,13 @@ static int stage(struct dss_sync *s, struct dss_txn *txn)
 	if (err == DS_OK)
 		err = dss_locals_load(LOCAL_PASSWD, LOCAL_GROUP, &locals);
 	if (err == DS_OK)
-		err = load_objects(txn, &objs);
+		err = load_objects(txn, &meta, &objs);
 	if (err == DS_OK) {
 		const struct dss_facts facts = {
-			.config = &s->config, .locals = &locals,
-			.domain_sid = meta.sid, .netbios = meta.netbios,
+			.config = &s->config,
+			.locals = &locals,
+			.domain_sid = meta.sid,
+			.netbios = meta.netbios,
 			.base_dn = meta.base_dn,
 		};
 
@@ -174,11 +225,14 @@ int dss_publish(struct dss_sync *s)
 	if (err == DS_OK) {
 		dss_status_state(s, DSS_PUBLISHING, "publishing");
 		err = dss_channel_publish(s);
+		if (err == DS_ERR_FORMAT) /* the monitor's word */
+			err = DS_ERR_INVAL;
 	}
 	if (err == DS_OK) {
 		s->status.last_change = (uint64_t)time(NULL);
-		ds_log(DS_LOG_INFO, "published generation %llu: %llu users, "
-				    "%llu groups, %llu withheld",
+		ds_log(DS_LOG_INFO,
+		       "published generation %llu: %llu users, "
+		       "%llu groups, %llu withheld",
 		       (unsigned long long)s->status.generation,
 		       (unsigned long long)s->status.users,
 		       (unsigned long long)s->status.groups,
@@ -189,6 +243,5 @@ int dss_publish(struct dss_sync *s)
 
 bool dss_publish_stale(const struct dss_sync *s)
 {
-	return s->locals_stamp !=
-	       dss_locals_stamp(LOCAL_PASSWD, LOCAL_GROUP);
+	return s->locals_stamp != dss_locals_stamp(LOCAL_PASSWD, LOCAL_GROUP);
 }

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +19,11 @@
 #include "synccache/sync/sync.h"
 
 /* Tombstones keep their objectClass, and only that (MS-ADTS 3.1.1.5.5). */
-#define FILTER \
-	"(|(&(objectClass=user)(!(objectClass=computer)))(objectClass=group))"
-#define SILENCE_MS 60000
-#define ROUNDS_MAX 1000000 /* of DirSync in one pull */
+#define FILTER                                                                \
+	"(|(&(objectClass=user)(!(objectClass=computer)))(objectClass=group)" \
+	")"
+#define SILENCE_MS  60000
+#define ROUNDS_MAX  1000000 /* of DirSync in one pull */
 #define GUID_DN_MAX 64
 
 struct pull {
@@ -29,6 +31,7 @@ struct pull {
 	struct dss_mirror m;
 	struct dss_meta meta;
 	struct dss_cookie cookie;
+	bool first; /* there was nothing whole before */
 	bool full, reconcile, accept;
 };
 
@@ -77,22 +80,30 @@ static int on_listed(void *arg, const struct dss_entry *entry)
 	return dss_mirror_listed(&p->m, entry);
 }
 
-static struct dss_search tree_search(struct pull *p,
-				     const char *const *attrs,
+static struct dss_search tree_search(struct pull *p, const char *const *attrs,
 				     int (*entry)(void *,
 						  const struct dss_entry *))
 {
 	return (struct dss_search){
-		.base = p->s->domain.base_dn, .scope = DSS_SCOPE_TREE,
-		.filter = FILTER, .attrs = attrs, .entry = entry, .arg = p,
+		.base = p->s->domain.base_dn,
+		.scope = DSS_SCOPE_TREE,
+		.filter = FILTER,
+		.attrs = attrs,
+		.entry = entry,
+		.arg = p,
 		.silence_ms = SILENCE_MS,
 	};
 }
 
+static const char *const *wanted(const struct dss_sync *s)
+{
+	return dss_object_attributes(s->config.sync.attributes ==
+				     DS_ATTRIBUTES_MAPPED);
+}
+
 static int dirsync(struct pull *p)
 {
-	struct dss_search search = tree_search(p, dss_object_attributes(),
-					       on_delta);
+	struct dss_search search = tree_search(p, wanted(p->s), on_delta);
 	bool more = true;
 	int err = DS_OK;
 
@@ -174,7 +185,7 @@ static int on_reread(void *arg, const struct dss_entry *entry)
 static int reread_once(struct pull *p, struct reread *r)
 {
 	static const char *attrs[64];
-	const char *const *all = dss_object_attributes();
+	const char *const *all = wanted(p->s);
 	char base[GUID_DN_MAX], guid[DS_GUID_STR_MAX], range[48];
 	struct dss_search search = tree_search(p, attrs, on_reread);
 	size_t n = 0;
@@ -209,8 +220,7 @@ static int store_reread(struct pull *p, const struct reread *r)
 	 * groups have no change to report.
 	 */
 	for (size_t i = 0; i < r->groups.count && err == DS_OK; i++)
-		err = dss_mirror_join(&p->m, &r->obj.guid,
-				      &r->groups.list[i]);
+		err = dss_mirror_join(&p->m, &r->obj.guid, &r->groups.list[i]);
 	return err;
 }
 
@@ -291,14 +301,16 @@ static int drop_gone(struct pull *p)
 		ds_log(DS_LOG_INFO, "%zu objects are gone from the domain",
 		       dropped);
 	if (err == DS_OK && held > 0)
-		ds_log(DS_LOG_WARN, "%zu objects are gone from the domain at "
-				    "once: held back; accept with dssyncctl "
-				    "sync --accept-deletes", held);
+		ds_log(DS_LOG_WARN,
+		       "%zu objects are gone from the domain at "
+		       "once: held back; accept with dssyncctl "
+		       "sync --accept-deletes",
+		       held);
 	return err;
 }
 
 /* What the cookie stands for: a change of it asks for a full load. */
-static int make_request(char *buf, size_t cap)
+static int make_request(const struct dss_sync *s, char *buf, size_t cap)
 {
 	size_t used;
 	int n = snprintf(buf, cap, "%s", FILTER);
@@ -306,7 +318,7 @@ static int make_request(char *buf, size_t cap)
 	if (n < 0 || (size_t)n >= cap)
 		return DS_ERR_LIMIT;
 	used = (size_t)n;
-	for (const char *const *a = dss_object_attributes(); *a; a++) {
+	for (const char *const *a = wanted(s); *a; a++) {
 		n = snprintf(buf + used, cap - used, " %s", *a);
 		if (n < 0 || (size_t)n >= cap - used)
 			return DS_ERR_LIMIT;
@@ -324,7 +336,7 @@ static int prepare(struct pull *p, uint32_t flags)
 	int err = dss_meta_load(p->m.txn, &p->meta);
 
 	if (err == DS_OK)
-		err = make_request(request, sizeof(request));
+		err = make_request(s, request, sizeof(request));
 	if (err == DS_OK)
 		err = dss_meta_cookie(p->m.txn, &p->cookie);
 	if (err)
@@ -340,6 +352,7 @@ static int prepare(struct pull *p, uint32_t flags)
 		  (flags & DS_PULL_FULL) ||
 		  strcmp(p->meta.request, request) != 0 ||
 		  strcmp(p->meta.server, s->status.server) != 0;
+	p->first = !p->meta.complete || other_domain;
 	p->accept = (flags & DS_PULL_ACCEPT_DELETES) != 0;
 	p->meta.sid = s->domain.sid;
 	(void)snprintf(p->meta.request, sizeof(p->meta.request), "%s",
@@ -398,7 +411,16 @@ static int fetch(struct pull *p)
 
 static int save(struct pull *p)
 {
-	int err;
+	size_t objects = 0;
+	int err = dss_txn_count(p->m.txn, &objects);
+
+	if (err)
+		return err;
+	/* A domain has users; one that shows none withholds them. */
+	if (p->first && objects == 0)
+		return DS_ERR_NOTFOUND;
+	p->meta.objects = objects;
+	p->s->status.objects = objects;
 
 	p->meta.complete = true;
 	if (p->full)
@@ -412,7 +434,7 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 {
 	struct pull p = { .s = s };
 	struct dss_txn *txn;
-	int err = dss_txn_begin(s->store, true, &txn);
+	int saved, err = dss_txn_begin(s->store, true, &txn);
 
 	if (err)
 		return err;
@@ -422,22 +444,19 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 		err = fetch(&p);
 	if (err == DS_OK)
 		err = save(&p);
-	if (err == DS_OK) {
-		size_t objects = 0;
-
-		if (dss_txn_count(txn, &objects) == DS_OK)
-			s->status.objects = objects;
+	if (err == DS_OK)
 		err = dss_txn_commit(txn);
-	} else {
+	else
 		dss_txn_abort(txn);
-	}
+	saved = errno;
 	if (p.m.malformed > 0)
 		ds_log(DS_LOG_WARN, "%llu entries without a usable objectGUID",
 		       (unsigned long long)p.m.malformed);
 	if (err == DS_OK)
-		*ret_changed = p.m.changed > 0 || p.full;
+		*ret_changed = p.m.changed > 0 || p.first;
 	dss_mirror_done(&p.m);
 	free(p.cookie.data);
+	errno = saved;
 	return err;
 }
 
@@ -446,9 +465,10 @@ int dss_pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 	int err = attempt(s, flags, ret_changed);
 
 	if (err == DS_ERR_VERSION && !(flags & DS_PULL_FULL)) {
-		ds_log(DS_LOG_NOTICE, "%s refuses the DirSync cookie (%s): "
-				      "full load", s->status.server,
-		       dss_conn_text(s->conn));
+		ds_log(DS_LOG_NOTICE,
+		       "%s refuses the DirSync cookie (%s): "
+		       "full load",
+		       s->status.server, dss_conn_text(s->conn));
 		err = attempt(s, flags | DS_PULL_FULL, ret_changed);
 	}
 	return err;

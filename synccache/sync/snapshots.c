@@ -12,7 +12,8 @@
 
 #define LEFT_OUT UINT32_MAX
 
-/* True if the object alone is at fault: it is left out, and the log says so. */
+/* True if the object alone is at fault: it is left out, and the log says so.
+ */
 static bool leave_out(const char *name, int err)
 {
 	if (err != DS_ERR_CONFLICT && err != DS_ERR_LIMIT)
@@ -22,8 +23,7 @@ static bool leave_out(const char *name, int err)
 }
 
 static void fill_identity(const struct dss_object *obj, uint32_t flags,
-			  const char *folded_upn,
-			  struct ds_snap_identity *id)
+			  const char *folded_upn, struct ds_snap_identity *id)
 {
 	id->guid = obj->guid;
 	id->sid = obj->sid;
@@ -42,10 +42,17 @@ static int add_users(struct ds_snapw *w, const struct dss_model *model,
 	for (size_t i = 0; i < model->nusers; i++) {
 		const struct dss_model_user *u = &model->users[i];
 		struct ds_snapw_user user = {
-			.name = u->name, .gecos = u->gecos, .home = u->home,
-			.shell = u->shell, .uid = u->uid, .gid = u->gid,
-			.gids = u->gids, .ngids = u->ngids,
-			.key_upn = u->key_upn, .key_sam = u->key_sam,
+			.name = u->name,
+			.gecos = u->gecos,
+			.home = u->home,
+			.shell = u->shell,
+			.uid = u->uid,
+			.gid = u->gid,
+			.gids = u->gids,
+			.ngids = u->ngids,
+			.key_upn = u->key_upn,
+			.key_sam = u->key_sam,
+			.not_bare = u->not_bare,
 		};
 		int err;
 
@@ -68,14 +75,16 @@ static int add_groups(struct ds_snapw *w, const struct dss_model *model,
 	for (size_t i = 0; i < model->ngroups && err == DS_OK; i++) {
 		const struct dss_model_group *g = &model->groups[i];
 		struct ds_snapw_group group = {
-			.name = g->name, .gid = g->gid, .members = members,
+			.name = g->name,
+			.gid = g->gid,
+			.members = members,
 			.key_sam = g->key_sam,
 		};
 
 		for (uint32_t k = 0; k < g->nmembers; k++) {
 			if (index[g->members[k]] != LEFT_OUT)
 				members[group.nmembers++] =
-					index[g->members[k]];
+				    index[g->members[k]];
 		}
 		fill_identity(g->obj, g->flags, NULL, &group.id);
 		err = ds_snapw_group(w, &group);
@@ -119,9 +128,12 @@ int dss_snapshot_accounts(const struct dss_model *model, const char *netbios,
 	for (size_t i = 0; i < model->nusers && err == DS_OK; i++) {
 		const struct dss_model_user *u = &model->users[i];
 		const struct ds_snap_account account = {
-			.guid = u->obj->guid, .sid = u->obj->sid,
+			.guid = u->obj->guid,
+			.sid = u->obj->sid,
 			.upn = u->key_upn ? u->key_upn : "",
-			.sam = u->obj->sam, .name = u->name, .uid = u->uid,
+			.sam = u->obj->sam,
+			.name = u->name,
+			.uid = u->uid,
 			.uac = u->obj->uac,
 			.account_expires = u->obj->expires,
 			.pwd_last_set = u->obj->pwd_last_set,

@@ -39,11 +39,11 @@ void dss_srv_order(struct dss_srv *list, size_t count,
 bool dss_host_in_domain(const char *host, const char *domain);
 
 /*
- * Asks DNS for the domain's controllers, in the order in which to try them.
- * Blocks for a few seconds at most.  DS_ERR_UNAVAIL: no answer;
- * DS_ERR_NOTFOUND: none registered.
+ * Asks DNS for the domain's controllers, those of the site if it is not "" and
+ * has some, in the order in which to try them.  Blocks for a few seconds at
+ * most.  DS_ERR_UNAVAIL: no answer; DS_ERR_NOTFOUND: none registered.
  */
-DS_MUST_CHECK int dss_srv_lookup(const char *domain, struct dss_srv *ret_list,
-				 size_t *ret_count);
+DS_MUST_CHECK int dss_srv_lookup(const char *domain, const char *site,
+				 struct dss_srv *ret_list, size_t *ret_count);
 
 #endif

@@ -17,8 +17,8 @@
 #define STATUS_EVERY_MS 100
 
 static const char *const state_names[] = {
-	[DSS_IDLE] = "idle",	     [DSS_CONNECTING] = "connecting",
-	[DSS_PULLING] = "pulling",   [DSS_PUBLISHING] = "publishing",
+	[DSS_IDLE] = "idle",       [DSS_CONNECTING] = "connecting",
+	[DSS_PULLING] = "pulling", [DSS_PUBLISHING] = "publishing",
 	[DSS_WAITING] = "waiting",
 };
 
@@ -54,25 +54,20 @@ char *dss_status_json(const struct dss_status *st, int64_t now_ms)
 {
 	char *out = NULL;
 	json_t *doc = json_pack(
-		"{s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o,"
-		" s:I, s:I, s:o, s:I, s:I, s:o, s:I, s:b}",
-		"state", state_names[st->state], "phase", st->phase,
-		"server", text(st->server), "strategy", "dirsync",
-		"transport", "gssapi", "done", (json_int_t)st->done,
-		"failed", (json_int_t)st->failed,
-		"objects", (json_int_t)st->objects,
-		"users", (json_int_t)st->users,
-		"groups", (json_int_t)st->groups,
-		"withheld", (json_int_t)st->withheld,
-		"progress", progress(st, now_ms),
-		"last_pull", (json_int_t)st->last_pull,
-		"last_change", (json_int_t)st->last_change,
-		"last_error",
-		st->last_error[0] ? text(st->last_error) : json_null(),
-		"next_try", (json_int_t)st->next_try,
-		"generation", (json_int_t)st->generation,
-		"held", held_list(st), "held_count", (json_int_t)st->nheld,
-		"notify", (int)st->notify);
+	    "{s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o,"
+	    " s:I, s:I, s:o, s:I, s:I, s:o, s:I, s:b}",
+	    "state", state_names[st->state], "phase", st->phase, "server",
+	    text(st->server), "strategy", "dirsync", "transport", "gssapi",
+	    "done", (json_int_t)st->done, "failed", (json_int_t)st->failed,
+	    "objects", (json_int_t)st->objects, "users", (json_int_t)st->users,
+	    "groups", (json_int_t)st->groups, "withheld",
+	    (json_int_t)st->withheld, "progress", progress(st, now_ms),
+	    "last_pull", (json_int_t)st->last_pull, "last_change",
+	    (json_int_t)st->last_change, "last_error",
+	    st->last_error[0] ? text(st->last_error) : json_null(), "next_try",
+	    (json_int_t)st->next_try, "generation", (json_int_t)st->generation,
+	    "held", held_list(st), "held_count", (json_int_t)st->nheld,
+	    "notify", (int)st->notify);
 
 	if (doc)
 		out = json_dumps(doc, JSON_COMPACT);
@@ -103,8 +98,8 @@ void dss_status_changed(struct dss_sync *s)
 	int64_t wait = s->status_sent + STATUS_EVERY_MS - ds_now_ms();
 	struct timeval tv = { 0, 0 };
 
-	if (!s->status_event || event_pending(s->status_event, EV_TIMEOUT,
-					      NULL))
+	if (!s->status_event ||
+	    event_pending(s->status_event, EV_TIMEOUT, NULL))
 		return;
 	if (wait > 0)
 		tv.tv_usec = (suseconds_t)(wait % 1000) * 1000;

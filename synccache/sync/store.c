@@ -16,8 +16,9 @@
 
 #define STORE_VERSION "dssync store 1"
 /* Address space, not disk: far above 500,000 users. */
-#define MAP_SIZE ((size_t)8 << 30)
+#define MAP_SIZE  ((size_t)8 << 30)
 #define FILE_MODE 0600
+#define PATH_SIZE 4096
 
 struct dss_store {
 	MDB_env *env;
@@ -51,7 +52,9 @@ static int store_err(int rc)
 	case ENOMEM:
 		return DS_ERR_NOMEM;
 	default:
-		errno = rc > 0 ? rc : EIO;
+		if (rc < 0) /* LMDB's own: it met what cannot be */
+			return DS_ERR_FORMAT;
+		errno = rc;
 		return DS_ERR_SYS;
 	}
 }
@@ -70,9 +73,9 @@ static int check_size(MDB_env *env, const char *data_path)
 		return DS_ERR_FORMAT;
 	if (stat(data_path, &file) != 0)
 		return DS_ERR_SYS;
-	return (uint64_t)file.st_size / st.ms_psize > info.me_last_pgno ?
-		       DS_OK :
-		       DS_ERR_FORMAT;
+	return (uint64_t)file.st_size / st.ms_psize > info.me_last_pgno
+		   ? DS_OK
+		   : DS_ERR_FORMAT;
 }
 
 static int check_version(struct dss_store *store)
@@ -130,9 +133,8 @@ static int try_open(const char *dir, const char *data_path,
 	if (err == DS_OK)
 		err = store_err(mdb_env_set_maxdbs(store->env, 4));
 	if (err == DS_OK)
-		err = store_err(mdb_env_open(store->env, dir,
-					     MDB_NOTLS | MDB_NORDAHEAD,
-					     FILE_MODE));
+		err = store_err(mdb_env_open(
+		    store->env, dir, MDB_NOTLS | MDB_NORDAHEAD, FILE_MODE));
 	if (err == DS_OK)
 		err = check_size(store->env, data_path);
 	if (err == DS_OK)
@@ -148,28 +150,48 @@ out:
 	return DS_OK;
 }
 
+/* "DIR/NAME" into buf; DS_ERR_INVAL if it does not fit. */
+static int file_in(const char *dir, const char *name, char *buf, size_t cap)
+{
+	return (size_t)snprintf(buf, cap, "%s/%s", dir, name) < cap
+		   ? DS_OK
+		   : DS_ERR_INVAL;
+}
+
+int dss_store_remove(const char *dir)
+{
+	static const char *const names[] = { "data.mdb", "lock.mdb" };
+	char path[PATH_SIZE];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int err = file_in(dir, names[i], path, sizeof(path));
+
+		if (err)
+			return err;
+		if (unlink(path) != 0 && errno != ENOENT)
+			return DS_ERR_SYS;
+	}
+	return DS_OK;
+}
+
 int dss_store_open(const char *dir, bool *ret_rebuilt,
 		   struct dss_store **ret_store)
 {
-	char data[4096], lock[4096];
-	int err;
+	char data[PATH_SIZE];
+	bool rebuilt = false;
+	int err = file_in(dir, "data.mdb", data, sizeof(data));
 
-	if ((size_t)snprintf(data, sizeof(data), "%s/data.mdb", dir) >=
-		    sizeof(data) ||
-	    (size_t)snprintf(lock, sizeof(lock), "%s/lock.mdb", dir) >=
-		    sizeof(lock))
-		return DS_ERR_INVAL;
-	err = try_open(dir, data, ret_store);
-	if (err != DS_ERR_FORMAT && err != DS_ERR_VERSION) {
-		if (err == DS_OK)
-			*ret_rebuilt = false;
+	if (err)
 		return err;
-	}
-	if (unlink(data) != 0 || (unlink(lock) != 0 && errno != ENOENT))
-		return DS_ERR_SYS;
 	err = try_open(dir, data, ret_store);
+	if (err == DS_ERR_FORMAT || err == DS_ERR_VERSION) {
+		rebuilt = true;
+		err = dss_store_remove(dir);
+		if (err == DS_OK)
+			err = try_open(dir, data, ret_store);
+	}
 	if (err == DS_OK)
-		*ret_rebuilt = true;
+		*ret_rebuilt = rebuilt;
 	return err;
 }
 
@@ -191,8 +213,8 @@ int dss_txn_begin(struct dss_store *store, bool write,
 	if (!txn)
 		return DS_ERR_NOMEM;
 	txn->store = store;
-	rc = mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY,
-			   &txn->txn);
+	rc =
+	    mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, &txn->txn);
 	if (rc) {
 		free(txn);
 		return store_err(rc);
@@ -269,13 +291,13 @@ int dss_txn_each(struct dss_txn *txn, dss_visit visit, void *arg)
 {
 	MDB_cursor *cursor;
 	MDB_val key, val;
-	int err = store_err(mdb_cursor_open(txn->txn, txn->store->objects,
-					    &cursor));
+	int err =
+	    store_err(mdb_cursor_open(txn->txn, txn->store->objects, &cursor));
 
 	if (err)
 		return err;
-	while ((err = store_err(mdb_cursor_get(cursor, &key, &val,
-					       MDB_NEXT))) == DS_OK) {
+	while ((err = store_err(
+		    mdb_cursor_get(cursor, &key, &val, MDB_NEXT))) == DS_OK) {
 		struct ds_guid guid;
 
 		if (key.mv_size != DS_GUID_LEN)
@@ -310,8 +332,8 @@ int dss_txn_clear(struct dss_txn *txn)
 int dss_txn_meta_get(struct dss_txn *txn, const char *name,
 		     const uint8_t **ret_data, size_t *ret_len)
 {
-	return get(txn, txn->store->meta, to_val(name, strlen(name)),
-		   ret_data, ret_len);
+	return get(txn, txn->store->meta, to_val(name, strlen(name)), ret_data,
+		   ret_len);
 }
 
 int dss_txn_meta_put(struct dss_txn *txn, const char *name, const void *data,

@@ -28,6 +28,8 @@ struct dss_txn;
 DS_MUST_CHECK int dss_store_open(const char *dir, bool *ret_rebuilt,
 				 struct dss_store **ret_store);
 void dss_store_close(struct dss_store *store);
+/* Removes a closed store.  DS_ERR_SYS; one that is not there is no error. */
+DS_MUST_CHECK int dss_store_remove(const char *dir);
 
 /* DS_ERR_FORMAT anywhere below means a damaged store. */
 DS_MUST_CHECK int dss_txn_begin(struct dss_store *store, bool write,

@@ -23,8 +23,9 @@
 struct event;
 struct event_base;
 
-#define DSS_TEXT 1024 /* bytes of an error text */
-#define DSS_HELD_SHOWN 50
+#define DSS_TEXT       1024 /* bytes of an error text */
+#define DSS_HELD_SHOWN 20   /* names, of at most ... */
+#define DSS_HELD_NAME  128  /* bytes: the status has DS_STATUS_MAX */
 
 enum dss_state {
 	DSS_IDLE,
@@ -42,7 +43,7 @@ struct dss_status {
 	uint64_t done, failed; /* tickets */
 	uint64_t objects, users, groups, withheld;
 	uint64_t progress, expected; /* objects of the current pull */
-	int64_t progress_since; /* ds_now_ms() */
+	int64_t progress_since;      /* ds_now_ms() */
 	uint64_t last_pull, last_change, next_try; /* epoch seconds; 0 never */
 	char last_error[DSS_TEXT];
 	uint64_t generation;
@@ -63,7 +64,7 @@ struct dss_ticket {
 
 /* What is known of the domain beside its objects. */
 struct dss_domain {
-	char base_dn[512];   /* made from the configured name */
+	char base_dn[512]; /* made from the configured name */
 	char config_dn[512];
 	char netbios[16];
 	struct ds_sid sid;
@@ -125,7 +126,7 @@ void dss_status_state(struct dss_sync *s, enum dss_state state,
 		      const char *phase);
 /* Remembers and logs why; one clear line. */
 void dss_status_error(struct dss_sync *s, const char *fmt, ...)
-	DS_PRINTF(2, 3);
+    DS_PRINTF(2, 3);
 /* Sends it if it is due; the status timer's work. */
 void dss_status_send(struct dss_sync *s);
 /* The JSON document; malloc'ed, NULL without memory. */
@@ -148,8 +149,13 @@ DS_MUST_CHECK int dss_pull(struct dss_sync *s, uint32_t flags,
 bool dss_pull_complete(struct dss_sync *s);
 
 /* ---- publish.c ---- */
-/* Builds and stages both snapshots from the store, and has them published. */
+/*
+ * Builds and stages both snapshots from the store, and has them published.
+ * DS_ERR_FORMAT: the store is damaged; nothing was published.
+ */
 DS_MUST_CHECK int dss_publish(struct dss_sync *s);
+/* Whether all of the store can be read; DS_ERR_FORMAT: it is damaged. */
+DS_MUST_CHECK int dss_publish_check(struct dss_sync *s);
 /* True if the local passwd or group changed since. */
 bool dss_publish_stale(const struct dss_sync *s);
 

@@ -16,9 +16,9 @@
 #include "lib/wire.h"
 
 /* Dead peers: 30 s idle, 3 probes 10 s apart; 60 s with data in flight. */
-#define KEEP_IDLE 30
-#define KEEP_EVERY 10
-#define KEEP_PROBES 3
+#define KEEP_IDLE    30
+#define KEEP_EVERY   10
+#define KEEP_PROBES  3
 #define IN_FLIGHT_MS 60000
 
 static void set_int(int fd, int level, int option, int value)
@@ -41,8 +41,9 @@ static int connected(int fd)
 static int connect_one(struct dss_sync *s, const struct addrinfo *ai,
 		       int64_t deadline, int *ret_fd)
 {
-	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC |
-				       SOCK_NONBLOCK, ai->ai_protocol);
+	int fd =
+	    socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		   ai->ai_protocol);
 	int err = DS_OK;
 
 	if (fd < 0)
@@ -66,7 +67,7 @@ static int connect_one(struct dss_sync *s, const struct addrinfo *ai,
 				err = connected(fd);
 			if (err == DS_OK &&
 			    getpeername(fd, (struct sockaddr *)&peer, &len) ==
-				    0)
+				0)
 				break;
 		}
 	}
