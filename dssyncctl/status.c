@@ -32,9 +32,10 @@ static void add_child_problem(json_t *problems, const json_t *monitor,
 static json_t *find_problems(const struct ctl_daemon *d,
 			     const json_t *snapshot)
 {
-	json_t *problems = json_array(), *held;
+	json_t *problems = json_array();
 	const char *keytab;
 	char text[128];
+	int64_t held;
 
 	if (!json_is_object(snapshot))
 		add_problem(problems, "nothing is published: lookups of "
@@ -53,17 +54,31 @@ static json_t *find_problems(const struct ctl_daemon *d,
 	/* Sync cannot work without it either, and need not say so again. */
 	if (!*keytab || !strstr(ctl_string(d->sync, "last_error"), keytab))
 		add_problem(problems, ctl_string(d->sync, "last_error"));
-	held = json_object_get(d->sync, "held");
-	if (json_array_size(held) > 0) {
-		snprintf(text, sizeof(text), "%zu deletions are held back; "
+	held = ctl_number(d->sync, "held_count");
+	if (held > 0) {
+		snprintf(text, sizeof(text), "%jd deletions are held back; "
 			 "'dssyncctl sync --accept-deletes' lets them go",
-			 json_array_size(held));
+			 (intmax_t)held);
 		add_problem(problems, text);
 	}
 	return problems;
 }
 
 /* ---- the snapshot, which everybody may read ------------------------------ */
+
+/* Held deletions are counted apart: those objects still resolve. */
+static int count_withheld(const struct ds_snap *snap)
+{
+	struct ds_snap_note note;
+	uint32_t i;
+	int n = 0;
+
+	for (i = 0; i < ds_snap_note_count(snap); i++)
+		if (!ds_snap_note_at(snap, i, &note) &&
+		    note.reason != DS_WH_HELD_BACK)
+			n++;
+	return n;
+}
 
 static json_t *snapshot_json(void)
 {
@@ -78,7 +93,7 @@ static json_t *snapshot_json(void)
 			 "published", (json_int_t)snap.stamp.published,
 			 "users", (int)ds_snap_user_count(&snap), "groups",
 			 (int)ds_snap_group_count(&snap), "withheld",
-			 (int)ds_snap_note_count(&snap), "id_min",
+			 count_withheld(&snap), "id_min",
 			 (json_int_t)snap.stamp.id_min, "id_max",
 			 (json_int_t)snap.stamp.id_max);
 	ds_snap_close(&snap);
@@ -142,12 +157,13 @@ static void print_held(const json_t *sync)
 {
 	const json_t *held = json_object_get(sync, "held");
 	size_t i, n = json_array_size(held);
+	int64_t more = ctl_number(sync, "held_count") - (int64_t)n;
 
-	for (i = 0; i < n && i < 20; i++)
+	for (i = 0; i < n; i++)
 		ctl_row(i == 0 ? "held back" : "", "%s",
 			json_string_value(json_array_get(held, i)));
-	if (n > 20)
-		ctl_row("", "and %zu more (--json lists all)", n - 20);
+	if (more > 0)
+		ctl_row("", "and %jd more", (intmax_t)more);
 }
 
 static void print_all(const struct ctl_daemon *d, const json_t *snapshot,

@@ -438,11 +438,7 @@ static void check_together(struct parse *p)
 	} later[] = {
 		{ "transport", c->domain.transport != DS_TRANSPORT_GSSAPI },
 		{ "ca_file", *c->domain.ca_file },
-		{ "site", *c->domain.site },
-		{ "bases", c->sync.bases[0] },
-		{ "origin", c->sync.origin != DS_ORIGIN_ALL },
 		{ "groups", c->sync.groups[0] },
-		{ "attributes", c->sync.attributes != DS_ATTRIBUTES_MAPPED },
 		{ "name_format", c->identity.name_format != DS_FORMAT_UPN },
 		{ "group_format",
 		  c->identity.group_format != DS_FORMAT_QUALIFIED },

@@ -287,7 +287,7 @@ int dss_dc_connect(struct dss_sync *s)
 	dss_status_state(s, DSS_CONNECTING, "finding a domain controller");
 	err = find_candidates(s, &c);
 	if (err) {
-		dss_status_error(s, "no domain controller of %s in DNS: %s",
+		dss_status_error(s, err, "no domain controller of %s in DNS: %s",
 				 s->config.domain.name,
 				 err == DS_ERR_NOTFOUND
 				     ? "there is no SRV record"
@@ -303,7 +303,7 @@ int dss_dc_connect(struct dss_sync *s)
 			    dss_conn_notify(s->conn, s->domain.base_dn) ==
 			    DS_OK;
 	} else if (!s->stop) {
-		dss_status_error(s, "no domain controller can be used: %s",
+		dss_status_error(s, err, "no domain controller can be used: %s",
 				 tried);
 	}
 	return err;

@@ -114,15 +114,18 @@ void dss_status_state(struct dss_sync *s, enum dss_state state,
 	dss_status_changed(s);
 }
 
-void dss_status_error(struct dss_sync *s, const char *fmt, ...)
+void dss_status_error(struct dss_sync *s, int err, const char *fmt, ...)
 {
 	char line[DSS_TEXT];
+	bool told = err == DS_ERR_CONFIG; /* auth's to log, and it did */
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	ds_log(DS_LOG_WARN, "%s", line);
+	/* Each retry may fail the same way: that is no news. */
+	told |= strcmp(line, s->status.last_error) == 0;
+	ds_log(told ? DS_LOG_DEBUG : DS_LOG_WARN, "%s", line);
 	(void)snprintf(s->status.last_error, sizeof(s->status.last_error),
 		       "%s", line);
 	dss_status_changed(s);

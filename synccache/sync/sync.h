@@ -125,8 +125,8 @@ void dss_status_changed(struct dss_sync *s);
 void dss_status_state(struct dss_sync *s, enum dss_state state,
 		      const char *phase);
 /* Remembers and logs why; one clear line. */
-void dss_status_error(struct dss_sync *s, const char *fmt, ...)
-    DS_PRINTF(2, 3);
+void dss_status_error(struct dss_sync *s, int err, const char *fmt, ...)
+    DS_PRINTF(3, 4);
 /* Sends it if it is due; the status timer's work. */
 void dss_status_send(struct dss_sync *s);
 /* The JSON document; malloc'ed, NULL without memory. */
