@@ -10,7 +10,7 @@
 #include "dssyncctl/ctl.h"
 #include "lib/wire.h"
 
-#define CTL_SOCK    DS_RUN_DIR "/ctl.sock"
+#define CTL_SOCK   DS_RUN_DIR "/ctl.sock"
 #define TIMEOUT_MS 5000
 
 /* One request, one reply of the given type; the payload lies in buf. */
@@ -107,13 +107,14 @@ void ctl_complain_daemon(int err)
 {
 	if (geteuid() != 0)
 		ctl_complain("only root may ask the daemon; run it with sudo");
-	else if (err == DS_ERR_UNAVAIL || (err == DS_ERR_SYS && errno == ENOENT))
+	else if (err == DS_ERR_UNAVAIL ||
+		 (err == DS_ERR_SYS && errno == ENOENT))
 		ctl_complain("synccached does not run: nobody listens on %s",
 			     CTL_SOCK);
 	else
 		ctl_complain("asking synccached failed: %s",
-			     err == DS_ERR_SYS ? strerror(errno) :
-						 ds_strerror(err));
+			     err == DS_ERR_SYS ? strerror(errno)
+					       : ds_strerror(err));
 }
 
 int64_t ctl_number(const json_t *object, const char *key)

@@ -44,8 +44,8 @@ int ctl_config(const struct ctl_args *args)
 		return status;
 	}
 	if (args->json)
-		status = ctl_json(json_pack("{s:b, s:[]}", "ok", 1,
-					    "problems"));
+		status =
+		    ctl_json(json_pack("{s:b, s:[]}", "ok", 1, "problems"));
 	else if (args->check)
 		printf("%s: no problem found\n", args->config);
 	else

@@ -18,10 +18,10 @@
 
 enum ctl_exit {
 	CTL_OK = 0,
-	CTL_NO = 1,	 /* the answer is no, or something is wrong */
-	CTL_USAGE = 64,	 /* EX_USAGE */
+	CTL_NO = 1,       /* the answer is no, or something is wrong */
+	CTL_USAGE = 64,   /* EX_USAGE */
 	CTL_UNAVAIL = 69, /* no snapshot, no daemon */
-	CTL_CONFIG = 78, /* EX_CONFIG */
+	CTL_CONFIG = 78,  /* EX_CONFIG */
 };
 
 struct ctl_args {

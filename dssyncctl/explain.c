@@ -17,7 +17,7 @@
 /* What is found out, said as lines or as JSON at the end. */
 struct finding {
 	bool resolves;
-	json_t *users;	 /* canonical names; 0 or 1 */
+	json_t *users; /* canonical names; 0 or 1 */
 	json_t *groups;
 	json_t *reasons; /* sentences */
 	json_t *instead; /* names to type instead */
@@ -39,7 +39,8 @@ static void add(json_t *list, const char *fmt, ...)
 	free(text);
 }
 
-/* ---- a name that resolves ------------------------------------------------ */
+/* ---- a name that resolves ------------------------------------------------
+ */
 
 static const char *rule_for(const char *typed, const char *upn)
 {
@@ -67,9 +68,11 @@ static void explain_user(const struct ds_snap *snap, const char *typed,
 	add(f->reasons, "user '%s' (uid %u): %s", user.blob, user.uid,
 	    rule_for(typed, id.upn));
 	if (id.flags & DS_ID_GENERATED)
-		add(f->reasons, "the domain generated its sAMAccountName '%s' "
-				"because the nickname '%s' was taken or too "
-				"long", id.sam, id.nickname);
+		add(f->reasons,
+		    "the domain generated its sAMAccountName '%s' "
+		    "because the nickname '%s' was taken or too "
+		    "long",
+		    id.sam, id.nickname);
 	if (id.flags & DS_ID_DISABLED)
 		add(f->reasons, "the account is disabled: it owns files, but "
 				"cannot log in");
@@ -87,7 +90,8 @@ static void explain_group(const struct ds_snap *snap, const char *typed,
 	add(f->reasons, "group '%s' (gid %u)", group.blob, group.gid);
 }
 
-/* ---- a name that does not ------------------------------------------------ */
+/* ---- a name that does not ------------------------------------------------
+ */
 
 /* The sAMAccountName part of the spelling, or the part before the '@'. */
 static const char *bare_part(const char *typed, char *buf, size_t cap)
@@ -142,7 +146,8 @@ static void hint_groups(const struct ds_snap *snap, const char *bare,
 		    ds_snap_group_identity(snap, i, &id))
 			continue;
 		if (strcasecmp(id.sam, bare) == 0)
-			json_array_append_new(f->instead, ctl_text(group.blob));
+			json_array_append_new(f->instead,
+					      ctl_text(group.blob));
 	}
 }
 
@@ -186,16 +191,19 @@ static void explain_spelling(const struct ds_snap *snap, const char *typed,
 		add(f->reasons, "no sAMAccountName in the domain %s reads so",
 		    snap->netbios);
 	else if (at && strcasecmp(at + 1, domain) == 0)
-		add(f->reasons, "it is nobody's userPrincipalName, and no "
-				"sAMAccountName in the domain %s reads like "
-				"the part before the '@'", domain);
+		add(f->reasons,
+		    "it is nobody's userPrincipalName, and no "
+		    "sAMAccountName in the domain %s reads like "
+		    "the part before the '@'",
+		    domain);
 	else if (at)
 		add(f->reasons, "it is nobody's userPrincipalName");
 	else if (!(snap->stamp.policy & DS_SNAP_SHORT_NAMES))
-		add(f->reasons, "a bare name is never looked up in the domain "
-				"(short_names = none): type the "
-				"userPrincipalName, or %s\\%s", snap->netbios,
-		    typed);
+		add(f->reasons,
+		    "a bare name is never looked up in the domain "
+		    "(short_names = none): type the "
+		    "userPrincipalName, or %s\\%s",
+		    snap->netbios, typed);
 	else
 		add(f->reasons, "it is no sAMAccountName in the domain %s",
 		    domain);
@@ -220,7 +228,8 @@ static void explain_nobody(const struct ds_snap *snap, const char *typed,
 				"inside the scope of the synchronization");
 }
 
-/* ---- the command --------------------------------------------------------- */
+/* ---- the command ---------------------------------------------------------
+ */
 
 static void print_list(const char *label, const json_t *list)
 {
@@ -236,14 +245,13 @@ static int say(const struct ctl_args *args, const struct finding *f)
 	int status = f->resolves ? CTL_OK : CTL_NO;
 
 	if (args->json)
-		return ctl_json(json_pack("{s:o, s:b, s:O, s:O, s:O, s:O}",
-					  "name", ctl_text(args->name),
-					  "resolves", f->resolves, "users",
-					  f->users, "groups", f->groups,
-					  "reasons", f->reasons, "instead",
-					  f->instead)) ?
-			   CTL_NO :
-			   status;
+		return ctl_json(json_pack(
+			   "{s:o, s:b, s:O, s:O, s:O, s:O}", "name",
+			   ctl_text(args->name), "resolves", f->resolves,
+			   "users", f->users, "groups", f->groups, "reasons",
+			   f->reasons, "instead", f->instead))
+			   ? CTL_NO
+			   : status;
 	ctl_row("name", "%s", args->name);
 	ctl_row("resolves", f->resolves ? "yes" : "no");
 	print_list("why", f->reasons);

@@ -72,7 +72,16 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-enum letter { JSON = 256, WAITING, FULL, ACCEPT, CHECKING, CONFIG, HELP, RELEASE };
+enum letter {
+	JSON = 256,
+	WAITING,
+	FULL,
+	ACCEPT,
+	CHECKING,
+	CONFIG,
+	HELP,
+	RELEASE
+};
 
 /* -1: go on; else the exit status. */
 static int take_option(int c, struct ctl_args *args, int *takes)
@@ -135,8 +144,8 @@ int main(int argc, char **argv)
 	}
 	command = optind < argc ? find_command(argv[optind]) : NULL;
 	if (!command)
-		return misuse(optind < argc ? "no such command" :
-					      "a command is expected");
+		return misuse(optind < argc ? "no such command"
+					    : "a command is expected");
 	optind++;
 	if (command->takes & NAME)
 		args.name = argv[optind++];

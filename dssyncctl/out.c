@@ -86,7 +86,9 @@ const char *ctl_when(int64_t when, char *buf, size_t cap)
 	static const struct {
 		int64_t seconds;
 		const char *name;
-	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+	} units[] = {
+		{ 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" }
+	};
 	int64_t d = (int64_t)time(NULL) - when;
 	bool future = d < 0;
 	size_t i = 0;
@@ -112,7 +114,7 @@ int ctl_open_snapshot(struct ds_snap *ret_snap)
 			     "status' says why");
 	else if (r)
 		ctl_complain("%s: %s", DS_PUBLIC_SNAP,
-			     r == DS_ERR_SYS ? strerror(errno) :
-					       ds_strerror(r));
+			     r == DS_ERR_SYS ? strerror(errno)
+					     : ds_strerror(r));
 	return r;
 }

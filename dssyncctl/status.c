@@ -8,7 +8,8 @@
 
 #include "dssyncctl/ctl.h"
 
-/* ---- problems: one line each --------------------------------------------- */
+/* ---- problems: one line each ---------------------------------------------
+ */
 
 static void add_problem(json_t *problems, const char *text)
 {
@@ -24,8 +25,10 @@ static void add_child_problem(json_t *problems, const json_t *monitor,
 
 	if (json_is_true(json_object_get(child, "running")))
 		return;
-	snprintf(text, sizeof(text), "dssync-%s does not run; it is started "
-				     "again by itself", name);
+	snprintf(text, sizeof(text),
+		 "dssync-%s does not run; it is started "
+		 "again by itself",
+		 name);
 	add_problem(problems, text);
 }
 
@@ -56,7 +59,8 @@ static json_t *find_problems(const struct ctl_daemon *d,
 		add_problem(problems, ctl_string(d->sync, "last_error"));
 	held = ctl_number(d->sync, "held_count");
 	if (held > 0) {
-		snprintf(text, sizeof(text), "%jd deletions are held back; "
+		snprintf(text, sizeof(text),
+			 "%jd deletions are held back; "
 			 "'dssyncctl sync --accept-deletes' lets them go",
 			 (intmax_t)held);
 		add_problem(problems, text);
@@ -64,7 +68,8 @@ static json_t *find_problems(const struct ctl_daemon *d,
 	return problems;
 }
 
-/* ---- the snapshot, which everybody may read ------------------------------ */
+/* ---- the snapshot, which everybody may read ------------------------------
+ */
 
 /* Held deletions are counted apart: those objects still resolve. */
 static int count_withheld(const struct ds_snap *snap)
@@ -100,7 +105,8 @@ static json_t *snapshot_json(void)
 	return root;
 }
 
-/* ---- for people ---------------------------------------------------------- */
+/* ---- for people ----------------------------------------------------------
+ */
 
 static void print_snapshot(const json_t *s)
 {
@@ -130,9 +136,9 @@ static void print_sync(const json_t *s)
 	ctl_row("server", "%s (%s over %s%s)",
 		*ctl_string(s, "server") ? ctl_string(s, "server") : "none",
 		ctl_string(s, "strategy"), ctl_string(s, "transport"),
-		json_is_true(json_object_get(s, "notify")) ?
-		    ", with change notification" :
-		    "");
+		json_is_true(json_object_get(s, "notify"))
+		    ? ", with change notification"
+		    : "");
 	ctl_row("last pull", "%s, next %s",
 		ctl_when(ctl_number(s, "last_pull"), last, sizeof(last)),
 		ctl_when(ctl_number(s, "next_try"), next, sizeof(next)));
@@ -143,11 +149,12 @@ static void print_auth(const json_t *a)
 	const json_t *checks = json_object_get(a, "checks");
 
 	ctl_row("keytab", "%s, key version %jd",
-		*ctl_string(a, "principal") ? ctl_string(a, "principal") :
-					      "none",
+		*ctl_string(a, "principal") ? ctl_string(a, "principal")
+					    : "none",
 		(intmax_t)ctl_number(a, "kvno"));
-	ctl_row("password checks", "%jd accepted, %jd refused, %jd without an "
-				   "answer since the start",
+	ctl_row("password checks",
+		"%jd accepted, %jd refused, %jd without an "
+		"answer since the start",
 		(intmax_t)ctl_number(checks, "ok"),
 		(intmax_t)ctl_number(checks, "refused"),
 		(intmax_t)ctl_number(checks, "unavailable"));
@@ -189,7 +196,8 @@ static void print_all(const struct ctl_daemon *d, const json_t *snapshot,
 		ctl_row("problems", "none");
 }
 
-/* ---- the command --------------------------------------------------------- */
+/* ---- the command ---------------------------------------------------------
+ */
 
 /* Without privilege only the snapshot can be asked, and that is no fault. */
 static int status_public(const struct ctl_args *args, json_t *snapshot)
@@ -197,9 +205,9 @@ static int status_public(const struct ctl_args *args, json_t *snapshot)
 	int status = json_is_object(snapshot) ? CTL_OK : CTL_NO;
 
 	if (args->json)
-		return ctl_json(json_pack("{s:o}", "snapshot", snapshot)) ?
-			   CTL_NO :
-			   status;
+		return ctl_json(json_pack("{s:o}", "snapshot", snapshot))
+			   ? CTL_NO
+			   : status;
 	print_snapshot(snapshot);
 	json_decref(snapshot);
 	ctl_row("daemon", "only root may ask it");

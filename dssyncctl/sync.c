@@ -9,7 +9,7 @@
 
 #include "dssyncctl/ctl.h"
 
-#define POLL_NS	  (100 * 1000 * 1000)
+#define POLL_NS   (100 * 1000 * 1000)
 #define BAR_WIDTH 30
 /* How long a daemon may be silent, restarts of its children included. */
 #define PATIENCE 600
@@ -20,8 +20,8 @@ static void draw_bar(int64_t done, int64_t expected)
 
 	if (expected <= 0)
 		return;
-	filled = (int)(done >= expected ? BAR_WIDTH :
-					  done * BAR_WIDTH / expected);
+	filled =
+	    (int)(done >= expected ? BAR_WIDTH : done * BAR_WIDTH / expected);
 	fputs(" [", stderr);
 	for (i = 0; i < BAR_WIDTH; i++)
 		fputc(i < filled ? '#' : '.', stderr);
@@ -74,8 +74,8 @@ static int report_failure(const struct ctl_args *args, const char *why)
 {
 	ctl_complain("the synchronization failed: %s", why);
 	if (args->json)
-		ctl_json(json_pack("{s:b, s:o}", "ok", 0, "error",
-				   ctl_text(why)));
+		ctl_json(
+		    json_pack("{s:b, s:o}", "ok", 0, "error", ctl_text(why)));
 	return CTL_NO;
 }
 
@@ -95,7 +95,8 @@ static int look(const struct ctl_args *args, uint64_t ticket)
 		status = report(args, d.sync);
 	} else if ((uint64_t)ctl_number(d.sync, "failed") >= ticket) {
 		end_progress();
-		status = report_failure(args, ctl_string(d.sync, "last_error"));
+		status =
+		    report_failure(args, ctl_string(d.sync, "last_error"));
 	} else {
 		show_progress(d.sync);
 	}

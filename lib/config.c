@@ -25,7 +25,7 @@
 struct parse {
 	const char *path;
 	FILE *file;
-	int line;	/* of the line that inih read last */
+	int line;       /* of the line that inih read last */
 	bool continued; /* it goes on with the value of the line before */
 	bool too_long;
 	struct ds_config *config;
@@ -34,7 +34,8 @@ struct parse {
 	int err;
 };
 
-/* ---- problems ------------------------------------------------------------ */
+/* ---- problems ------------------------------------------------------------
+ */
 
 void ds_problems_done(struct ds_problems *problems)
 {
@@ -63,8 +64,8 @@ static void problem(struct parse *p, int line, const char *fmt, ...)
 		n = asprintf(&text, "%s:%d: %s", p->path, line, clean);
 	else
 		n = asprintf(&text, "%s: %s", p->path, clean);
-	lines = n < 0 ? NULL :
-			realloc(all->line, (all->count + 1) * sizeof(*lines));
+	lines = n < 0 ? NULL
+		      : realloc(all->line, (all->count + 1) * sizeof(*lines));
 	if (!lines) {
 		if (n >= 0)
 			free(text);
@@ -75,7 +76,8 @@ static void problem(struct parse *p, int line, const char *fmt, ...)
 	lines[all->count++] = text;
 }
 
-/* ---- values -------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------
+ */
 
 static void strv_free(ds_strv list)
 {
@@ -134,8 +136,8 @@ static int add_items(const struct ds_key *key, const char *value,
 	return DS_OK;
 }
 
-static int parse_list(const struct ds_key *key, const char *value,
-		      bool append, ds_strv *field)
+static int parse_list(const struct ds_key *key, const char *value, bool append,
+		      ds_strv *field)
 {
 	ds_strv list = NULL;
 	int r;
@@ -291,14 +293,15 @@ static const char *expected(const struct ds_key *key, char *buf, size_t cap)
 	buf[0] = '\0';
 	for (w = key->words; w->word && len < cap; w++)
 		len += (size_t)snprintf(buf + len, cap - len, "%s%s",
-					w == key->words	 ? "" :
-					w[1].word == NULL ? " or " :
-							    ", ",
+					w == key->words     ? ""
+					: w[1].word == NULL ? " or "
+							    : ", ",
 					w->word);
 	return buf;
 }
 
-/* ---- the file ------------------------------------------------------------ */
+/* ---- the file ------------------------------------------------------------
+ */
 
 static bool is_section(const char *name, size_t len)
 {
@@ -321,8 +324,9 @@ static void check_section(struct parse *p, const char *line)
 		return;
 	len = strcspn(line + 1, "]\n");
 	if (line[len + 1] == ']' && !is_section(line + 1, len))
-		problem(p, p->line, "unknown section [%.*s]; expected "
-				    "[domain], [sync], [identity] or [login]",
+		problem(p, p->line,
+			"unknown section [%.*s]; expected "
+			"[domain], [sync], [identity] or [login]",
 			(int)len, line + 1);
 }
 
@@ -368,12 +372,15 @@ static const struct ds_key *find_key(const char *section, const char *name)
 static void unknown_key(struct parse *p, const char *section, const char *name)
 {
 	if (!*section)
-		problem(p, p->line, "key '%s' stands before any section; "
-				    "expected [domain], [sync], [identity] or "
-				    "[login] first", name);
+		problem(p, p->line,
+			"key '%s' stands before any section; "
+			"expected [domain], [sync], [identity] or "
+			"[login] first",
+			name);
 	else if (is_section(section, strlen(section)))
-		problem(p, p->line, "unknown key '%s' in [%s]; expected one "
-				    "of those in dssync.conf(5)",
+		problem(p, p->line,
+			"unknown key '%s' in [%s]; expected one "
+			"of those in dssync.conf(5)",
 			name, section);
 	/* else: the section was the problem, once for all its keys */
 }
@@ -396,8 +403,9 @@ static int on_value(void *user, const char *section, const char *name,
 	set_at = &p->set_at[key - ds_config_keys];
 	append = p->continued && *set_at;
 	if (*set_at && (!append || key->type != DS_VALUE_LIST)) {
-		problem(p, p->line, "[%s] %s is set twice; expected once (the "
-				    "other is in line %d)",
+		problem(p, p->line,
+			"[%s] %s is set twice; expected once (the "
+			"other is in line %d)",
 			section, name, *set_at);
 		return 1;
 	}
@@ -442,9 +450,9 @@ static void check_together(struct parse *p)
 		{ "name_format", c->identity.name_format != DS_FORMAT_UPN },
 		{ "group_format",
 		  c->identity.group_format != DS_FORMAT_QUALIFIED },
-		{ "id_mapping", c->identity.id_mapping == DS_IDMAP_SIDHISTORY ||
-				    c->identity.id_mapping ==
-					DS_IDMAP_ATTRIBUTE },
+		{ "id_mapping",
+		  c->identity.id_mapping == DS_IDMAP_SIDHISTORY ||
+		      c->identity.id_mapping == DS_IDMAP_ATTRIBUTE },
 		{ "sid_history_domains", c->identity.sid_history_domains[0] },
 		{ "space_replacement", *c->identity.space_replacement },
 		{ "offline", c->login.offline },
@@ -465,9 +473,11 @@ static void check_together(struct parse *p)
 					later[k].name,
 					ds_config_keys[i].preset);
 	if (c->identity.id_mapping == DS_IDMAP_SID && span < DS_IDMAP_SLICE)
-		problem(p, p->line, "[identity] id_range is too small for "
-				    "id_mapping = sid; expected at least %u "
-				    "ids", DS_IDMAP_SLICE);
+		problem(p, p->line,
+			"[identity] id_range is too small for "
+			"id_mapping = sid; expected at least %u "
+			"ids",
+			DS_IDMAP_SLICE);
 }
 
 static int set_defaults(struct ds_config *config)
@@ -493,16 +503,19 @@ static void open_file(struct parse *p)
 
 	p->file = fopen(p->path, "re");
 	if (!p->file) {
-		problem(p, 0, "cannot be read: %s; expected a file with "
-			      "[domain] and name = DOMAIN", strerror(errno));
+		problem(p, 0,
+			"cannot be read: %s; expected a file with "
+			"[domain] and name = DOMAIN",
+			strerror(errno));
 		return;
 	}
 	if (fstat(fileno(p->file), &st) || !S_ISREG(st.st_mode))
 		problem(p, 0, "is not a file; expected a regular one");
 	else if ((st.st_uid != 0 && st.st_uid != geteuid()) ||
 		 (st.st_mode & 022))
-		problem(p, 0, "can be changed by others than root (owner %u, "
-			      "mode %04o); expected owner root and mode 0644",
+		problem(p, 0,
+			"can be changed by others than root (owner %u, "
+			"mode %04o); expected owner root and mode 0644",
 			(unsigned)st.st_uid, (unsigned)(st.st_mode & 07777));
 }
 
@@ -517,7 +530,8 @@ int ds_config_load(const char *path, struct ds_config *ret_config,
 		   struct ds_problems *problems)
 {
 	struct ds_config config = { 0 };
-	struct parse p = { .path = path, .config = &config,
+	struct parse p = { .path = path,
+			   .config = &config,
 			   .problems = problems };
 	int bad_line;
 
@@ -528,8 +542,9 @@ int ds_config_load(const char *path, struct ds_config *ret_config,
 	if (p.file && !p.err) {
 		bad_line = ini_parse_stream(read_line, &p, on_value, &p);
 		if (bad_line > 0)
-			problem(&p, bad_line, "neither a [section] nor a 'key "
-					      "= value'; expected one of them");
+			problem(&p, bad_line,
+				"neither a [section] nor a 'key "
+				"= value'; expected one of them");
 		require_keys(&p);
 		check_together(&p);
 	}
@@ -562,7 +577,8 @@ void ds_config_done(struct ds_config *config)
 	memset(config, 0, sizeof(*config));
 }
 
-/* ---- asked of it --------------------------------------------------------- */
+/* ---- asked of it ---------------------------------------------------------
+ */
 
 /* In lines that can be read back. */
 static void print_list(const struct ds_key *key, const ds_strv list, FILE *out)

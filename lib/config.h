@@ -14,15 +14,22 @@
 
 #include "lib/err.h"
 
-enum ds_transport { DS_TRANSPORT_GSSAPI, DS_TRANSPORT_LDAPS,
-		    DS_TRANSPORT_STARTTLS };
+enum ds_transport {
+	DS_TRANSPORT_GSSAPI,
+	DS_TRANSPORT_LDAPS,
+	DS_TRANSPORT_STARTTLS
+};
 enum ds_origin { DS_ORIGIN_ALL, DS_ORIGIN_CLOUD, DS_ORIGIN_ONPREM };
 enum ds_attributes { DS_ATTRIBUTES_MAPPED, DS_ATTRIBUTES_IDENTITY };
 enum ds_format { DS_FORMAT_UPN, DS_FORMAT_SAM, DS_FORMAT_QUALIFIED };
 enum ds_short_names { DS_SHORT_NONE, DS_SHORT_SAM };
 enum ds_spellings { DS_SPELLINGS_ANY, DS_SPELLINGS_CANONICAL };
-enum ds_id_mapping { DS_IDMAP_SID, DS_IDMAP_SIDHISTORY, DS_IDMAP_RID,
-		     DS_IDMAP_ATTRIBUTE };
+enum ds_id_mapping {
+	DS_IDMAP_SID,
+	DS_IDMAP_SIDHISTORY,
+	DS_IDMAP_RID,
+	DS_IDMAP_ATTRIBUTE
+};
 enum ds_members { DS_MEMBERS_FULL, DS_MEMBERS_NONE };
 enum ds_live_check { DS_LIVE_KEYS, DS_LIVE_ALWAYS, DS_LIVE_NEVER };
 enum ds_fast { DS_FAST_TRY, DS_FAST_DEMAND, DS_FAST_NEVER };
@@ -33,9 +40,9 @@ typedef char **ds_strv;
 /* Every field is set after ds_config_load(); strings are owned by it. */
 struct ds_config {
 	struct {
-		char *name;   /* DNS name, lower case */
+		char *name; /* DNS name, lower case */
 		ds_strv servers;
-		char *site;   /* "" : discovered */
+		char *site; /* "" : discovered */
 		char *keytab;
 		int transport; /* enum ds_transport */
 		char *ca_file; /* "" : system */
@@ -51,11 +58,11 @@ struct ds_config {
 		int attributes; /* enum ds_attributes */
 	} sync;
 	struct {
-		int name_format; /* enum ds_format: upn, sam */
-		int short_names; /* enum ds_short_names */
-		int spellings;	 /* enum ds_spellings */
+		int name_format;  /* enum ds_format: upn, sam */
+		int short_names;  /* enum ds_short_names */
+		int spellings;    /* enum ds_spellings */
 		int group_format; /* enum ds_format: qualified, sam */
-		int id_mapping;	  /* enum ds_id_mapping */
+		int id_mapping;   /* enum ds_id_mapping */
 		struct {
 			uint32_t min, max; /* inclusive */
 		} id_range;
@@ -74,7 +81,7 @@ struct ds_config {
 		uint64_t offline_attempts;
 		uint64_t offline_delay;
 		int live_check; /* enum ds_live_check */
-		int fast;	/* enum ds_fast */
+		int fast;       /* enum ds_fast */
 		char *password_change_url;
 	} login;
 };

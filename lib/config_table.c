@@ -138,16 +138,16 @@ static bool is_replacement(const char *s)
 
 #define AT(field) offsetof(struct ds_config, field)
 
-#define RESERVED_NAMES                                                     \
-	"root, sudo, wheel, admin, adm, docker, lxd, libvirt, kvm, disk, " \
-	"shadow, staff, sys, daemon, bin, kmem, tty, mail, man, lp, news, " \
-	"backup, operator, utmp, video, sasl, plugdev, users, nogroup, "   \
-	"nobody, input, render, sgx, netdev, crontab, ssh, _ssh, "         \
-	"systemd-journal, systemd-network, systemd-resolve, "              \
-	"systemd-timesync, systemd-coredump, messagebus, polkitd, "        \
-	"wireshark, incus, incus-admin, microk8s, postgres, mysql, "       \
-	"www-data, apache, nginx, sshd, sync, games, uucp, proxy, list, "  \
-	"irc, gnats, dip, fax, voice, cdrom, floppy, tape, audio, src, "   \
+#define RESERVED_NAMES                                                        \
+	"root, sudo, wheel, admin, adm, docker, lxd, libvirt, kvm, disk, "    \
+	"shadow, staff, sys, daemon, bin, kmem, tty, mail, man, lp, news, "   \
+	"backup, operator, utmp, video, sasl, plugdev, users, nogroup, "      \
+	"nobody, input, render, sgx, netdev, crontab, ssh, _ssh, "            \
+	"systemd-journal, systemd-network, systemd-resolve, "                 \
+	"systemd-timesync, systemd-coredump, messagebus, polkitd, "           \
+	"wireshark, incus, incus-admin, microk8s, postgres, mysql, "          \
+	"www-data, apache, nginx, sshd, sync, games, uucp, proxy, list, "     \
+	"irc, gnats, dip, fax, voice, cdrom, floppy, tape, audio, src, "      \
 	"dssync, dssync-auth"
 
 const struct ds_key ds_config_keys[] = {
@@ -165,8 +165,8 @@ const struct ds_key ds_config_keys[] = {
 	{ "domain", "keytab", DS_VALUE_TEXT, AT(domain.keytab),
 	  "/etc/krb5.keytab", .check = is_path,
 	  .expected = "the absolute path of the host's keytab" },
-	{ "domain", "transport", DS_VALUE_WORD, AT(domain.transport),
-	  "gssapi", .words = transports },
+	{ "domain", "transport", DS_VALUE_WORD, AT(domain.transport), "gssapi",
+	  .words = transports },
 	{ "domain", "ca_file", DS_VALUE_TEXT, AT(domain.ca_file), "",
 	  .check = is_path_or_empty,
 	  .expected = "the absolute path of CA certificates in PEM form; "
@@ -190,17 +190,17 @@ const struct ds_key ds_config_keys[] = {
 	{ "sync", "max_delete_percent", DS_VALUE_NUMBER,
 	  AT(sync.max_delete_percent), "20", .limit = 100,
 	  .expected = "a percentage from 0 to 100" },
-	{ "sync", "attributes", DS_VALUE_WORD, AT(sync.attributes),
-	  "mapped", .words = attribute_sets },
+	{ "sync", "attributes", DS_VALUE_WORD, AT(sync.attributes), "mapped",
+	  .words = attribute_sets },
 
-	{ "identity", "name_format", DS_VALUE_WORD,
-	  AT(identity.name_format), "upn", .words = name_formats },
-	{ "identity", "short_names", DS_VALUE_WORD,
-	  AT(identity.short_names), "none", .words = short_name_words },
+	{ "identity", "name_format", DS_VALUE_WORD, AT(identity.name_format),
+	  "upn", .words = name_formats },
+	{ "identity", "short_names", DS_VALUE_WORD, AT(identity.short_names),
+	  "none", .words = short_name_words },
 	{ "identity", "spellings", DS_VALUE_WORD, AT(identity.spellings),
 	  "any", .words = spelling_words },
-	{ "identity", "group_format", DS_VALUE_WORD,
-	  AT(identity.group_format), "qualified", .words = group_formats },
+	{ "identity", "group_format", DS_VALUE_WORD, AT(identity.group_format),
+	  "qualified", .words = group_formats },
 	{ "identity", "id_mapping", DS_VALUE_WORD, AT(identity.id_mapping),
 	  "sid", .words = id_mappings },
 	{ "identity", "id_range", DS_VALUE_RANGE, AT(identity.id_range),
@@ -214,9 +214,8 @@ const struct ds_key ds_config_keys[] = {
 	  .check = is_home_template,
 	  .expected = "an absolute path with %u, %U or %i in it, and "
 		      "perhaps %d or %D" },
-	{ "identity", "shell", DS_VALUE_TEXT, AT(identity.shell),
-	  "/bin/bash", .check = is_path,
-	  .expected = "the absolute path of a login shell" },
+	{ "identity", "shell", DS_VALUE_TEXT, AT(identity.shell), "/bin/bash",
+	  .check = is_path, .expected = "the absolute path of a login shell" },
 	{ "identity", "space_replacement", DS_VALUE_TEXT,
 	  AT(identity.space_replacement), "", .check = is_replacement,
 	  .expected = "one of _ - . + or nothing" },
@@ -226,24 +225,23 @@ const struct ds_key ds_config_keys[] = {
 	{ "identity", "group_members", DS_VALUE_WORD,
 	  AT(identity.group_members), "full", .words = member_words },
 
-	{ "login", "allow_groups", DS_VALUE_LIST, AT(login.allow_groups),
-	  "", .expected = "names of groups, separated by commas; empty: "
-			  "no restriction" },
+	{ "login", "allow_groups", DS_VALUE_LIST, AT(login.allow_groups), "",
+	  .expected = "names of groups, separated by commas; empty: "
+		      "no restriction" },
 	{ "login", "allow_users", DS_VALUE_LIST, AT(login.allow_users), "",
 	  .expected = "names of users, separated by commas; empty: no "
 		      "restriction" },
 	{ "login", "offline", DS_VALUE_BOOL, AT(login.offline), "no" },
-	{ "login", "offline_days", DS_VALUE_NUMBER,
-	  AT(login.offline_days), "7", .limit = 3650,
-	  .expected = "a number of days from 0 to 3650" },
+	{ "login", "offline_days", DS_VALUE_NUMBER, AT(login.offline_days),
+	  "7", .limit = 3650, .expected = "a number of days from 0 to 3650" },
 	{ "login", "offline_attempts", DS_VALUE_NUMBER,
 	  AT(login.offline_attempts), "5", .limit = 1000,
 	  .expected = "a number from 0 to 1000" },
-	{ "login", "offline_delay", DS_VALUE_DURATION,
-	  AT(login.offline_delay), "30m", .limit = 604800,
+	{ "login", "offline_delay", DS_VALUE_DURATION, AT(login.offline_delay),
+	  "30m", .limit = 604800,
 	  .expected = "a time such as 90s, 30m or 1h, from 1s to 7d" },
-	{ "login", "live_check", DS_VALUE_WORD, AT(login.live_check),
-	  "keys", .words = live_checks },
+	{ "login", "live_check", DS_VALUE_WORD, AT(login.live_check), "keys",
+	  .words = live_checks },
 	{ "login", "fast", DS_VALUE_WORD, AT(login.fast), "try",
 	  .words = fast_words },
 	{ "login", "password_change_url", DS_VALUE_TEXT,

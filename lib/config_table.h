@@ -9,13 +9,13 @@
 #include "lib/config.h"
 
 enum ds_value_type {
-	DS_VALUE_TEXT,	   /* char * */
-	DS_VALUE_LIST,	   /* ds_strv: words between commas */
-	DS_VALUE_WORD,	   /* int: position in words[] maps to values[] */
-	DS_VALUE_BOOL,	   /* bool: yes, no */
+	DS_VALUE_TEXT,     /* char * */
+	DS_VALUE_LIST,     /* ds_strv: words between commas */
+	DS_VALUE_WORD,     /* int: position in words[] maps to values[] */
+	DS_VALUE_BOOL,     /* bool: yes, no */
 	DS_VALUE_NUMBER,   /* uint64_t, 0 .. limit */
 	DS_VALUE_DURATION, /* uint64_t seconds: 30s 5m 1h 7d, or plain */
-	DS_VALUE_RANGE,	   /* id_range: MIN-MAX */
+	DS_VALUE_RANGE,    /* id_range: MIN-MAX */
 };
 
 struct ds_word {
@@ -27,10 +27,10 @@ struct ds_key {
 	const char *section;
 	const char *name;
 	enum ds_value_type type;
-	size_t offset;	    /* in struct ds_config */
+	size_t offset;      /* in struct ds_config */
 	const char *preset; /* default as text; NULL: the key is required */
 	const struct ds_word *words; /* DS_VALUE_WORD */
-	uint64_t limit;		     /* greatest number, or 0 */
+	uint64_t limit;              /* greatest number, or 0 */
 	/* Whether a text, or each item of a list, will do; NULL: any will. */
 	bool (*check)(const char *value);
 	const char *expected; /* what a value is, for people */

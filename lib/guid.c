@@ -6,7 +6,7 @@
 #include "lib/guid.h"
 
 /* Where each printed byte stands in the LDAP form (MS-DTYP 2.3.4.2). */
-static const uint8_t order[DS_GUID_LEN] = { 3, 2, 1, 0, 5, 4, 7, 6,
+static const uint8_t order[DS_GUID_LEN] = { 3, 2, 1,  0,  5,  4,  7,  6,
 					    8, 9, 10, 11, 12, 13, 14, 15 };
 
 static int dash_before(int i)

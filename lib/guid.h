@@ -13,7 +13,7 @@
 
 #include "lib/err.h"
 
-#define DS_GUID_LEN 16
+#define DS_GUID_LEN     16
 #define DS_GUID_STR_MAX 37 /* 36 characters and the NUL */
 
 struct ds_guid {

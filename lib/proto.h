@@ -30,23 +30,23 @@
 #include "lib/err.h"
 
 #define DS_PROTO_VERSION 1
-#define DS_HEADER_LEN 12
-#define DS_FRAME_MAX 65536u  /* payload bytes: a ticket cache fits */
-#define DS_PACKET_MAX (DS_HEADER_LEN + DS_FRAME_MAX)
+#define DS_HEADER_LEN    12
+#define DS_FRAME_MAX     65536u /* payload bytes: a ticket cache fits */
+#define DS_PACKET_MAX    (DS_HEADER_LEN + DS_FRAME_MAX)
 
 /* Limits of single fields, in bytes without the NUL. */
-#define DS_USER_MAX 255	    /* login name as typed */
+#define DS_USER_MAX     255 /* login name as typed */
 #define DS_PASSWORD_MAX 1024
-#define DS_WORD_MAX 255	    /* PAM service, tty, rhost */
-#define DS_TEXT_MAX 511	    /* message for a person, UTF-8 */
-#define DS_STATUS_MAX 32768 /* a JSON status document */
-#define DS_HANDLE_LEN 32    /* random one-time handle of a ticket */
-#define DS_CCACHE_MAX 61440 /* serialized ticket cache */
+#define DS_WORD_MAX     255   /* PAM service, tty, rhost */
+#define DS_TEXT_MAX     511   /* message for a person, UTF-8 */
+#define DS_STATUS_MAX   32768 /* a JSON status document */
+#define DS_HANDLE_LEN   32    /* random one-time handle of a ticket */
+#define DS_CCACHE_MAX   61440 /* serialized ticket cache */
 
 /* Descriptors that the monitor's children find open. */
 #define DS_FD_MONITOR 3 /* SOCK_SEQPACKET to the monitor */
-#define DS_FD_PEER 4	/* SOCK_SEQPACKET between sync and auth */
-#define DS_FD_PAM 5	/* auth: listening pam.sock */
+#define DS_FD_PEER    4 /* SOCK_SEQPACKET between sync and auth */
+#define DS_FD_PAM     5 /* auth: listening pam.sock */
 
 enum ds_msg {
 	/*
@@ -61,7 +61,8 @@ enum ds_msg {
 	 *   be empty), blob handle (DS_HANDLE_LEN bytes, or empty: no ticket).
 	 * ACCOUNT: blob guid, str user, str service, str tty, str rhost.
 	 *   -> ACCOUNT_REPLY: u32 enum ds_auth_result, str text.
-	 * TICKET: blob handle, u32 uid.  Redeems the handle, once, within 120 s.
+	 * TICKET: blob handle, u32 uid.  Redeems the handle, once, within 120
+	 * s.
 	 *   -> TICKET_REPLY: u32 enum ds_auth_result (OK or UNAVAILABLE),
 	 *   str principal, blob ccache (FILE format version 4, one TGT).
 	 */
@@ -98,9 +99,9 @@ enum ds_msg {
 	 *   write it again from the store.
 	 * KEYTAB, to auth: u32 0 or -ds_err, str problem; with the keytab as a
 	 *   read-only memory file if 0.  Sent at start and when it changes.
-	 * CHILD_STATUS, from both: str JSON object, at most DS_STATUS_MAX; sent
-	 *   at start and on change, at most 10 a second.
-	 * RELOADED, to auth: empty.  A new generation is published: map it.
+	 * CHILD_STATUS, from both: str JSON object, at most DS_STATUS_MAX;
+	 * sent at start and on change, at most 10 a second. RELOADED, to auth:
+	 * empty.  A new generation is published: map it.
 	 */
 	DS_MSG_PULL = 64,
 	DS_MSG_STAGED = 65,
@@ -115,10 +116,10 @@ enum ds_msg {
 	 *
 	 * DC_TICKET, from sync: str host (FQDN of a domain controller, checked
 	 *   to lie in the domain's suffix by both).
-	 *   -> DC_TICKET_REPLY: u32 0 or -ds_err, str problem, str principal of
-	 *   the host (client), u64 end time (epoch seconds), blob ccache (FILE
-	 *   format version 4) with nothing but a service ticket that the KDC
-	 *   issued for ldap/HOST/DNSDOMAIN: the proof that HOST is a DC
+	 *   -> DC_TICKET_REPLY: u32 0 or -ds_err, str problem, str principal
+	 * of the host (client), u64 end time (epoch seconds), blob ccache
+	 * (FILE format version 4) with nothing but a service ticket that the
+	 * KDC issued for ldap/HOST/DNSDOMAIN: the proof that HOST is a DC
 	 *   (MS-DRSR 2.2.2; a member machine cannot register that name).
 	 *   DS_ERR_CONFIG: the keytab will not do, which was logged by whom
 	 *   it concerns.
@@ -128,7 +129,7 @@ enum ds_msg {
 };
 
 enum ds_pull_flags {
-	DS_PULL_FULL = 1 << 0,		 /* forget the cookie */
+	DS_PULL_FULL = 1 << 0,           /* forget the cookie */
 	DS_PULL_ACCEPT_DELETES = 1 << 1, /* open the safety valve once */
 };
 
@@ -141,12 +142,12 @@ enum ds_auth_result {
 	DS_AUTH_OK = 0,
 	DS_AUTH_NEW_PASSWORD = 1, /* password proven, but must be changed */
 	DS_AUTH_BAD_PASSWORD = 2,
-	DS_AUTH_UNKNOWN = 3,	/* not our user */
+	DS_AUTH_UNKNOWN = 3, /* not our user */
 	DS_AUTH_DISABLED = 4,
-	DS_AUTH_EXPIRED = 5,	/* account expired */
+	DS_AUTH_EXPIRED = 5, /* account expired */
 	DS_AUTH_LOCKED = 6,
-	DS_AUTH_HOURS = 7,	/* outside logon hours */
-	DS_AUTH_DENIED = 8,	/* policy, identity mismatch, fail-closed */
+	DS_AUTH_HOURS = 7,       /* outside logon hours */
+	DS_AUTH_DENIED = 8,      /* policy, identity mismatch, fail-closed */
 	DS_AUTH_UNAVAILABLE = 9, /* no KDC reached, no keytab, overload */
 };
 

@@ -100,8 +100,8 @@ char *ds_sid_to_str(const struct ds_sid *sid, char *buf)
 	int i;
 
 	for (i = 0; i < sid->count; i++)
-		n += snprintf(buf + n, DS_SID_STR_MAX - (size_t)n,
-			      "-%" PRIu32, sid->sub[i]);
+		n += snprintf(buf + n, DS_SID_STR_MAX - (size_t)n, "-%" PRIu32,
+			      sid->sub[i]);
 	return buf;
 }
 

@@ -16,7 +16,7 @@
 #include "lib/err.h"
 
 #define DS_SID_MAX_SUBAUTHS 15
-#define DS_SID_BIN_MAX (8 + 4 * DS_SID_MAX_SUBAUTHS)
+#define DS_SID_BIN_MAX      (8 + 4 * DS_SID_MAX_SUBAUTHS)
 /* "S-1-" + 48-bit authority + 15 times "-4294967295" + NUL, rounded up. */
 #define DS_SID_STR_MAX 192
 

@@ -33,15 +33,15 @@ enum ds_snap_kind {
  * without DS_SNAP_BARE_GROUPS no such group name.
  */
 enum ds_snap_policy {
-	DS_SNAP_BARE_USERS = 1 << 0,   /* name_format = sam */
-	DS_SNAP_BARE_GROUPS = 1 << 1,  /* group_format = sam */
-	DS_SNAP_SHORT_NAMES = 1 << 2,  /* short_names = sam: "driley" matches */
-	DS_SNAP_CANONICAL = 1 << 3,    /* spellings = canonical */
+	DS_SNAP_BARE_USERS = 1 << 0,  /* name_format = sam */
+	DS_SNAP_BARE_GROUPS = 1 << 1, /* group_format = sam */
+	DS_SNAP_SHORT_NAMES = 1 << 2, /* short_names = sam: "driley" matches */
+	DS_SNAP_CANONICAL = 1 << 3,   /* spellings = canonical */
 };
 
 /* What page 0 says: written by the monitor alone. */
 struct ds_snap_stamp {
-	uint32_t kind;	     /* enum ds_snap_kind */
+	uint32_t kind;       /* enum ds_snap_kind */
 	uint32_t policy;     /* enum ds_snap_policy */
 	uint64_t file_size;  /* bytes */
 	uint64_t generation; /* grows by one a publication */
@@ -71,7 +71,7 @@ struct ds_snap {
 	} sec[16];
 	uint64_t hash_key[2];
 	const char *netbios; /* NetBIOS domain name, upper case; "" unknown */
-	bool mapped;	     /* by ds_snap_open(), not the caller's memory */
+	bool mapped;         /* by ds_snap_open(), not the caller's memory */
 };
 
 /*
@@ -115,8 +115,10 @@ struct ds_snap_user {
 	const char *blob;
 	uint32_t blob_len;
 	uint16_t passwd, gecos, home, shell; /* offsets in blob; name is 0 */
-	bool not_bare; /* not to be found by a bare name, whatever the policy */
-	const uint32_t *gids; /* supplementary, nested, without gid; unchecked */
+	bool
+	    not_bare; /* not to be found by a bare name, whatever the policy */
+	const uint32_t
+	    *gids; /* supplementary, nested, without gid; unchecked */
 	uint32_t ngids;
 };
 
@@ -139,7 +141,7 @@ struct ds_snap_identity {
 	const char *upn; /* as the directory has it, lower case; "" none */
 	const char *sam; /* sAMAccountName as the directory has it */
 	const char *display_name;
-	const char *nickname; /* msDS-AzureADMailNickname; "" none */
+	const char *nickname;  /* msDS-AzureADMailNickname; "" none */
 	const char *object_id; /* msDS-aadObjectId / -AzureADObjectId; "" */
 	const char *dn;
 	uint32_t flags; /* enum ds_identity_flags */
@@ -147,10 +149,10 @@ struct ds_snap_identity {
 
 enum ds_identity_flags {
 	DS_ID_GENERATED = 1 << 0, /* sAMAccountName is not the nickname */
-	DS_ID_ONPREM = 1 << 1,	  /* has SID history */
+	DS_ID_ONPREM = 1 << 1,    /* has SID history */
 	DS_ID_DISABLED = 1 << 2,
 	DS_ID_CUSTOM_OU = 1 << 3, /* lives outside OU=AADDC Users */
-	DS_ID_HELD = 1 << 4,	  /* gone, kept by the safety valve */
+	DS_ID_HELD = 1 << 4,      /* gone, kept by the safety valve */
 };
 
 /*
@@ -190,7 +192,7 @@ DS_MUST_CHECK int ds_snap_group_identity(const struct ds_snap *snap,
  * resolve to nothing.
  */
 enum ds_snap_ns {
-	DS_NS_UPN = 1,	     /* userPrincipalName of a user */
+	DS_NS_UPN = 1,       /* userPrincipalName of a user */
 	DS_NS_USER_SAM = 2,  /* sAMAccountName of a user */
 	DS_NS_GROUP_SAM = 3, /* sAMAccountName of a group */
 };
@@ -203,14 +205,14 @@ DS_MUST_CHECK int ds_snap_find(const struct ds_snap *snap, enum ds_snap_ns ns,
  * why, and what was wanted.  Never consulted by NSS or PAM.
  */
 enum ds_withheld {
-	DS_WH_NAME_SYNTAX = 1,	/* name cannot be published; DESIGN "Names" */
+	DS_WH_NAME_SYNTAX = 1,   /* name cannot be published; DESIGN "Names" */
 	DS_WH_NAME_CONFLICT = 2, /* an older object has the name */
-	DS_WH_ID_CONFLICT = 3,	/* an older object has the id */
-	DS_WH_ID_RANGE = 4,	/* id outside id_range or reserved */
-	DS_WH_LOCAL_ID = 5,	/* a local passwd or group entry has the id */
-	DS_WH_FIELD = 6,	/* an attribute cannot be a passwd field */
-	DS_WH_MALFORMED = 7,	/* SID, GUID, ... break their format */
-	DS_WH_HELD_BACK = 8,	/* reserved for the safety valve */
+	DS_WH_ID_CONFLICT = 3,   /* an older object has the id */
+	DS_WH_ID_RANGE = 4,      /* id outside id_range or reserved */
+	DS_WH_LOCAL_ID = 5,      /* a local passwd or group entry has the id */
+	DS_WH_FIELD = 6,         /* an attribute cannot be a passwd field */
+	DS_WH_MALFORMED = 7,     /* SID, GUID, ... break their format */
+	DS_WH_HELD_BACK = 8,     /* reserved for the safety valve */
 };
 struct ds_snap_note {
 	enum ds_withheld reason;
@@ -234,10 +236,10 @@ struct ds_snap_account {
 	const char *sam;
 	const char *name; /* pw_name, canonical */
 	uint32_t uid;
-	uint32_t uac;	       /* userAccountControl, MS-ADTS 2.2.16 */
+	uint32_t uac;             /* userAccountControl, MS-ADTS 2.2.16 */
 	uint64_t account_expires; /* 0 or 0x7FFF...: never */
-	uint64_t pwd_last_set;	  /* 0: must change at next logon */
-	uint32_t flags;	       /* enum ds_identity_flags */
+	uint64_t pwd_last_set;    /* 0: must change at next logon */
+	uint32_t flags;           /* enum ds_identity_flags */
 };
 DS_MUST_CHECK int ds_snap_account_by_guid(const struct ds_snap *snap,
 					  const struct ds_guid *guid,

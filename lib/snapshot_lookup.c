@@ -14,9 +14,10 @@
 #include "lib/snapshot_impl.h"
 
 /* Ids that are nobody's to hand out, whatever page 0 says. */
-#define ID_LOWEST      1000u  /* below: system users and groups */
-#define ID_DYNAMIC_MIN 61184u /* systemd's dynamic users, nobody, (uid16)-1   \
-			       */
+#define ID_LOWEST 1000u /* below: system users and groups */
+#define ID_DYNAMIC_MIN                                                        \
+	61184u /* systemd's dynamic users, nobody, (uid16)-1                  \
+		*/
 #define ID_DYNAMIC_MAX 65535u
 #define ID_HIGHEST     2147483647u /* above: negative where uids are int */
 

@@ -38,7 +38,8 @@ struct ds_snapw_user {
 struct ds_snapw_group {
 	const char *name;
 	uint32_t gid;
-	const uint32_t *members; /* user indices as ds_snapw_user() gave them */
+	const uint32_t
+	    *members; /* user indices as ds_snapw_user() gave them */
 	uint32_t nmembers;
 	const char *key_sam;
 	struct ds_snap_identity id;

@@ -26,17 +26,18 @@
 #include "lib/wire.h"
 #include "synccache/monitor/monitor.h"
 
-#define FIRST_DELAY 1u	/* seconds */
+#define FIRST_DELAY 1u /* seconds */
 #define LAST_DELAY  60u
 #define HEALTHY_MS  60000 /* a child that ran so long starts over at 1 s */
-#define STOP_MS	    5000  /* between SIGTERM and SIGKILL */
+#define STOP_MS     5000  /* between SIGTERM and SIGKILL */
 #define CHANNEL_BUF (4 * DS_PACKET_MAX)
 
 static uint8_t packet[DS_PACKET_MAX];
 
 static void start_child(struct dsm_monitor *m, enum dsm_role role);
 
-/* ---- what a child says --------------------------------------------------- */
+/* ---- what a child says ---------------------------------------------------
+ */
 
 static int take_status(struct dsm_child *child, struct ds_reader *r)
 {
@@ -103,8 +104,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (!r)
 		r = handle(m, role, &frame);
 	if (r) {
-		ds_log(DS_LOG_ERR, "dssync-%s sent what it must not: %s; "
-				   "killing it", child->name, ds_strerror(r));
+		ds_log(DS_LOG_ERR,
+		       "dssync-%s sent what it must not: %s; "
+		       "killing it",
+		       child->name, ds_strerror(r));
 		event_del(child->readable);
 		if (child->pid)
 			kill(child->pid, SIGKILL);
@@ -126,11 +129,12 @@ void dsm_child_send(struct dsm_monitor *m, enum dsm_role role,
 		       child->name, ds_strerror(r));
 }
 
-/* ---- starting ------------------------------------------------------------ */
+/* ---- starting ------------------------------------------------------------
+ */
 
 /* In the child, between fork and exec: never returns. */
-__attribute__((noreturn)) static void
-become(const struct dsm_monitor *m, enum dsm_role role, int channel)
+__attribute__((noreturn)) static void become(const struct dsm_monitor *m,
+					     enum dsm_role role, int channel)
 {
 	const struct dsm_child *child = &m->child[role];
 	char option[] = "--config";
@@ -153,8 +157,8 @@ become(const struct dsm_monitor *m, enum dsm_role role, int channel)
 		env[5] = journal;
 	/* First out of the way of 3, 4 and 5, then into place. */
 	for (i = 0; i < 3; i++) {
-		high[i] = wanted[i] < 0 ? -1 :
-					  fcntl(wanted[i], F_DUPFD_CLOEXEC, 16);
+		high[i] =
+		    wanted[i] < 0 ? -1 : fcntl(wanted[i], F_DUPFD_CLOEXEC, 16);
 		if (wanted[i] >= 0 && high[i] < 0)
 			_exit(70);
 	}
@@ -185,8 +189,8 @@ static void plan_restart(struct dsm_child *child)
 
 	child->next_start = time(NULL) + child->delay;
 	event_add(child->restart, &delay);
-	child->delay = child->delay * 2 > LAST_DELAY ? LAST_DELAY :
-						       child->delay * 2;
+	child->delay =
+	    child->delay * 2 > LAST_DELAY ? LAST_DELAY : child->delay * 2;
 }
 
 static void on_restart(evutil_socket_t fd, short what, void *arg)
@@ -282,18 +286,21 @@ int dsm_children_start(struct dsm_monitor *m)
 	return DS_OK;
 }
 
-/* ---- ending -------------------------------------------------------------- */
+/* ---- ending --------------------------------------------------------------
+ */
 
 static void log_end(const struct dsm_child *child, int status)
 {
 	if (WIFSIGNALED(status))
-		ds_log(DS_LOG_ERR, "dssync-%s was ended by signal %d (%s); "
-				   "starting it again in %u s",
+		ds_log(DS_LOG_ERR,
+		       "dssync-%s was ended by signal %d (%s); "
+		       "starting it again in %u s",
 		       child->name, WTERMSIG(status),
 		       strsignal(WTERMSIG(status)), child->delay);
 	else
-		ds_log(DS_LOG_ERR, "dssync-%s ended with status %d; starting "
-				   "it again in %u s",
+		ds_log(DS_LOG_ERR,
+		       "dssync-%s ended with status %d; starting "
+		       "it again in %u s",
 		       child->name, WEXITSTATUS(status), child->delay);
 }
 

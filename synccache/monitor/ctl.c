@@ -21,7 +21,8 @@
  */
 #define EXCHANGE_MS 2000
 
-/* ---- status -------------------------------------------------------------- */
+/* ---- status --------------------------------------------------------------
+ */
 
 static json_t *child_json(const struct dsm_child *child)
 {
@@ -61,7 +62,8 @@ static void put_status(struct dsm_monitor *m, struct ds_writer *w)
 	free(own);
 }
 
-/* ---- sync ---------------------------------------------------------------- */
+/* ---- sync ----------------------------------------------------------------
+ */
 
 void dsm_ctl_send_pull(struct dsm_monitor *m)
 {
@@ -94,7 +96,8 @@ static int ask_pull(struct dsm_monitor *m, struct ds_reader *r,
 	return DS_OK;
 }
 
-/* ---- connections --------------------------------------------------------- */
+/* ---- connections ---------------------------------------------------------
+ */
 
 static int answer(struct dsm_monitor *m, const struct ds_frame *frame,
 		  struct ds_writer *w)

@@ -23,7 +23,8 @@ static int judge(const struct dsm_monitor *m, const struct stat *st,
 	const char *path = m->config->domain.keytab;
 
 	if (!S_ISREG(st->st_mode)) {
-		snprintf(problem, cap, "keytab %s is not a regular file", path);
+		snprintf(problem, cap, "keytab %s is not a regular file",
+			 path);
 		return DS_ERR_FORMAT;
 	}
 	if (st->st_uid != 0 || (st->st_mode & 077)) {
@@ -35,8 +36,10 @@ static int judge(const struct dsm_monitor *m, const struct stat *st,
 		return DS_ERR_UNSAFE;
 	}
 	if (st->st_size == 0)
-		snprintf(problem, cap, "keytab %s is empty; join the host to "
-				       "the domain (adcli join)", path);
+		snprintf(problem, cap,
+			 "keytab %s is empty; join the host to "
+			 "the domain (adcli join)",
+			 path);
 	else if (st->st_size > KEYTAB_MAX)
 		snprintf(problem, cap, "keytab %s is larger than %d bytes",
 			 path, KEYTAB_MAX);
@@ -60,8 +63,8 @@ static int copy_sealed(int from)
 		if (write(fd, buf, (size_t)n) != n)
 			goto out;
 	if (n < 0 || fchmod(fd, 0400) ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
-				       F_SEAL_WRITE))
+	    fcntl(fd, F_ADD_SEALS,
+		  F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
 		goto out;
 	/* A description that cannot write, at offset 0. */
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
@@ -107,7 +110,8 @@ void dsm_keytab_check(struct dsm_monitor *m, bool force)
 		err = errno == ENOENT ? DS_ERR_NOTFOUND : DS_ERR_SYS;
 		snprintf(problem, sizeof(problem),
 			 "keytab %s: %s; join the host to the domain (adcli "
-			 "join)", path, strerror(errno));
+			 "join)",
+			 path, strerror(errno));
 	}
 	if (!force && m->keytab_known && same(&st, &m->keytab_seen))
 		goto out;
@@ -124,9 +128,11 @@ void dsm_keytab_check(struct dsm_monitor *m, bool force)
 	}
 	if (!m->keytab_known || strcmp(problem, m->keytab_problem) != 0) {
 		if (problem[0])
-			ds_log(DS_LOG_ERR, "%s; nobody can log in with a "
-					   "password, and nothing is "
-					   "synchronized", problem);
+			ds_log(DS_LOG_ERR,
+			       "%s; nobody can log in with a "
+			       "password, and nothing is "
+			       "synchronized",
+			       problem);
 		else if (m->keytab_known)
 			ds_log(DS_LOG_NOTICE, "keytab %s is usable now", path);
 	}

@@ -92,7 +92,8 @@ static int load_config(const char *path, struct ds_config *config)
 	return r;
 }
 
-/* ---- the loop ------------------------------------------------------------ */
+/* ---- the loop ------------------------------------------------------------
+ */
 
 static void on_end(evutil_socket_t signum, short what, void *arg)
 {

@@ -29,10 +29,10 @@ struct dsm_child {
 	struct event *readable;
 	struct event *restart; /* timer */
 	unsigned int restarts;
-	unsigned int delay;   /* seconds before the next start */
+	unsigned int delay; /* seconds before the next start */
 	int64_t started_ms;
-	int64_t next_start;   /* epoch seconds, 0: none due */
-	char *status;	      /* its last CHILD_STATUS, or NULL */
+	int64_t next_start; /* epoch seconds, 0: none due */
+	char *status;       /* its last CHILD_STATUS, or NULL */
 };
 
 struct dsm_monitor {
@@ -47,7 +47,7 @@ struct dsm_monitor {
 
 	/* publish.c */
 	uint64_t generation;
-	int64_t published; /* epoch seconds, 0: never */
+	int64_t published;       /* epoch seconds, 0: never */
 	struct stat public_seen; /* of base.1.snap as published */
 	bool public_known;
 	int64_t verified_ms;

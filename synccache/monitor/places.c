@@ -65,8 +65,9 @@ static int find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
 	struct passwd *pw = getpwnam(name);
 
 	if (!pw) {
-		ds_log(DS_LOG_ERR, "there is no user %s; expected a system "
-				   "user of that name (useradd --system %s)",
+		ds_log(DS_LOG_ERR,
+		       "there is no user %s; expected a system "
+		       "user of that name (useradd --system %s)",
 		       name, name);
 		return DS_ERR_CONFIG;
 	}
@@ -102,8 +103,8 @@ int dsm_places_make(void)
 
 int dsm_lock_instance(void)
 {
-	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-		      0600);
+	int fd =
+	    open(LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0) {
 		ds_log(DS_LOG_ERR, "%s: %s", LOCK_FILE, strerror(errno));

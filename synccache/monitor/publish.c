@@ -196,8 +196,8 @@ static int verify(char *problem, size_t cap, uint64_t *ret_generation,
 		}
 		if (r) {
 			snprintf(problem, cap, "%s: %s", targets[i].path,
-				 r == DS_ERR_SYS ? strerror(errno) :
-						   ds_strerror(r));
+				 r == DS_ERR_SYS ? strerror(errno)
+						 : ds_strerror(r));
 			return r;
 		}
 	}
@@ -233,8 +233,10 @@ void dsm_publish_check(struct dsm_monitor *m)
 	if (verify(m->snapshot_problem, sizeof(m->snapshot_problem),
 		   &generation, &published) == 0)
 		return;
-	ds_log(DS_LOG_WARN, "the published snapshot is damaged or gone (%s); "
-			    "writing it again", m->snapshot_problem);
+	ds_log(DS_LOG_WARN,
+	       "the published snapshot is damaged or gone (%s); "
+	       "writing it again",
+	       m->snapshot_problem);
 	ds_writer_init(&w, buf, sizeof(buf));
 	ds_frame_begin(&w, DS_MSG_RESTAGE, 0);
 	dsm_child_send(m, DSM_SYNC, &w, -1);

@@ -52,9 +52,8 @@ static void test_defaults(void **state)
 	char realm[64];
 
 	(void)state;
-	assert_int_equal(load("[domain]\nname = AADDSContoso.com\n", &c,
-			      &problems),
-			 0);
+	assert_int_equal(
+	    load("[domain]\nname = AADDSContoso.com\n", &c, &problems), 0);
 	assert_int_equal(problems.count, 0);
 	assert_string_equal(c.domain.name, "aaddscontoso.com");
 	assert_string_equal(ds_config_realm(&c, realm, sizeof(realm)),
@@ -73,20 +72,19 @@ static void test_defaults(void **state)
 
 static void test_values(void **state)
 {
-	static const char text[] =
-	    "# a comment\n"
-	    "[domain]\n"
-	    "name = a.example ; and another\n"
-	    "servers = dc1.a.example,  dc2.a.example\n"
-	    "   dc3.a.example\n"
-	    "[identity]\n"
-	    "short_names = sam\n"
-	    "spellings = canonical\n"
-	    "id_mapping = rid\n"
-	    "id_range = 10000-20000\n"
-	    "[sync]\n"
-	    "interval = 2m\n"
-	    "notify = no\n";
+	static const char text[] = "# a comment\n"
+				   "[domain]\n"
+				   "name = a.example ; and another\n"
+				   "servers = dc1.a.example,  dc2.a.example\n"
+				   "   dc3.a.example\n"
+				   "[identity]\n"
+				   "short_names = sam\n"
+				   "spellings = canonical\n"
+				   "id_mapping = rid\n"
+				   "id_range = 10000-20000\n"
+				   "[sync]\n"
+				   "interval = 2m\n"
+				   "notify = no\n";
 	struct ds_problems problems = { 0 };
 	struct ds_config c;
 
@@ -159,8 +157,10 @@ static void test_mistakes(void **state)
 	       NULL);
 	expect(OK "[identity]\nid_range = 200000-300000\n",
 	       "too small for id_mapping = sid", NULL);
-	expect(OK "[login]\noffline = yes\n", ":4: this value of [login] "
-	       "offline is not available", NULL);
+	expect(OK "[login]\noffline = yes\n",
+	       ":4: this value of [login] "
+	       "offline is not available",
+	       NULL);
 }
 
 static void test_long_line(void **state)
@@ -192,8 +192,7 @@ static void test_file(void **state)
 	assert_int_equal(problems.count, 1);
 	assert_non_null(strstr(problems.line[0], "cannot be read"));
 	ds_problems_done(&problems);
-	assert_int_equal(ds_config_load("/tmp", &c, &problems),
-			 DS_ERR_CONFIG);
+	assert_int_equal(ds_config_load("/tmp", &c, &problems), DS_ERR_CONFIG);
 	ds_problems_done(&problems);
 }
 
@@ -207,9 +206,8 @@ static void test_print(void **state)
 	FILE *out;
 
 	(void)state;
-	assert_int_equal(load(OK "servers = b.a.example, c.a.example\n", &c,
-			      &problems),
-			 0);
+	assert_int_equal(
+	    load(OK "servers = b.a.example, c.a.example\n", &c, &problems), 0);
 	out = open_memstream(&text, &len);
 	ds_config_print(&c, out);
 	fclose(out);

@@ -375,6 +375,62 @@ static void names_that_may_be(void **state)
 	assert_true(ds_name_ok(longest));
 }
 
+/* The client of a ticket: a sAMAccountName, under every policy. */
+static void kerberos_clients(void **state)
+{
+	static const struct row rows[] = {
+		{ "driley", W_DRILEY },
+		{ "DRILEY", W_DRILEY },
+		{ "smithj (3AF2)", W_SMITH },
+		{ "svc.backup", W_BACKUP },
+		{ "bobby", W_BOB_UPN },
+		{ "j\303\274rgen", W_JUERGEN },
+		{ "root", W_ROOT },
+		{ "0", W_ZERO },
+		/* Another object's UPN is bob@aaddscontoso.com. */
+		{ "bob", NOBODY },
+		/* The prefix of a UPN, a UPN, other ways to write a name. */
+		{ "jane.smith", NOBODY },
+		{ "alice", NOBODY },
+		{ "driley@aaddscontoso.com", NOBODY },
+		{ "AADDSCONTOSO\\driley", NOBODY },
+		{ "driley ", NOBODY },
+		{ "host1$", NOBODY },
+		{ "", NOBODY },
+	};
+	static const uint32_t policies[] = { 0, DS_SNAP_CANONICAL,
+					     DS_SNAP_SHORT_NAMES,
+					     DS_SNAP_BARE_USERS };
+	char longest[DS_NAME_MAX + 2] = "";
+	struct ds_snap_user user;
+	struct ds_snap snap;
+	uint8_t *image;
+	size_t size, i, k;
+	int r;
+
+	(void)state;
+	memset(longest, 'a', sizeof(longest) - 1);
+	for (k = 0; k < sizeof(policies) / sizeof(*policies); k++) {
+		image = world_image(policies[k], 1, &size);
+		assert_int_equal(
+		    ds_snap_attach(image, size, DS_SNAP_BASE, &snap), 0);
+		for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+			r = ds_resolve_client(&snap, rows[i].typed, &user);
+			if (rows[i].who == NOBODY
+				? r != DS_ERR_NOTFOUND
+				: r != 0 ||
+				      user.index != (uint32_t)rows[i].who)
+				fail_msg("'%s': %d", rows[i].typed, r);
+		}
+		for (i = 0; i < 4; i++)
+			assert_int_equal(
+			    ds_resolve_client(&snap, longest + i, &user),
+			    DS_ERR_NOTFOUND);
+		ds_snap_close(&snap);
+		free(image);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +438,7 @@ int main(void)
 		cmocka_unit_test(users_by_short_name),
 		cmocka_unit_test(users_by_canonical_name_only),
 		cmocka_unit_test(groups),
+		cmocka_unit_test(kerberos_clients),
 		cmocka_unit_test(every_length),
 		cmocka_unit_test(neighbours_of_letters),
 		cmocka_unit_test(names_that_lead_nowhere),

@@ -15,9 +15,9 @@
 #define MAX 2000200000u
 
 static const uint8_t sid_bin[] = {
-	1,    5,    0,	  0,	0,    0,    0,	  5,	21,   0,
+	1,    5,    0,    0,    0,    0,    0,    5,    21,   0,
 	0,    0,    0xc7, 0xf7, 0xfe, 0xd7, 0x7c, 0x77, 0x55, 0xc8,
-	0x94, 0x5a, 0xce, 0x01, 0xf5, 0x03, 0,	  0,
+	0x94, 0x5a, 0xce, 0x01, 0xf5, 0x03, 0,    0,
 };
 static const char sid_str[] = "S-1-5-21-3623811015-3361044348-30300820-1013";
 
@@ -64,12 +64,13 @@ static void test_sid_bad_binary(void **state)
 static void test_sid_bad_strings(void **state)
 {
 	static const char *const bad[] = {
-		"",	       "S-1-",		  "S-1-5",
-		"S-1-5-",      "S-1-5-21-",	  "s-1-5-21",
-		"S-2-5-21",    "S-1-5-4294967296", "S-1-5-21x",
-		"S-1-5--21",   " S-1-5-21",	  "S-1-281474976710656-1",
-		"S-1-5-+21",
-		"S-1-5-1-2-3-4-5-6-7-8-9-10-11-12-13-14-15-16",
+		"",          "S-1-",
+		"S-1-5",     "S-1-5-",
+		"S-1-5-21-", "s-1-5-21",
+		"S-2-5-21",  "S-1-5-4294967296",
+		"S-1-5-21x", "S-1-5--21",
+		" S-1-5-21", "S-1-281474976710656-1",
+		"S-1-5-+21", "S-1-5-1-2-3-4-5-6-7-8-9-10-11-12-13-14-15-16",
 	};
 	struct ds_sid sid;
 	size_t i;
@@ -184,7 +185,7 @@ static void test_idmap_rid(void **state)
 static void test_idmap_refuses(void **state)
 {
 	static const char *const foreign[] = {
-		"S-1-5-32-544", "S-1-1-0", "S-1-5-21-1-2-3",
+		"S-1-5-32-544",       "S-1-1-0",          "S-1-5-21-1-2-3",
 		"S-1-5-21-1-2-3-4-5", "S-1-5-22-1-2-3-4", "S-1-4-21-1-2-3-4",
 	};
 	struct ds_sid sid;
