@@ -5,6 +5,7 @@
  */
 #include "lib/resolve.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -168,6 +169,25 @@ int ds_resolve_user(const struct ds_snap *snap, const char *typed,
 		return DS_ERR_NOTFOUND;
 	if (find_user(snap, &t, &index) != 0 ||
 	    !user_allowed(snap, typed, bare, index) ||
+	    ds_snap_user_at(snap, index, ret_user) != 0)
+		return DS_ERR_NOTFOUND;
+	return 0;
+}
+
+int ds_resolve_client(const struct ds_snap *snap, const char *sam,
+		      struct ds_snap_user *ret_user)
+{
+	char upn[DS_NAME_MAX + 1 + sizeof(snap->stamp.domain)];
+	uint32_t index, other;
+	struct typed t;
+	int len, r;
+
+	if (!fold(&t, sam) || t.at || t.backslash ||
+	    ds_snap_find(snap, DS_NS_USER_SAM, t.s, t.len, &index) != 0)
+		return DS_ERR_NOTFOUND;
+	len = snprintf(upn, sizeof(upn), "%s@%s", t.s, snap->stamp.domain);
+	r = ds_snap_find(snap, DS_NS_UPN, upn, (size_t)len, &other);
+	if ((r == 0 ? other != index : r != DS_ERR_NOTFOUND) ||
 	    ds_snap_user_at(snap, index, ret_user) != 0)
 		return DS_ERR_NOTFOUND;
 	return 0;

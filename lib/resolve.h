@@ -27,6 +27,17 @@ DS_MUST_CHECK int ds_resolve_group(const struct ds_snap *snap,
 				   struct ds_snap_group *ret_group);
 
 /*
+ * Who is the Kerberos client sam@REALM, where REALM is this domain's?  That is
+ * a sAMAccountName and never a UPN, whatever spellings the policy accepts.
+ * DS_ERR_NOTFOUND too where sam@dnsdomain is another object's UPN: KDCs differ
+ * on whose ticket then says so (MS-KILE 3.3.5.6.1 looks at the sAMAccountName
+ * first, others at the UPN).
+ */
+DS_MUST_CHECK int ds_resolve_client(const struct ds_snap *snap,
+				    const char *sam,
+				    struct ds_snap_user *ret_user);
+
+/*
  * The names that may be published or matched at all: no ':' ',' '/' '\',
  * control bytes, invalid UTF-8, "." or "..", not empty, at most DS_NAME_MAX.
  */
