@@ -287,11 +287,11 @@ int dss_dc_connect(struct dss_sync *s)
 	dss_status_state(s, DSS_CONNECTING, "finding a domain controller");
 	err = find_candidates(s, &c);
 	if (err) {
-		dss_status_error(s, err, "no domain controller of %s in DNS: %s",
-				 s->config.domain.name,
-				 err == DS_ERR_NOTFOUND
-				     ? "there is no SRV record"
-				     : "no name server answers");
+		dss_status_error(
+		    s, err, "no domain controller of %s in DNS: %s",
+		    s->config.domain.name,
+		    err == DS_ERR_NOTFOUND ? "there is no SRV record"
+					   : "no name server answers");
 		return err;
 	}
 	dss_status_state(s, DSS_CONNECTING, "connecting");
@@ -303,8 +303,8 @@ int dss_dc_connect(struct dss_sync *s)
 			    dss_conn_notify(s->conn, s->domain.base_dn) ==
 			    DS_OK;
 	} else if (!s->stop) {
-		dss_status_error(s, err, "no domain controller can be used: %s",
-				 tried);
+		dss_status_error(
+		    s, err, "no domain controller can be used: %s", tried);
 	}
 	return err;
 }

@@ -141,7 +141,8 @@ static int pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 		       "account read them?";
 	else if (err != DS_ERR_SYS && err != DS_ERR_NOMEM)
 		text = dss_conn_text(s->conn);
-	dss_status_error(s, err, "the pull from %s failed: %s", s->status.server,
+	dss_status_error(s, err, "the pull from %s failed: %s",
+			 s->status.server,
 			 err == DS_ERR_SYS ? strerror(errno)
 			 : text[0]         ? text
 					   : ds_strerror(err));
