@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/utf8.h"
 
+DS_PRINTF(2, 0)
 static void vprint_clean(FILE *out, const char *fmt, va_list ap)
 {
 	char *raw, *clean;
