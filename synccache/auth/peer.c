@@ -14,6 +14,7 @@
 #include "lib/wire.h"
 #include "synccache/auth/auth.h"
 #include "synccache/auth/dcticket.h"
+#include "synccache/auth/fast.h"
 
 #define TICKET_MS 35000
 
@@ -27,9 +28,10 @@ struct verdict {
 	uint32_t err;
 	char problem[DS_TEXT_MAX + 1];
 	char principal[DSA_PRINCIPAL_MAX + 1];
-	uint64_t end, tgt_end;
-	const uint8_t *ccache, *tgt; /* borrowed */
-	size_t ccache_len, tgt_len;
+	uint64_t end;
+	const uint8_t *ccache; /* borrowed */
+	size_t ccache_len;
+	struct dsa_tgt tgt; /* owned */
 };
 
 static void reply(uint32_t seq, const struct verdict *v)
@@ -82,30 +84,16 @@ static int read_verdict(const struct ds_frame *frame, struct verdict *v)
 	ds_get_str(&r, v->principal, sizeof(v->principal));
 	v->end = ds_get_u64(&r);
 	v->ccache = ds_get_blob(&r, &v->ccache_len);
-	v->tgt_end = ds_get_u64(&r);
-	v->tgt = ds_get_blob(&r, &v->tgt_len);
+	dsa_tgt_get(&r, &v->tgt);
 	if (frame->type != DSA_MSG_DC_VERDICT || v->ccache_len > DS_CCACHE_MAX)
 		return DS_ERR_FORMAT;
 	return ds_reader_end(&r);
 }
 
-static void keep_tgt(struct dsa_server *server, const struct verdict *v)
-{
-	struct dsa_secret tgt;
-
-	if (v->tgt_len == 0 ||
-	    dsa_secret_copy(&tgt, v->tgt, v->tgt_len, DSA_SECRET_SHARED) != 0)
-		return;
-	dsa_secret_done(&server->host_tgt);
-	server->host_tgt = tgt;
-	server->host_tgt_end = (int64_t)v->tgt_end;
-	server->host_tgt_serial = server->keytab.serial;
-}
-
 static bool on_worker(void *arg, const struct ds_frame *frame)
 {
 	struct question *q = arg;
-	struct verdict v;
+	struct verdict v = { 0 };
 
 	if (frame == NULL || read_verdict(frame, &v) != 0) {
 		refuse(q->server, q->seq, DS_ERR_TIMEOUT,
@@ -113,9 +101,10 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 	} else if (v.err != 0) {
 		refuse(q->server, q->seq, -(int)v.err, v.problem);
 	} else {
-		keep_tgt(q->server, &v);
+		dsa_fast_keep(q->server, &v.tgt);
 		reply(q->seq, &v);
 	}
+	dsa_tgt_done(&v.tgt);
 	free(q);
 	return true;
 }
@@ -167,7 +156,7 @@ static void on_dc_ticket(struct dsa_server *server,
 		refuse(server, q->seq, DS_ERR_DENIED,
 		       "the server's name does not lie in the domain");
 	else if (server->keytab.kt == NULL)
-		refuse(server, q->seq, DS_ERR_UNAVAIL, server->keytab.problem);
+		refuse(server, q->seq, DS_ERR_CONFIG, server->keytab.problem);
 	else {
 		ask(q);
 		return;
