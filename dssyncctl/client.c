@@ -1,5 +1,5 @@
 /*
- * Asking the daemon over ctl.sock.
+ * Asking the daemon over its sockets.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -13,17 +13,17 @@
 #define CTL_SOCK   DS_RUN_DIR "/ctl.sock"
 #define TIMEOUT_MS 5000
 
-/* One request, one reply of the given type; the payload lies in buf. */
-static int exchange(struct ds_writer *request, uint16_t reply_type,
-		    uint8_t *buf, size_t cap, struct ds_reader *ret_reader)
+int ctl_exchange(const char *path, int timeout_ms, struct ds_writer *request,
+		 uint16_t reply_type, uint8_t *buf, size_t cap,
+		 struct ds_reader *ret_reader)
 {
-	int64_t deadline = ds_now_ms() + TIMEOUT_MS;
+	int64_t deadline = ds_now_ms() + timeout_ms;
 	struct ds_frame frame;
 	int fd, r;
 
 	r = ds_frame_end(request);
 	if (!r)
-		r = ds_wire_connect(CTL_SOCK, deadline, &fd);
+		r = ds_wire_connect(path, deadline, &fd);
 	if (r)
 		return r;
 	r = ds_wire_send(fd, request, deadline);
@@ -59,7 +59,8 @@ int ctl_ask_status(struct ctl_daemon *ret_daemon)
 
 	ds_writer_init(&w, out, sizeof(out));
 	ds_frame_begin(&w, DS_MSG_STATUS, 1);
-	r = exchange(&w, DS_MSG_STATUS_REPLY, buf, sizeof(buf), &reader);
+	r = ctl_exchange(CTL_SOCK, TIMEOUT_MS, &w, DS_MSG_STATUS_REPLY, buf,
+			 sizeof(buf), &reader);
 	if (r)
 		return r;
 	daemon.monitor = get_document(&reader);
@@ -93,7 +94,8 @@ int ctl_ask_sync(uint32_t flags, uint64_t *ret_ticket)
 	ds_writer_init(&w, out, sizeof(out));
 	ds_frame_begin(&w, DS_MSG_SYNC, 1);
 	ds_put_u32(&w, flags);
-	r = exchange(&w, DS_MSG_SYNC_REPLY, in, sizeof(in), &reader);
+	r = ctl_exchange(CTL_SOCK, TIMEOUT_MS, &w, DS_MSG_SYNC_REPLY, in,
+			 sizeof(in), &reader);
 	if (r)
 		return r;
 	ticket = ds_get_u64(&reader);

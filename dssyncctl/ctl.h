@@ -30,6 +30,7 @@ struct ctl_args {
 	bool json;
 	bool wait;
 	bool check;
+	bool from_stdin;
 	uint32_t pull_flags; /* enum ds_pull_flags */
 };
 
@@ -39,9 +40,12 @@ int ctl_user(const struct ctl_args *args);
 int ctl_group(const struct ctl_args *args);
 int ctl_explain(const struct ctl_args *args);
 int ctl_config(const struct ctl_args *args);
+int ctl_doctor(const struct ctl_args *args);
+int ctl_auth_test(const struct ctl_args *args);
 
 /* out.c: a foreign string on a terminal, escaped; "field   value" lines. */
 void ctl_row(const char *label, const char *fmt, ...) DS_PRINTF(2, 3);
+void ctl_line(const char *fmt, ...) DS_PRINTF(1, 2);
 void ctl_complain(const char *fmt, ...) DS_PRINTF(1, 2);
 /* Prints the document and frees it; NULL is out of memory. */
 int ctl_json(json_t *root);
@@ -52,6 +56,24 @@ const char *ctl_when(int64_t when, char *buf, size_t cap);
 
 /* out.c: opens the public snapshot, or complains. */
 DS_MUST_CHECK int ctl_open_snapshot(struct ds_snap *ret_snap);
+
+/*
+ * prompt.c: a password of at most cap - 1 bytes.  DS_ERR_UNAVAIL: no terminal;
+ * DS_ERR_CLOSED: no input; DS_ERR_LIMIT: too long; DS_ERR_SYS: interrupted.
+ */
+DS_MUST_CHECK int ctl_read_password(bool from_stdin, const char *prompt,
+				    char *buf, size_t cap);
+/* Keeps the buffer out of swap and this process out of cores and debuggers. */
+void ctl_protect_secrets(char *buf, size_t cap);
+
+/*
+ * client.c: one request to a socket of the daemon, one reply of the given
+ * type; the payload lies in buf.
+ */
+DS_MUST_CHECK int ctl_exchange(const char *path, int timeout_ms,
+			       struct ds_writer *request, uint16_t reply_type,
+			       uint8_t *buf, size_t cap,
+			       struct ds_reader *ret_reader);
 
 /* client.c: the daemon's answers, or a code and *ret_why in words. */
 struct ctl_daemon {

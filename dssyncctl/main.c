@@ -8,7 +8,7 @@
 
 #include "dssyncctl/ctl.h"
 
-enum takes { NAME = 1, WAIT = 2, CHECK = 4 };
+enum takes { NAME = 1, WAIT = 2, CHECK = 4, STDIN = 8 };
 
 static const struct command {
 	const char *name;
@@ -23,6 +23,10 @@ static const struct command {
 	{ "group", NAME, ctl_group, "all that is known of a group" },
 	{ "explain", NAME, ctl_explain,
 	  "who is this name, or why is it nobody?" },
+	{ "auth-test", NAME | STDIN, ctl_auth_test,
+	  "would this password log in, and if not, why?" },
+	{ "doctor", 0, ctl_doctor,
+	  "what around dssync keeps people out, and what to do" },
 	{ "config", CHECK, ctl_config,
 	  "the effective configuration; --check: only its problems" },
 };
@@ -35,7 +39,7 @@ static void usage(FILE *out)
 	fputs("usage: dssyncctl COMMAND [OPTION...] [NAME]\n\ncommands:\n",
 	      out);
 	for (i = 0; i < COMMANDS; i++)
-		fprintf(out, "  %-8s %-5s %s\n", commands[i].name,
+		fprintf(out, "  %-9s %-5s %s\n", commands[i].name,
 			commands[i].takes & NAME ? "NAME" : "",
 			commands[i].help);
 	fputs("\noptions:\n"
@@ -43,6 +47,7 @@ static void usage(FILE *out)
 	      "  --wait            sync: until it is published\n"
 	      "  --full            sync: forget the cookie, load everything\n"
 	      "  --accept-deletes  sync: let held deletions go, once\n"
+	      "  --stdin           auth-test: read the password there\n"
 	      "  --check           config: print nothing but problems\n"
 	      "  --config FILE     read FILE instead of " DS_CONF_FILE "\n"
 	      "  --help, --version\n"
@@ -77,6 +82,7 @@ enum letter {
 	WAITING,
 	FULL,
 	ACCEPT,
+	STANDARD_INPUT,
 	CHECKING,
 	CONFIG,
 	HELP,
@@ -101,6 +107,10 @@ static int take_option(int c, struct ctl_args *args, int *takes)
 	case ACCEPT:
 		args->pull_flags |= DS_PULL_ACCEPT_DELETES;
 		*takes |= WAIT;
+		return -1;
+	case STANDARD_INPUT:
+		args->from_stdin = true;
+		*takes |= STDIN;
 		return -1;
 	case CHECKING:
 		args->check = true;
@@ -127,6 +137,7 @@ int main(int argc, char **argv)
 		{ "wait", no_argument, NULL, WAITING },
 		{ "full", no_argument, NULL, FULL },
 		{ "accept-deletes", no_argument, NULL, ACCEPT },
+		{ "stdin", no_argument, NULL, STANDARD_INPUT },
 		{ "check", no_argument, NULL, CHECKING },
 		{ "config", required_argument, NULL, CONFIG },
 		{ "help", no_argument, NULL, HELP },

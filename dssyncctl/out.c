@@ -40,6 +40,16 @@ void ctl_row(const char *label, const char *fmt, ...)
 	putchar('\n');
 }
 
+void ctl_line(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vprint_clean(stdout, fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
 void ctl_complain(const char *fmt, ...)
 {
 	va_list ap;

@@ -447,17 +447,9 @@ static void check_together(struct parse *p)
 		{ "transport", c->domain.transport != DS_TRANSPORT_GSSAPI },
 		{ "ca_file", *c->domain.ca_file },
 		{ "groups", c->sync.groups[0] },
-		{ "name_format", c->identity.name_format != DS_FORMAT_UPN },
-		{ "group_format",
-		  c->identity.group_format != DS_FORMAT_QUALIFIED },
-		{ "id_mapping",
-		  c->identity.id_mapping == DS_IDMAP_SIDHISTORY ||
-		      c->identity.id_mapping == DS_IDMAP_ATTRIBUTE },
-		{ "sid_history_domains", c->identity.sid_history_domains[0] },
-		{ "space_replacement", *c->identity.space_replacement },
+		{ "id_mapping", c->identity.id_mapping == DS_IDMAP_ATTRIBUTE },
 		{ "offline", c->login.offline },
 		{ "live_check", c->login.live_check == DS_LIVE_ALWAYS },
-		{ "fast", c->login.fast == DS_FAST_DEMAND },
 	};
 	size_t i, k;
 
@@ -472,7 +464,14 @@ static void check_together(struct parse *p)
 					ds_config_keys[i].section,
 					later[k].name,
 					ds_config_keys[i].preset);
-	if (c->identity.id_mapping == DS_IDMAP_SID && span < DS_IDMAP_SLICE)
+	if (c->identity.id_mapping == DS_IDMAP_SIDHISTORY &&
+	    !c->identity.sid_history_domains[0])
+		problem(p, p->line,
+			"[identity] id_mapping = sidhistory has nothing to "
+			"go by; expected sid_history_domains, too");
+	if ((c->identity.id_mapping == DS_IDMAP_SID ||
+	     c->identity.id_mapping == DS_IDMAP_SIDHISTORY) &&
+	    span < DS_IDMAP_SLICE)
 		problem(p, p->line,
 			"[identity] id_range is too small for "
 			"id_mapping = sid; expected at least %u "
@@ -669,5 +668,8 @@ uint32_t ds_config_policy(const struct ds_config *config)
 		policy |= DS_SNAP_SHORT_NAMES;
 	if (config->identity.spellings == DS_SPELLINGS_CANONICAL)
 		policy |= DS_SNAP_CANONICAL;
+	policy |= (uint32_t)(unsigned char)config->identity
+		      .space_replacement[0]
+		  << DS_SNAP_BLANK_SHIFT;
 	return policy;
 }

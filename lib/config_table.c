@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "lib/sid.h"
+
 static const struct ds_word transports[] = {
 	{ "gssapi", DS_TRANSPORT_GSSAPI },
 	{ "ldaps", DS_TRANSPORT_LDAPS },
@@ -131,6 +133,15 @@ static bool is_home_template(const char *s)
 	return unique;
 }
 
+/* S-1-5-21-a-b-c, MS-DTYP 2.4.2.4. */
+static bool is_domain_sid(const char *s)
+{
+	struct ds_sid sid;
+
+	return ds_sid_parse_str(s, &sid) == 0 && sid.authority == 5 &&
+	       sid.count == 4 && sid.sub[0] == 21;
+}
+
 static bool is_replacement(const char *s)
 {
 	return *s == '\0' || (s[1] == '\0' && strchr("_-.+", *s));
@@ -207,7 +218,7 @@ const struct ds_key ds_config_keys[] = {
 	  "200000-2000200000",
 	  .expected = "MIN-MAX, with 1000 <= MIN < MAX <= 2147483647" },
 	{ "identity", "sid_history_domains", DS_VALUE_LIST,
-	  AT(identity.sid_history_domains), "",
+	  AT(identity.sid_history_domains), "", .check = is_domain_sid,
 	  .expected = "domain SIDs such as S-1-5-21-1-2-3, separated by "
 		      "commas" },
 	{ "identity", "home", DS_VALUE_TEXT, AT(identity.home), "/home/%u",

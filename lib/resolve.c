@@ -118,6 +118,21 @@ static bool qualified_sam(const struct ds_snap *snap, const struct typed *t,
 	       !memchr(*ret_sam, '@', *ret_len);
 }
 
+/* A sAMAccountName as it was typed: its blanks are what the keys have. */
+static int find_sam(const struct ds_snap *snap, enum ds_snap_ns ns,
+		    const char *sam, size_t len, uint32_t *ret_index)
+{
+	const char blank = (char)(snap->stamp.policy >> DS_SNAP_BLANK_SHIFT);
+	char key[DS_NAME_MAX];
+	size_t i;
+
+	if (!blank || !memchr(sam, ' ', len))
+		return ds_snap_find(snap, ns, sam, len, ret_index);
+	for (i = 0; i < len; i++)
+		key[i] = sam[i] == ' ' ? blank : sam[i];
+	return ds_snap_find(snap, ns, key, len, ret_index);
+}
+
 static int find_user(const struct ds_snap *snap, const struct typed *t,
 		     uint32_t *ret_index)
 {
@@ -126,8 +141,8 @@ static int find_user(const struct ds_snap *snap, const struct typed *t,
 	int r;
 
 	if (!t->at && !t->backslash)
-		return ds_snap_find(snap, DS_NS_USER_SAM, t->s, t->len,
-				    ret_index);
+		return find_sam(snap, DS_NS_USER_SAM, t->s, t->len,
+				ret_index);
 	if (t->at) {
 		/* Neither a damaged table nor a reserved name may make the
 		 * name mean somebody else. */
@@ -137,7 +152,7 @@ static int find_user(const struct ds_snap *snap, const struct typed *t,
 	}
 	if (!qualified_sam(snap, t, &sam, &len))
 		return DS_ERR_NOTFOUND;
-	return ds_snap_find(snap, DS_NS_USER_SAM, sam, len, ret_index);
+	return find_sam(snap, DS_NS_USER_SAM, sam, len, ret_index);
 }
 
 /* What the policy says beyond finding the user. */
@@ -178,12 +193,16 @@ int ds_resolve_client(const struct ds_snap *snap, const char *sam,
 		      struct ds_snap_user *ret_user)
 {
 	char upn[DS_NAME_MAX + 1 + sizeof(snap->stamp.domain)];
+	struct ds_snap_identity id;
 	uint32_t index, other;
 	struct typed t;
 	int len, r;
 
 	if (!fold(&t, sam) || t.at || t.backslash ||
-	    ds_snap_find(snap, DS_NS_USER_SAM, t.s, t.len, &index) != 0)
+	    find_sam(snap, DS_NS_USER_SAM, t.s, t.len, &index) != 0 ||
+	    /* space_replacement makes two names one, a KDC does not. */
+	    ds_snap_user_identity(snap, index, &id) != 0 ||
+	    !equal_folded(t.s, t.len, id.sam))
 		return DS_ERR_NOTFOUND;
 	len = snprintf(upn, sizeof(upn), "%s@%s", t.s, snap->stamp.domain);
 	r = ds_snap_find(snap, DS_NS_UPN, upn, (size_t)len, &other);
@@ -212,7 +231,7 @@ int ds_resolve_group(const struct ds_snap *snap, const char *typed,
 		   !ds_bare_ok(t.s)) {
 		return DS_ERR_NOTFOUND;
 	}
-	if (ds_snap_find(snap, DS_NS_GROUP_SAM, sam, len, &index) != 0 ||
+	if (find_sam(snap, DS_NS_GROUP_SAM, sam, len, &index) != 0 ||
 	    ds_snap_group_at(snap, index, &group) != 0)
 		return DS_ERR_NOTFOUND;
 	if ((snap->stamp.policy & DS_SNAP_CANONICAL) &&

@@ -38,6 +38,7 @@ static const uint32_t elem_size[DS_SEC_COUNT] = {
 	[DS_SEC_NOTES] = sizeof(struct ds_fmt_note),
 	[DS_SEC_ACCOUNTS] = sizeof(struct ds_fmt_account),
 	[DS_SEC_GUID] = sizeof(struct ds_fmt_guid_entry),
+	[DS_SEC_ATTRS] = sizeof(struct ds_fmt_attr),
 };
 
 static bool is_table(int sec)

@@ -38,6 +38,12 @@ enum ds_snap_policy {
 	DS_SNAP_SHORT_NAMES = 1 << 2, /* short_names = sam: "driley" matches */
 	DS_SNAP_CANONICAL = 1 << 3,   /* spellings = canonical */
 };
+/*
+ * The second byte of the policy is space_replacement, 0 for none: blanks of a
+ * sAMAccountName are that character in published names and in the keys of the
+ * name tables, and are looked up as it.
+ */
+#define DS_SNAP_BLANK_SHIFT 8
 
 /* What page 0 says: written by the monitor alone. */
 struct ds_snap_stamp {
@@ -184,6 +190,21 @@ DS_MUST_CHECK int ds_snap_user_identity(const struct ds_snap *snap,
 DS_MUST_CHECK int ds_snap_group_identity(const struct ds_snap *snap,
 					 uint32_t index,
 					 struct ds_snap_identity *ret_id);
+
+/*
+ * The mapped attributes that only people look at, and those whose spelling
+ * the identity does not keep: the n-th value of an object, those of one
+ * attribute side by side.  DS_ERR_NOTFOUND past the last.
+ */
+struct ds_snap_attr {
+	const char *name; /* in LDAP */
+	const char *value;
+};
+DS_MUST_CHECK int ds_snap_user_attr(const struct ds_snap *snap, uint32_t index,
+				    uint32_t n, struct ds_snap_attr *ret_attr);
+DS_MUST_CHECK int ds_snap_group_attr(const struct ds_snap *snap,
+				     uint32_t index, uint32_t n,
+				     struct ds_snap_attr *ret_attr);
 
 /*
  * A directory name looked up in one namespace: the hash tables behind

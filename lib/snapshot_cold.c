@@ -62,6 +62,69 @@ int ds_snap_group_identity(const struct ds_snap *snap, uint32_t index,
 	return ident_at(snap, DS_SEC_GROUP_IDENT, index, ret_id);
 }
 
+/*
+ * The first record of the owner.  Records of a file that does not keep their
+ * order are not found, or belong to the owner all the same.
+ */
+static uint32_t first_attr(const struct ds_snap *snap, uint32_t owner)
+{
+	const struct ds_fmt_attr *rec = snap_sec(snap, DS_SEC_ATTRS);
+	uint32_t low = 0, high = snap_count(snap, DS_SEC_ATTRS);
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (rec[mid].owner < owner)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* As LDAP spells attributes (RFC 4512 1.4): nothing for a terminal to do. */
+static bool attr_name_ok(const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz"
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
+
+	return len > 0 && len <= 64 && name[len] == '\0';
+}
+
+static int attr_at(const struct ds_snap *snap, uint32_t owner, uint32_t n,
+		   struct ds_snap_attr *ret_attr)
+{
+	const struct ds_fmt_attr *rec = snap_sec(snap, DS_SEC_ATTRS);
+	uint32_t first = first_attr(snap, owner);
+	struct ds_snap_attr attr;
+
+	if (n >= snap_count(snap, DS_SEC_ATTRS) - first ||
+	    rec[first + n].owner != owner)
+		return DS_ERR_NOTFOUND;
+	if (!(attr.name = snap_string(snap, rec[first + n].name)) ||
+	    !(attr.value = snap_string(snap, rec[first + n].value)) ||
+	    !attr_name_ok(attr.name))
+		return DS_ERR_FORMAT;
+	*ret_attr = attr;
+	return 0;
+}
+
+int ds_snap_user_attr(const struct ds_snap *snap, uint32_t index, uint32_t n,
+		      struct ds_snap_attr *ret_attr)
+{
+	if (index >= snap_count(snap, DS_SEC_USERS))
+		return DS_ERR_NOTFOUND;
+	return attr_at(snap, index, n, ret_attr);
+}
+
+int ds_snap_group_attr(const struct ds_snap *snap, uint32_t index, uint32_t n,
+		       struct ds_snap_attr *ret_attr)
+{
+	if (index >= snap_count(snap, DS_SEC_GROUPS))
+		return DS_ERR_NOTFOUND;
+	return attr_at(snap, index | DS_FMT_ATTR_GROUP, n, ret_attr);
+}
+
 uint32_t ds_snap_note_count(const struct ds_snap *snap)
 {
 	return snap_count(snap, DS_SEC_NOTES);

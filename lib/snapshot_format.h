@@ -102,6 +102,7 @@ enum ds_fmt_section {
 	DS_SEC_NOTES = 11,       /* struct ds_fmt_note */
 	DS_SEC_ACCOUNTS = 12,    /* struct ds_fmt_account */
 	DS_SEC_GUID = 13,        /* GUID table of the accounts */
+	DS_SEC_ATTRS = 14,       /* struct ds_fmt_attr, by owner */
 	DS_SEC_COUNT = 16,       /* the rest is for later; zero now */
 };
 
@@ -172,6 +173,17 @@ struct ds_fmt_note {
 	uint32_t name, detail;
 };
 
+/*
+ * A value of an attribute that only people look at.  The owner is the index
+ * of a user, or of a group with DS_FMT_ATTR_GROUP; the section is sorted by
+ * owner, so that a reader finds an object's values by halving.
+ */
+#define DS_FMT_ATTR_GROUP 0x80000000u
+struct ds_fmt_attr {
+	uint32_t owner;
+	uint32_t name, value; /* the LDAP name; many records share it */
+};
+
 struct ds_fmt_account {
 	uint64_t account_expires; /* FILETIME, as pwd_last_set */
 	uint64_t pwd_last_set;
@@ -191,6 +203,7 @@ _Static_assert(sizeof(struct ds_fmt_group) == 24, "group");
 _Static_assert(sizeof(struct ds_fmt_name_entry) == 12, "name entry");
 _Static_assert(sizeof(struct ds_fmt_ident) == 112, "identity");
 _Static_assert(sizeof(struct ds_fmt_note) == 28, "note");
+_Static_assert(sizeof(struct ds_fmt_attr) == 12, "attribute");
 _Static_assert(sizeof(struct ds_fmt_account) == 128, "account");
 
 /* The number of buckets of n entries is 2 to the power of this. */

@@ -16,6 +16,8 @@
 #include "lib/snapshot_format.h"
 #include "lib/snapshot_table.h"
 
+#define ATTR_NAMES 64 /* the names of more are stored again and again */
+
 struct ds_snapw {
 	uint64_t hash_key[2];
 	char netbios[16];
@@ -26,6 +28,13 @@ struct ds_snapw {
 	struct dsw_table table[DS_SEC_COUNT];
 	/* pw_name and gr_name, which no table of the file has. */
 	struct dsw_table user_names, group_names;
+	/* Attributes that are in TEXT already, with their latest values:
+	 * neighbours often share one. */
+	struct attr {
+		const char *name;
+		uint32_t off, value;
+	} attr[ATTR_NAMES + 1];
+	size_t nattrs;
 };
 
 /* One name to be added to a table, folded if it is a key. */
@@ -405,6 +414,61 @@ int ds_snapw_note(struct ds_snapw *w, const struct ds_snap_note *note)
 	    (r = add_string(w, note->detail, &rec.detail)) != 0)
 		return finish(w, r);
 	return finish(w, add_record(w, DS_SEC_NOTES, &rec, sizeof(rec)));
+}
+
+static int find_attr(struct ds_snapw *w, const char *name,
+		     struct attr **ret_attr)
+{
+	struct attr *attr = w->attr;
+	struct attr *end = attr + w->nattrs;
+	int r;
+
+	while (attr < end && attr->name != name)
+		attr++;
+	if (attr == end) {
+		r = add_string(w, name, &attr->off);
+		if (r != 0)
+			return r;
+		attr->name = name;
+		attr->value = 0;
+		w->nattrs += w->nattrs < ATTR_NAMES;
+	}
+	*ret_attr = attr;
+	return 0;
+}
+
+static int add_value(struct ds_snapw *w, struct attr *attr, const char *value)
+{
+	const char *text = (const char *)w->sec[DS_SEC_TEXT].p;
+
+	if (strcmp(text + attr->value, value) == 0)
+		return 0;
+	return add_string(w, value, &attr->value);
+}
+
+int ds_snapw_attr(struct ds_snapw *w, const char *name, const char *value)
+{
+	uint32_t users = w->count[DS_SEC_USERS];
+	uint32_t groups = w->count[DS_SEC_GROUPS];
+	struct ds_fmt_attr rec = {
+		.owner = groups > 0 ? (groups - 1) | DS_FMT_ATTR_GROUP
+				    : users - 1,
+	};
+	struct attr *attr;
+	int r;
+
+	if (w->err)
+		return w->err;
+	if (users == 0 && groups == 0)
+		return DS_ERR_INVAL;
+	if (w->count[DS_SEC_ATTRS] >= DS_FMT_OBJECTS_MAX)
+		return DS_ERR_LIMIT;
+	if ((r = find_attr(w, name, &attr)) != 0 ||
+	    (r = add_value(w, attr, value)) != 0)
+		return finish(w, r);
+	rec.name = attr->off;
+	rec.value = attr->value;
+	return finish(w, add_record(w, DS_SEC_ATTRS, &rec, sizeof(rec)));
 }
 
 static bool guid_taken(const struct ds_snapw *w, uint64_t h,

@@ -58,6 +58,13 @@ DS_MUST_CHECK int ds_snapw_user(struct ds_snapw *w,
 				uint32_t *ret_index);
 DS_MUST_CHECK int ds_snapw_group(struct ds_snapw *w,
 				 const struct ds_snapw_group *group);
+/*
+ * Gives one more value of an attribute to the user or group added last.
+ * Values of one attribute come one after another.  The name is a constant:
+ * equal pointers are stored once.
+ */
+DS_MUST_CHECK int ds_snapw_attr(struct ds_snapw *w, const char *name,
+				const char *value);
 DS_MUST_CHECK int ds_snapw_note(struct ds_snapw *w,
 				const struct ds_snap_note *note);
 DS_MUST_CHECK int ds_snapw_account(struct ds_snapw *w,

@@ -150,6 +150,9 @@ class Box:
              'echo "$pid"', "sh", name], check=False)
         return int(result.stdout) if result.returncode == 0 else None
 
+    def runs(self, name):
+        return self.is_running() and self.daemon_pid(name) is not None
+
     def stop_daemon(self, name, timeout=15):
         """Ask a daemon to end, with its process group; then insist."""
         pid = self.daemon_pid(name)

@@ -5,13 +5,21 @@ import hashlib
 import json
 import os
 import subprocess
+import tempfile
 import time
+import uuid
 from pathlib import Path
 
 from .box import LAB_DIR, LAB_DIR_INSIDE, Box
 from .errors import LabError
 
-CACHE_DIR = Path("/var/cache/dslab")
+# How a line of domain.py begins that shows progress.
+PROGRESS = "\tprogress"
+CACHE_DIR = Path(os.environ.get("DSLAB_CACHE", "/var/cache/dslab"))
+# What an image depends on: the empty domain, and what is filled into it.
+DOMAIN_SOURCES = ("dslab_lib/domain.py", "files/dc/etc/samba/smb.conf")
+FILL_SOURCES = [f"dslab_lib/{name}.py" for name in (
+    "size", "mapping", "filling", "passwords", "renaming", "rights")]
 IMAGE_FOLDERS = ("var/lib/samba", "etc/samba")
 # A domain that lives for an hour on one machine has no secrets.
 ADMIN_PASSWORD = "Lab-Admin-1"
@@ -21,40 +29,117 @@ AUDIT_LOG = "/var/log/samba/audit.log"
 JOIN_AUDIT_LOG = "/var/log/samba/audit-join.log"
 
 
+def faketime(offset):
+    """What to put before a command so that its clock is wrong."""
+    found = list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        raise LabError("a wrong clock needs the package libfaketime "
+                       "(packaging/install-deps lab)")
+    return ["env", f"LD_PRELOAD={found[0]}", f"FAKETIME={offset:+d}s",
+            "FAKETIME_DONT_FAKE_MONOTONIC=1"]
+
+
 class Controller(Box):
     def __init__(self, state_dir, names):
         super().__init__(state_dir, names["DC_NAME"])
         self.names = names
+        self.address = names["DC_ADDRESS"]
+        self.fqdn = f"{self.name}.{names['DOMAIN']}"
 
-    def set_up(self, say):
-        """Bring the domain up, from the cached image where there is one."""
-        self.install_files(LAB_DIR / "files/dc", self.names)
+    def prepare(self, nameserver):
+        """Our configuration, and nothing of a domain."""
+        self.install_files(LAB_DIR / "files/dc", {
+            **self.names, "NAMESERVER": nameserver})
         self.run(["sh", "-c", "rm -rf /var/lib/samba /var/log/samba && "
                   "mkdir -p /var/lib/samba/private /var/log/samba "
                   "/var/cache/samba /run/samba && "
                   "chmod 700 /var/lib/samba/private"])
-        image = self.image_file()
-        if image.exists():
-            with open(image, "rb") as stream:
-                self.unpack(stream)
+
+    def set_up(self, say, authority, plan):
+        """Bring the domain up, from the cached image where there is one.
+
+        A generated tenant is filled in here: its image is kept as well.
+        """
+        self.prepare(self.address)
+        filled = plan.size and self.image_file(plan.size_name(),
+                                               FILL_SOURCES)
+        if filled and filled.exists():
+            say(f"taking the filled domain from {filled}")
+            self.unpack_image(filled)
         else:
-            say("provisioning the domain (kept for the next time in "
-                f"{CACHE_DIR})")
-            self.provision()
-            self.start_samba()
-            self.stop_samba()
-            self.save_image(image)
+            self.set_up_empty(say)
+            if filled:
+                say("making up the tenant")
+                tenant = plan.generated()
+                say("filling the domain (kept for the next time in "
+                    f"{filled})")
+                self.apply(tenant, say.progress, verb="fill", timeout=1800)
+                self.save_image(filled)
+        authority.equip(self)
         self.start_samba()
 
-    def image_file(self):
+    def join_to(self, first, authority):
+        """Become another domain controller of the first one's domain."""
+        self.prepare(first.address)
+        self.run(["samba-tool", "domain", "join", self.names["DOMAIN"], "DC",
+                  f"--realm={self.names['REALM']}",
+                  f"--server={first.fqdn}",
+                  "--dns-backend=SAMBA_INTERNAL",
+                  f"-UAdministrator%{ADMIN_PASSWORD}",
+                  "--option=interfaces=lo eth0",
+                  "--option=bind interfaces only=yes"], timeout=600)
+        self.install_files(LAB_DIR / "files/dc", {
+            **self.names, "NAMESERVER": first.address})
+        self.run(["install", "-d", "-m", "0750", "/var/lib/samba/ntp_signd"])
+        authority.equip(self)
+        self.start_samba()
+        self.run(["samba_dnsupdate", "--use-samba-tool",
+                  f"--rpc-server-ip={first.address}"])
+        self.run(["samba_spnupdate"])
+        self.install_files(LAB_DIR / "files/dc", {
+            **self.names, "NAMESERVER": self.address})
+        self.replicate_to(first)
+
+    def replicate_to(self, other):
+        """Wait until the other one knows by which names to call this one."""
+        base = ",".join(f"DC={p}" for p in self.names["DOMAIN"].split("."))
+        name = f"ldap/{self.fqdn}/{self.names['DOMAIN']}"
+        deadline = time.monotonic() + 90
+        while name not in other.run(
+                ["ldbsearch", "-H", "/var/lib/samba/private/sam.ldb",
+                 f"(servicePrincipalName={name})",
+                 "servicePrincipalName"]).stdout:
+            if time.monotonic() > deadline:
+                raise LabError(f"{other.name} does not hear of {self.name}")
+            self.run(["samba-tool", "drs", "replicate", other.fqdn,
+                      self.fqdn, base, f"-UAdministrator%{ADMIN_PASSWORD}"],
+                     check=False)
+            time.sleep(0.2)
+
+    def set_up_empty(self, say):
+        image = self.image_file("domain", [])
+        if image.exists():
+            self.unpack_image(image)
+            return
+        say("provisioning the domain (kept for the next time in "
+            f"{CACHE_DIR})")
+        self.provision()
+        self.start_samba()
+        self.stop_samba()
+        self.save_image(image)
+
+    def unpack_image(self, image):
+        with open(image, "rb") as stream:
+            self.unpack(stream)
+
+    def image_file(self, name, sources):
         """The cached domain that these sources and this Samba would make."""
         digest = hashlib.sha256(json.dumps(self.names).encode())
-        for source in (LAB_DIR / "dslab_lib/domain.py", Path(__file__),
-                       LAB_DIR / "files/dc/etc/samba/smb.conf"):
-            digest.update(source.read_bytes())
+        for source in (*sources, *DOMAIN_SOURCES):
+            digest.update((LAB_DIR / source).read_bytes())
         version = subprocess.run(["samba", "--version"], capture_output=True)
         digest.update(version.stdout)
-        return CACHE_DIR / f"domain-{digest.hexdigest()[:16]}.tar"
+        return CACHE_DIR / f"{name}-{digest.hexdigest()[:16]}.tar"
 
     def provision(self):
         self.run([*PYTHON, "-m", "dslab_lib.domain", "provision"],
@@ -67,7 +152,7 @@ class Controller(Box):
 
     def save_image(self, image):
         CACHE_DIR.mkdir(parents=True, exist_ok=True)
-        temporary = image.with_suffix(f".{os.getpid()}.new")
+        temporary = image.with_suffix(f".{self.state_dir.name}.new")
         with open(temporary, "wb") as stream:
             subprocess.run(self.command(["tar", "-C", "/", "-c", "--sparse",
                                          *IMAGE_FOLDERS]),
@@ -75,11 +160,13 @@ class Controller(Box):
                            check=True, stderr=subprocess.DEVNULL)
         os.replace(temporary, image)
 
-    def start_samba(self):
+    def start_samba(self, offset=0):
+        """Start it, with a clock that is so many seconds off."""
         if self.daemon_pid("samba") is not None:
             return
+        clock = faketime(offset) if offset else []
         # The proof that nobody wrote: every change, and who made it.
-        self.spawn(["samba", "--foreground", "--model=prefork",
+        self.spawn([*clock, "samba", "--foreground", "--model=prefork",
                     f"--option=log level = 1 dsdb_json_audit:5@{AUDIT_LOG}"],
                    "/var/log/samba/log.start", "samba")
         # It answers when LDAP, Kerberos, kpasswd and DNS all do.
@@ -99,11 +186,47 @@ class Controller(Box):
     def stop_samba(self):
         return self.stop_daemon("samba")
 
-    def apply(self, tenant):
+    def apply(self, tenant, progress=lambda done, total: None,
+              verb="apply", timeout=600):
         """Carry a validated tenant over; returns one line per change."""
-        result = self.run([*PYTHON, "-m", "dslab_lib.domain", "apply"],
-                          input=json.dumps(tenant), timeout=300)
-        return result.stdout.splitlines()
+        command = ["timeout", "-k", "2", str(timeout), *PYTHON, "-m",
+                   "dslab_lib.domain", verb]
+        lines = []
+        with tempfile.TemporaryFile("w+") as data, \
+                tempfile.TemporaryFile("w+") as errors:
+            json.dump(tenant, data)
+            data.seek(0)
+            with subprocess.Popen(
+                    self.command(command), env=self.environment(), text=True,
+                    errors="replace", stdin=data, stdout=subprocess.PIPE,
+                    stderr=errors) as process:
+                for line in process.stdout:
+                    if line.startswith(PROGRESS):
+                        progress(*map(int, line.split()[1:]))
+                    elif line.strip():
+                        lines.append(line.rstrip("\n"))
+            if process.returncode != 0:
+                errors.seek(0)
+                raise LabError("the domain does not take this tenant: "
+                               + errors.read().strip())
+        return lines
+
+    def expire_key(self, host):
+        """Give a computer another password, so that its keytab is stale."""
+        self.run(["samba-tool", "user", "setpassword",
+                  f"{host.name.upper()}$", f"--newpassword=X-{uuid.uuid4()}"])
+
+    def advertise(self, rogue, verb):
+        """Put the rogue's SRV records into DNS, or take them away."""
+        domain = self.names["DOMAIN"]
+        for zone, name in ((domain, "_ldap._tcp"),
+                           (f"_msdcs.{domain}", "_ldap._tcp.dc")):
+            self.run(["samba-tool", "dns", verb, self.fqdn, zone, name,
+                      "SRV", f"{rogue.name}.{domain} 389 0 65535",
+                      f"-UAdministrator%{ADMIN_PASSWORD}"])
+        self.run(["samba-tool", "dns", verb, self.fqdn, domain, rogue.name,
+                  "A", rogue.address,
+                  f"-UAdministrator%{ADMIN_PASSWORD}"])
 
     def close_join_audit(self):
         """Keep the join's writes apart from everything that comes later."""

@@ -3,6 +3,7 @@
 
 python3 -m dslab_lib.domain provision   the names on standard input
 python3 -m dslab_lib.domain apply       a tenant on standard input
+python3 -m dslab_lib.domain fill        the same, in bulk, Samba stopped
 
 `provision` also adds what an Entra managed domain has and Samba's does not:
 the attributes that tie an object to the tenant, the two organizational units,
@@ -20,6 +21,10 @@ from samba.param import LoadParm
 from samba.provision import provision
 from samba.samdb import SamDB
 
+from .errors import LabError
+
+# How a line begins that is not one of the answer.
+PROGRESS = "\tprogress"
 SMB_CONF = "/etc/samba/smb.conf"
 SAM = "/var/lib/samba/private/sam.ldb"
 
@@ -43,12 +48,14 @@ PASSWORD_POLICY = {
 }
 
 
-def open_sam(schema_update=False):
+def open_sam(schema_update=False, batch=False):
+    """The database itself; `batch` is for a bulk of writes, Samba stopped."""
     lp = LoadParm()
     lp.load(SMB_CONF)
     if schema_update:
         lp.set("dsdb:schema update allowed", "true")
-    return SamDB(url=SAM, session_info=system_session(lp), lp=lp)
+    return SamDB(url=SAM, session_info=system_session(lp), lp=lp,
+                 options=["batch_mode:1"] if batch else [])
 
 
 def make_domain(names):
@@ -64,7 +71,7 @@ def make_domain(names):
               serverrole="active directory domain controller",
               dns_backend="SAMBA_INTERNAL",
               dom_for_fun_level=DS_DOMAIN_FUNCTION_2008_R2,
-              skip_sysvolacl=True)
+              skip_sysvolacl=True, backend_store=names["BACKEND"])
 
 
 def extend_schema():
@@ -99,15 +106,25 @@ def set_policy_and_units():
                  "objectClass": "organizationalUnit"})
 
 
+def show_progress(done, total):
+    """For whoever reads this program's standard output: see Controller."""
+    print(f"{PROGRESS} {done} {total}", flush=True)
+
+
 def main():
     if sys.argv[1:] == ["provision"]:
         make_domain(json.load(sys.stdin))
         extend_schema()
         set_policy_and_units()
-    elif sys.argv[1:] == ["apply"]:
+    elif sys.argv[1:] in (["apply"], ["fill"]):
         from .filling import apply
-        for line in apply(open_sam(), json.load(sys.stdin)):
-            print(line)
+        try:
+            bulk = sys.argv[1] == "fill"
+            lines = apply(open_sam(batch=bulk), json.load(sys.stdin),
+                          show_progress, bulk)
+        except LabError as error:
+            sys.exit(str(error))
+        print("\n".join(lines))
     else:
         sys.exit(__doc__)
 

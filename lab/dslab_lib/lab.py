@@ -9,16 +9,20 @@ from pathlib import Path
 
 from .box import (LAB_DIR, LAB_MARK, Switch, kill_marked, marked_processes,
                   remove_state)
+from .certificates import Authority
 from .controller import CACHE_DIR, Controller
 from .errors import LabError
-from .member import Member
-from .tenant import load_tenant
+from .member import DAEMON, Member
+from .size import generate
+from .tenant import DEFAULT_DOMAIN, check_tenant, load_tenant
 
 RUN_DIR = Path("/run/dslab")
 DEFAULT_TENANT = LAB_DIR / "tenant.json"
 DEFAULT_BUILD = LAB_DIR.parent / "build"
-ADDRESSES = {"DC_NAME": "dc1", "DC_ADDRESS": "10.99.0.10",
-             "HOST_NAME": "host1", "HOST_ADDRESS": "10.99.0.20"}
+NETWORK = "10.99.0."
+# The last part of the first machine's address, and how many there may be.
+FIRST = {"dc": 10, "host": 20, "rogue": 66}
+MOST = {"dc": 2, "host": 9, "rogue": 1}
 
 
 def check_build(build):
@@ -28,31 +32,78 @@ def check_build(build):
                        "leave it out with --no-product")
 
 
+class Plan:
+    """What `up` is asked for; build=None leaves the product out."""
+
+    def __init__(self, tenant=DEFAULT_TENANT, build=None, size=None,
+                 dcs=1, hosts=1, rogue=False):
+        self.tenant, self.build, self.size = tenant, build, size
+        self.counts = {"dc": dcs, "host": hosts, "rogue": int(rogue)}
+        for kind, number in self.counts.items():
+            if number > MOST[kind]:
+                raise LabError(f"at most {MOST[kind]} of {kind}, "
+                               f"not {number}")
+
+    def load_tenant(self):
+        """The tenant, or of a generated one no more than the domain."""
+        if self.size is None:
+            return load_tenant(self.tenant)
+        return {"domain": DEFAULT_DOMAIN}
+
+    def generated(self):
+        return check_tenant(generate(*self.size), "the generated tenant")
+
+    def size_name(self):
+        return "filled-{}-{}-{}".format(*self.size)
+
+
 class Lab:
     def __init__(self, name):
         self.name = name
         self.state_dir = RUN_DIR / name
         self.names_file = self.state_dir / "names.json"
-        self.names = {}
+        self.names, self.counts = {}, {}
         with contextlib.suppress(OSError, ValueError):
-            self.use_names(json.loads(self.names_file.read_text()))
+            found = json.loads(self.names_file.read_text())
+            if "names" not in found:     # a lab of an older version
+                found = {"names": {**found, "BACKEND": "tdb"},
+                         "counts": {"dc": 1, "host": 1, "rogue": 0}}
+            self.use_names(found["names"], found["counts"])
 
-    def use_names(self, names):
-        self.names = names
-        dc_names = {k: v for k, v in names.items()
-                    if not k.startswith("HOST_")}
+    def use_names(self, names, counts):
+        self.names, self.counts = names, counts
         self.switch = Switch(self.state_dir, "switch")
-        self.dc = Controller(self.state_dir, dc_names)
-        self.host = Member(self.state_dir, names)
+        servers = "".join(f"nameserver {NETWORK}{FIRST['dc'] + n}\n"
+                          for n in range(counts["dc"]))
+        self.dcs = [Controller(self.state_dir, {
+            **names, "DC_NAME": f"dc{n + 1}",
+            "DC_ADDRESS": f"{NETWORK}{FIRST['dc'] + n}"})
+            for n in range(counts["dc"])]
+        self.hosts, self.rogues = [[Member(self.state_dir, {
+            **names, "HOST_NAME": f"{kind}{n + 1}", "NAMESERVERS": servers,
+            "HOST_ADDRESS": f"{NETWORK}{FIRST[kind] + n}"})
+            for n in range(counts[kind])] for kind in ("host", "rogue")]
+        self.dc, self.host = self.dcs[0], self.hosts[0]
+        self.machines = {box.name: box for box in
+                         (*self.dcs, *self.hosts, *self.rogues)}
+
+    def addresses(self):
+        return [box.address for box in self.machines.values()]
+
+    def machine(self, name):
+        if name not in self.machines:
+            raise LabError(f"the lab '{self.name}' has no {name}, but "
+                           + ", ".join(self.machines))
+        return self.machines[name]
 
     def need_up(self):
         if not self.names or not self.host.is_running():
             raise LabError(f"the lab '{self.name}' is not up: dslab up")
 
-    def up(self, tenant_file, build, say):
-        """Make the lab; build=None leaves the product out."""
-        tenant = load_tenant(tenant_file)
-        check_build(build)
+    def up(self, plan, say):
+        """Make the lab that a Plan describes."""
+        tenant = plan.load_tenant()
+        check_build(plan.build)
         self.check_machine()
         RUN_DIR.mkdir(mode=0o755, exist_ok=True)
         try:
@@ -63,7 +114,7 @@ class Lab:
         # Helpers outside the boxes are found by `down` as well.
         os.environ[LAB_MARK] = str(self.state_dir)
         try:
-            self.build_up(tenant, build, say)
+            self.build_up(plan, tenant, say)
         except BaseException:
             self.down()
             raise
@@ -76,31 +127,45 @@ class Lab:
                 raise LabError("a lab machine is an overlay of /, which has "
                                f"to be one file system; {folder} is another")
 
-    def build_up(self, tenant, build, say):
+    def build_up(self, plan, tenant, say):
         domain = tenant["domain"]
-        self.use_names({**ADDRESSES, "DOMAIN": domain["dnsName"],
+        self.use_names({"DOMAIN": domain["dnsName"],
                         "REALM": domain["dnsName"].upper(),
-                        "NETBIOS": domain["netbiosName"]})
-        say("making two machines")
+                        "NETBIOS": domain["netbiosName"],
+                        "BACKEND": "mdb" if plan.size else "tdb"},
+                       plan.counts)
+        say(f"making {len(self.machines)} machines")
         self.switch.start()
-        for box, address in ((self.dc, self.names["DC_ADDRESS"]),
-                             (self.host, self.names["HOST_ADDRESS"])):
+        for box in self.machines.values():
             box.start()
-            self.switch.plug_in(box, address + "/24")
-        self.names_file.write_text(json.dumps(self.names))
+            self.switch.plug_in(box, box.address + "/24")
+        self.names_file.write_text(json.dumps(
+            {"names": self.names, "counts": self.counts}))
+        authority = Authority(self.state_dir)
+        authority.create()
         say("starting the domain controller")
-        self.dc.set_up(say)
-        say("filling the domain from the tenant")
-        self.dc.apply(tenant)
-        say("joining the host")
-        self.host.set_up()
-        self.host.join()
+        self.dc.set_up(say, authority, plan)
+        if not plan.size:
+            say("filling the domain from the tenant")
+            self.dc.apply(tenant, say.progress)
+        for second in self.dcs[1:]:
+            say(f"joining {second.name} as a domain controller")
+            second.join_to(self.dc, authority)
+        for host in (*self.hosts, *self.rogues):
+            say(f"joining {host.name}")
+            host.set_up()
+            host.join()
+            authority.introduce(host)
         self.dc.close_join_audit()
-        self.host.start_sshd()
-        if build is not None:
+        for host in self.hosts:
+            host.start_sshd()
+        for rogue in self.rogues:
+            rogue.start_rogue()
+        if plan.build is not None:
             say("installing the product")
-            self.host.install_product(build)
-            self.host.start_daemon()
+            for host in self.hosts:
+                host.install_product(plan.build)
+                host.start_daemon()
 
     def down(self):
         """Leave nothing; works at any time, on whatever is there."""
@@ -108,6 +173,8 @@ class Lab:
         existed = self.state_dir.exists() or \
             bool(marked_processes(self.state_dir))
         kill_marked(self.state_dir)
+        for unfinished in CACHE_DIR.glob(f"*.{self.name}.new"):
+            unfinished.unlink(missing_ok=True)
         remove_state(self.state_dir)
         return existed
 
@@ -117,11 +184,14 @@ class Lab:
             "name": self.name, "folder": str(self.state_dir),
             "domain": self.names.get("DOMAIN"),
             "domain_controller": running and self.dc.is_running(),
-            "samba": running and self.dc.is_running()
-            and self.dc.daemon_pid("samba") is not None,
+            "samba": running and self.dc.runs("samba"),
             "host": running and self.host.is_running(),
-            "synccached": running and self.host.is_running()
-            and self.host.daemon_pid("synccached-lab") is not None,
+            "synccached": running and self.host.runs(DAEMON),
+            "machines": {name: {
+                "address": box.address, "running": box.is_running(),
+                "samba" if box in self.dcs else "synccached":
+                    box.runs("samba" if box in self.dcs else DAEMON),
+            } for name, box in self.machines.items()} if running else {},
         }
 
 

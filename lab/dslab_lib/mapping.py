@@ -8,6 +8,7 @@ how objects and credentials are synchronized into a managed domain.
 import re
 
 SYNCED_UNIT = "AADDC Users"
+ADMINISTRATORS = "AAD DC Administrators"
 SAM_LIMIT = 20
 CN_LIMIT = 64
 ILLEGAL_IN_SAM = re.compile(r'["/\\\[\]:;|=,+*?<>@\x00-\x1f]')
@@ -43,6 +44,47 @@ GLOBAL_DISTRIBUTION_GROUP = 2
 def is_withheld(user):
     """Guests never come; nobody comes before the first password."""
     return user.get("userType") == "Guest" or "passwordProfile" not in user
+
+
+def is_on_premises(item):
+    """Synchronized into the tenant from a forest, not made in the cloud."""
+    return item.get("onPremisesSyncEnabled",
+                    "onPremisesSecurityIdentifier" in item)
+
+
+def reached_by(names, groups):
+    """Ids of the named objects and of everybody nested in named groups."""
+    members = {g["id"]: g["members"] for g in groups}
+    reached, waiting = set(), list(names)
+    while waiting:
+        key = waiting.pop()
+        if key not in reached:
+            reached.add(key)
+            waiting += members.get(key, [])
+    return reached
+
+
+def in_scope(tenant):
+    """The users and groups that are synchronized at all.
+
+    The administrators' group always is: without it nobody could manage the
+    domain.
+    """
+    scope = tenant["scope"]
+    users = [u for u in tenant["users"] if not is_withheld(u)]
+    groups = tenant["groups"]
+    if scope["users"] == "cloud-only":
+        users = [u for u in users if not is_on_premises(u)]
+    if scope["groups"] != "both":
+        wanted = scope["groups"] == "on-premises"
+        groups = [g for g in groups if is_on_premises(g) == wanted
+                  or g["displayName"] == ADMINISTRATORS]
+    if "filter" in scope:
+        reached = reached_by(scope["filter"], tenant["groups"])
+        users = [u for u in users if u["id"] in reached]
+        groups = [g for g in groups if g["id"] in reached
+                  or g["displayName"] == ADMINISTRATORS]
+    return users, groups
 
 
 def shortened(name, key, limit):
@@ -156,8 +198,10 @@ def group_object(group, key, unit, cn, sam):
 
 def desired_objects(tenant, taken):
     """Every object that the domain should hold, users before groups."""
-    users = [u for u in tenant["users"] if not is_withheld(u)]
-    groups = tenant["groups"]
+    users, groups = in_scope(tenant)
+    # What an administrator made in the domain was there first.
+    taken = [*taken, *(item["sAMAccountName"] for unit in tenant["customOUs"]
+                       for item in unit["users"] + unit["groups"])]
     sams = sam_names(users, groups, taken)
     cns = common_names(users + groups)
     objects = [user_object(u, u["id"], SYNCED_UNIT, cns[u["id"]],

@@ -6,12 +6,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .box import LAB_DIR, Box
+from .box import LAB_DIR, LAB_DIR_INSIDE, Box
 from .controller import ADMIN_PASSWORD
 from .errors import LabError
 
 LOCAL_USER = "localuser"
 LOCAL_PASSWORD = "Local-Pass-1"
+DAEMON = "synccached-lab"
+ROGUE_LOG = "/var/log/rogue.log"
 DAEMON_LOG = "/var/log/dssync.log"
 CONF = "/etc/dssync/dssync.conf"
 
@@ -20,6 +22,7 @@ class Member(Box):
     def __init__(self, state_dir, names):
         super().__init__(state_dir, names["HOST_NAME"])
         self.names = names
+        self.address = names["HOST_ADDRESS"]
 
     def set_up(self):
         self.run(["rm", "-rf", "/etc/krb5.keytab", "/etc/dssync",
@@ -39,6 +42,21 @@ class Member(Box):
                   f"--computer-name={self.name.upper()}",
                   f"--domain-ou=OU=AADDC Computers,{base}"],
                  input=ADMIN_PASSWORD)
+
+    def renew_key(self):
+        """A new machine password and keys, as a host makes from time to
+        time; joined anew where the old ones are not taken any more."""
+        if self.run(["adcli", "update", "--computer-password-lifetime=0",
+                     f"--domain={self.names['DOMAIN']}"],
+                    check=False).returncode != 0:
+            self.run(["rm", "-f", "/etc/krb5.keytab"])
+            self.join()
+
+    def start_rogue(self):
+        self.spawn(["/usr/bin/python3", "-B",
+                    f"{LAB_DIR_INSIDE}/dslab_lib/rogue.py",
+                    self.names["DOMAIN"], ROGUE_LOG],
+                   "/var/log/rogue.err", "rogue")
 
     def start_sshd(self):
         self.run(["sh", "-c", "mkdir -p /run/sshd && rm -f "
@@ -76,9 +94,9 @@ class Member(Box):
         if not self.has_product():
             raise LabError("the product is not installed on this host "
                            "(dslab up ran with --no-product)")
-        if self.daemon_pid("synccached-lab") is None:
+        if self.daemon_pid(DAEMON) is None:
             self.spawn(["/usr/sbin/synccached"], DAEMON_LOG,
-                       "synccached-lab")
+                       DAEMON)
 
     def stop_daemon_process(self):
-        return self.stop_daemon("synccached-lab")
+        return self.stop_daemon(DAEMON)

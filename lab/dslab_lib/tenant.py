@@ -1,131 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tenant file: read it, check it, name every mistake by its path.
 
-The property names are Microsoft Graph's.  A mistake reads like
-`tenant.json: users[3].userPrincipalName: expected ...`.
+A mistake reads like `tenant.json: users[3].userPrincipalName: expected ...`.
 """
 
 import json
-import re
 import uuid
-from datetime import datetime
 
 from .errors import LabError
+from .schema import (FOREST, GROUP, LIST, LOCAL_GROUP, LOCAL_USER, REQUIRED,
+                     TENANT, UNIT, USER)
 
 DEFAULT_DOMAIN = {"dnsName": "aaddscontoso.com",
                   "netbiosName": "AADDSCONTOSO"}
+DEFAULT_SCOPE = {"users": "all", "groups": "both"}
 # Ids that a file leaves out are made from the name, the same every time.
 ID_NAMESPACE = uuid.UUID("5b0d2f6e-6a55-4c2d-9d4a-3f5d2f0f7c11")
-
-
-def is_text(value):
-    return isinstance(value, str) and value != ""
-
-
-def is_texts(value):
-    return isinstance(value, list) and all(is_text(v) for v in value)
-
-
-def is_bool(value):
-    return isinstance(value, bool)
-
-
-def is_guid(value):
-    try:
-        return str(uuid.UUID(value)) == value.lower()
-    except (ValueError, AttributeError, TypeError):
-        return False
-
-
-def is_sid(value):
-    return is_text(value) and \
-        re.fullmatch(r"S-1-5-21(-\d{1,10}){4}", value) is not None
-
-
-def is_upn(value):
-    # Entra's own limits; guests have "#EXT#" in the prefix.
-    if not is_text(value) or value.count("@") != 1:
-        return False
-    prefix, suffix = value.split("@")
-    return re.fullmatch(r"[A-Za-z0-9'._!#^~-]{1,64}", prefix) is not None \
-        and not prefix.endswith(".") \
-        and re.fullmatch(r"[A-Za-z0-9.-]{1,48}", suffix) is not None
-
-
-def is_time(value):
-    try:
-        return datetime.fromisoformat(value).tzinfo is not None
-    except (ValueError, TypeError):
-        return False
-
-
-def one_of(*values):
-    return (lambda value: value in values,
-            "one of " + ", ".join(f'"{v}"' for v in values))
-
-
-TEXT = (is_text, "a text that is not empty")
-TEXTS = (is_texts, "a list of texts")
-BOOL = (is_bool, "true or false")
-GUID = (is_guid, "a GUID like 5b0d2f6e-6a55-4c2d-9d4a-3f5d2f0f7c11")
-SID = (is_sid, "a SID like S-1-5-21-1-2-3-1107")
-UPN = (is_upn, "a user principal name like driley@contoso.com (at most 64 "
-       "characters of A-Z a-z 0-9 ' . _ ! # ^ ~ - before the @, no dot right "
-       "before it, and at most 48 after)")
-TIME = (is_time, "a time with its zone like 2026-01-31T12:00:00+00:00")
-DNS_NAME = (lambda v: is_text(v) and re.fullmatch(
-    r"[a-z0-9-]+(\.[a-z0-9-]+)+", v) is not None,
-    "a DNS name in lower case like aaddscontoso.com")
-NETBIOS_NAME = (lambda v: is_text(v) and re.fullmatch(
-    r"[A-Z0-9-]{1,15}", v) is not None,
-    "at most 15 of A-Z, 0-9 and -")
-SAM = (lambda v: is_text(v) and re.search(
-    r'["/\\\[\]:;|=,+*?<>\x00-\x1f]', v) is None,
-    "a name without any of \" / \\ [ ] : ; | = , + * ? < >")
-
-PLAIN_USER_PROPERTIES = (
-    "city", "companyName", "country", "department", "employeeId", "faxNumber",
-    "givenName", "jobTitle", "mail", "manager", "mobilePhone",
-    "officeLocation", "postalCode", "preferredLanguage", "state",
-    "streetAddress", "surname")
-
-PASSWORD_PROFILE = {"password": TEXT, "forceChangePasswordNextSignIn": BOOL}
-USER = {
-    "id": GUID, "userPrincipalName": UPN, "mailNickname": TEXT,
-    "displayName": TEXT, "accountEnabled": BOOL,
-    "userType": one_of("Member", "Guest"),
-    "passwordPolicies": one_of("None", "DisablePasswordExpiration",
-                               "DisableStrongPassword",
-                               "DisablePasswordExpiration, "
-                               "DisableStrongPassword"),
-    "passwordProfile": PASSWORD_PROFILE, "lastPasswordChangeDateTime": TIME,
-    "onPremisesSecurityIdentifier": SID, "proxyAddresses": TEXTS,
-    "businessPhones": TEXTS,
-    **{name: TEXT for name in PLAIN_USER_PROPERTIES},
-}
-GROUP = {
-    "id": GUID, "displayName": TEXT, "mailNickname": TEXT, "mail": TEXT,
-    "securityEnabled": BOOL, "onPremisesSecurityIdentifier": SID,
-    "proxyAddresses": TEXTS, "members": TEXTS,
-}
-# What an administrator makes in the domain itself: no tenant behind it.
-LOCAL_USER = {
-    "sAMAccountName": SAM, "userPrincipalName": UPN, "displayName": TEXT,
-    "accountEnabled": BOOL, "passwordPolicies": USER["passwordPolicies"],
-    "passwordProfile": PASSWORD_PROFILE, "lastPasswordChangeDateTime": TIME,
-    "accountExpires": TIME,
-}
-LOCAL_GROUP = {"sAMAccountName": SAM, "displayName": TEXT, "members": TEXTS}
-
-REQUIRED = {
-    "users": ("userPrincipalName", "mailNickname", "displayName"),
-    "groups": ("displayName",),
-    "local users": ("sAMAccountName", "passwordProfile"),
-    "local groups": ("sAMAccountName",),
-    "customOUs": ("name",),
-    "domain": ("dnsName", "netbiosName"),
-    "passwordProfile": ("password",),
-}
 
 
 class Checker:
@@ -139,7 +29,7 @@ class Checker:
 
     def record(self, path, value, fields, required=()):
         if not isinstance(value, dict):
-            self.mistake(path, "an object {...}")
+            self.mistake(path or "the file", "an object {...}")
             return False
         for name, content in value.items():
             where = f"{path}.{name}" if path else name
@@ -160,7 +50,7 @@ class Checker:
 
     def records(self, path, value, fields, required):
         if not isinstance(value, list):
-            self.mistake(path, "a list [...]")
+            self.mistake(path, LIST[1])
             return []
         return [item for number, item in enumerate(value)
                 if self.record(f"{path}[{number}]", item, fields, required)]
@@ -178,23 +68,42 @@ class Checker:
 
 
 def check_lists(checker, tenant):
-    users = checker.records("users", tenant.get("users", []), USER,
-                            REQUIRED["users"])
-    groups = checker.records("groups", tenant.get("groups", []), GROUP,
-                             REQUIRED["groups"])
-    for items, path in ((users, "users"), (groups, "groups")):
-        checker.unique(path, items, "id")
-    checker.unique("users", users, "userPrincipalName")
-    any_list = (lambda v: isinstance(v, list), "a list [...]")
-    units = checker.records(
-        "customOUs", tenant.get("customOUs", []),
-        {"name": TEXT, "users": any_list, "groups": any_list},
-        REQUIRED["customOUs"])
-    for number, unit in enumerate(units):
+    lists = {"onPremisesForests": FOREST, "users": USER, "groups": GROUP,
+             "customOUs": UNIT}
+    found = {name: checker.records(name, tenant.get(name, []), fields,
+                                   REQUIRED[name])
+             for name, fields in lists.items()}
+    for path in ("users", "groups"):
+        checker.unique(path, found[path], "id")
+    checker.unique("users", found["users"], "userPrincipalName")
+    checker.unique("onPremisesForests", found["onPremisesForests"],
+                   "domainSid")
+    for number, unit in enumerate(found["customOUs"]):
         for kind, fields in (("users", LOCAL_USER), ("groups", LOCAL_GROUP)):
             checker.records(f"customOUs[{number}].{kind}",
                             unit.get(kind, []), fields,
                             REQUIRED[f"local {kind}"])
+
+
+def check_on_premises_sids(checker, tenant):
+    """Each SID belongs to one object of one of the forests."""
+    domains = [f["domainSid"] for f in tenant["onPremisesForests"]]
+    seen = {}
+    for path in ("users", "groups"):
+        for number, item in enumerate(tenant[path]):
+            sid = item.get("onPremisesSecurityIdentifier")
+            where = f"{path}[{number}]"
+            if sid is None:
+                continue
+            if domains and sid.rpartition("-")[0] not in domains:
+                checker.mistake(f"{where}.onPremisesSecurityIdentifier",
+                                "a SID from one of the domains of "
+                                f"onPremisesForests, not {sid}")
+            first = seen.setdefault(sid, where)
+            if first != where:
+                checker.mistake(f"{where}.onPremisesSecurityIdentifier",
+                                f"a value of its own, but {first} has "
+                                f"{sid} too")
 
 
 def add_ids(tenant):
@@ -211,7 +120,7 @@ def add_ids(tenant):
 
 
 def reference_table(tenant):
-    """What a `members` or `manager` entry may say -> the object's key."""
+    """What `members`, `manager` or a filter may say -> the object's key."""
     table = {}
     for user in tenant["users"]:
         for name in (user["id"], user["userPrincipalName"]):
@@ -239,19 +148,22 @@ def resolve_references(checker, tenant):
             return None
         return found[0]
 
-    def members(path, group):
-        group["members"] = [resolve(f"{path}.members[{n}]", name)
-                            for n, name in enumerate(group["members"])]
+    def resolve_list(path, owner, name):
+        owner[name] = [resolve(f"{path}.{name}[{n}]", text)
+                       for n, text in enumerate(owner[name])]
 
     for number, group in enumerate(tenant["groups"]):
-        members(f"groups[{number}]", group)
+        resolve_list(f"groups[{number}]", group, "members")
     for number, unit in enumerate(tenant["customOUs"]):
         for inner, group in enumerate(unit["groups"]):
-            members(f"customOUs[{number}].groups[{inner}]", group)
+            resolve_list(f"customOUs[{number}].groups[{inner}]", group,
+                         "members")
     for number, user in enumerate(tenant["users"]):
         if "manager" in user:
             user["manager"] = resolve(f"users[{number}].manager",
                                       user["manager"])
+    if "filter" in tenant["scope"]:
+        resolve_list("scope", tenant["scope"], "filter")
 
 
 def fail_on_mistakes(checker, path):
@@ -259,14 +171,10 @@ def fail_on_mistakes(checker, path):
         raise LabError("\n".join(f"{path}: {m}" for m in checker.mistakes))
 
 
-def load_tenant(path):
-    """Read and check a tenant file; LabError names every mistake in it.
-
-    The result has every list, every id, and members as keys of objects.
-    """
+def read_json(path):
     try:
         with open(path, encoding="utf-8") as stream:
-            tenant = json.load(stream)
+            return json.load(stream)
     except OSError as error:
         raise LabError(f"{path}: {error.strerror}") from None
     except json.JSONDecodeError as error:
@@ -274,16 +182,12 @@ def load_tenant(path):
                        f"not JSON: {error.msg}") from None
     except UnicodeDecodeError:
         raise LabError(f"{path}: expected UTF-8") from None
-    checker = Checker()
-    anything = (lambda value: True, "")
-    checker.record("", tenant, {
-        "domain": {"dnsName": DNS_NAME, "netbiosName": NETBIOS_NAME},
-        "users": anything, "groups": anything, "customOUs": anything})
-    if isinstance(tenant, dict):
-        check_lists(checker, tenant)
-    fail_on_mistakes(checker, path)
+
+
+def set_defaults(tenant):
     tenant.setdefault("domain", DEFAULT_DOMAIN)
-    for name in ("users", "groups", "customOUs"):
+    tenant["scope"] = {**DEFAULT_SCOPE, **tenant.get("scope", {})}
+    for name in ("onPremisesForests", "users", "groups", "customOUs"):
         tenant.setdefault(name, [])
     for unit in tenant["customOUs"]:
         unit.setdefault("users", [])
@@ -291,6 +195,25 @@ def load_tenant(path):
     for group in tenant["groups"] + [g for u in tenant["customOUs"]
                                      for g in u["groups"]]:
         group.setdefault("members", [])
+
+
+def load_tenant(path):
+    """Read and check a tenant file; LabError names every mistake in it."""
+    return check_tenant(read_json(path), path)
+
+
+def check_tenant(tenant, path):
+    """Check a tenant in place and complete it.
+
+    The result has every list, every id, and members as keys of objects.
+    """
+    checker = Checker()
+    checker.record("", tenant, TENANT)
+    if isinstance(tenant, dict):
+        check_lists(checker, tenant)
+    fail_on_mistakes(checker, path)
+    set_defaults(tenant)
+    check_on_premises_sids(checker, tenant)
     add_ids(tenant)
     resolve_references(checker, tenant)
     fail_on_mistakes(checker, path)

@@ -21,6 +21,7 @@
 #include "synccache/auth/job.h"
 #include "synccache/auth/keytab.h"
 #include "synccache/auth/secret.h"
+#include "synccache/auth/tgt.h"
 
 /* The mirror as this process has it mapped; either may be missing. */
 struct dsa_mirror {
@@ -49,10 +50,8 @@ struct dsa_server {
 	struct dsa_pam *pam;
 	struct dsa_report *report;
 	struct dsa_stats stats;
-	/* The host's TGT between the questions of sync; a FILE cache. */
-	struct dsa_secret host_tgt;
-	int64_t host_tgt_end;     /* seconds since the epoch */
-	uint32_t host_tgt_serial; /* the keytab that it came from */
+	struct dsa_tgt host_tgt; /* between one worker and the next */
+	bool fast_seen;          /* the domain has taken armour, once */
 };
 
 /* mirror.c: maps what is published now; a stat each if nothing changed. */

@@ -13,7 +13,6 @@
 #include "lib/resolve.h"
 #include "lib/wire.h"
 #include "synccache/auth/audit.h"
-#include "synccache/auth/krb.h"
 #include "synccache/auth/login.h"
 #include "synccache/auth/policy.h"
 
@@ -114,6 +113,7 @@ static void send_subject(const struct check *c, int out)
 static void send_verdict(const struct check *c, int out)
 {
 	const struct dsa_login *login = &c->login;
+	const struct dsa_tgt none = { 0 };
 	char text[DS_TEXT_MAX + 1];
 	struct dsa_secret buffer;
 	struct ds_writer w;
@@ -132,6 +132,11 @@ static void send_verdict(const struct check *c, int out)
 	ds_put_u64(&w, (uint64_t)login->kdc_ms);
 	ds_put_str(&w, login->principal);
 	ds_put_blob(&w, login->ccache.p, login->ccache.len);
+	/* What does not fit is fetched again by the next one. */
+	dsa_tgt_put(&w, login->tgt.ccache.len + DSA_TGT_NONE_LEN <=
+				w.cap - w.len
+			    ? &login->tgt
+			    : &none);
 	if (ds_frame_end(&w) == 0)
 		(void)!ds_packet_send(out, &w, -1);
 	dsa_secret_done(&buffer);
@@ -151,12 +156,13 @@ void dsa_check_run(const struct dsa_server *server, int conn, int out)
 	else if (c.password.p[0] == '\0')
 		(void)refuse(&c, DS_AUTH_BAD_PASSWORD, "empty password");
 	else
-		dsa_login(&server->keytab, DSA_KRB5_CONF, server->realm,
-			  &c.account, (const char *)c.password.p, &c.login);
+		dsa_login(server, &c.account, (const char *)c.password.p,
+			  &c.login);
 	dsa_secret_done(&c.password);
 	send_verdict(&c, out);
 out:
 	dsa_secret_done(&c.frame);
 	dsa_secret_done(&c.password);
 	dsa_secret_done(&c.login.ccache);
+	dsa_tgt_done(&c.login.tgt);
 }

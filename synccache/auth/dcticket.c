@@ -8,11 +8,9 @@
 #include "synccache/auth/dcticket.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/wire.h"
@@ -20,8 +18,7 @@
 #include "synccache/auth/krb.h"
 #include "synccache/auth/krberr.h"
 
-#define TGT_SPARE_SECONDS 600 /* a TGT that ends sooner is renewed */
-#define SERVICE           "ldap"
+#define SERVICE "ldap"
 
 bool dsa_dc_host_ok(const char *host, const char *domain)
 {
@@ -44,11 +41,11 @@ struct work {
 	const struct dsa_server *server;
 	krb5_context ctx;
 	krb5_keytab kt;
+	struct dsa_kdc kdc;
 	krb5_principal host;   /* the client: our computer account */
 	krb5_principal wanted; /* ldap/HOST/DNSDOMAIN@REALM */
 	krb5_principal filed;  /* ldap/HOST@REALM */
-	struct dsa_secret tgt; /* new one, to be kept */
-	int64_t tgt_end;
+	struct dsa_tgt tgt;    /* new one, to be kept */
 	const char *what; /* what failed */
 };
 
@@ -64,6 +61,7 @@ static krb5_error_code prepare(struct work *w, const char *host)
 		name[i] = (char)tolower((unsigned char)host[i]);
 	name[i] = '\0';
 	w->what = "preparing the request";
+	dsa_kdc_init(&w->kdc, &s->config, s->realm);
 	code = krb5_kt_resolve(w->ctx, s->keytab.name, &w->kt);
 	if (code == 0)
 		code = krb5_parse_name(w->ctx, s->keytab.principal, &w->host);
@@ -77,53 +75,21 @@ static krb5_error_code prepare(struct work *w, const char *host)
 	return code;
 }
 
-static krb5_error_code as_exchange(struct work *w, krb5_creds *ret_creds)
-{
-	krb5_get_init_creds_opt *opt;
-	krb5_enctype *etypes;
-	size_t count = dsa_krb_etypes(&etypes);
-	krb5_error_code code = krb5_get_init_creds_opt_alloc(w->ctx, &opt);
-
-	if (code != 0)
-		return code;
-	krb5_get_init_creds_opt_set_etype_list(opt, etypes, (int)count);
-	krb5_get_init_creds_opt_set_forwardable(opt, 0);
-	krb5_get_init_creds_opt_set_proxiable(opt, 0);
-	code = krb5_get_init_creds_keytab(w->ctx, ret_creds, w->host, w->kt, 0,
-					  NULL, opt);
-	krb5_get_init_creds_opt_free(w->ctx, opt);
-	return code;
-}
-
 /* A new TGT into w->tgt. */
 static krb5_error_code new_tgt(struct work *w)
 {
-	krb5_creds creds = { 0 };
-	struct ds_writer bytes;
-	krb5_error_code code;
+	const struct dsa_server *s = w->server;
 
 	w->what = "getting the host's own ticket";
-	code = as_exchange(w, &creds);
-	if (code != 0)
-		return code;
-	if (dsa_secret_init(&w->tgt, DS_CCACHE_MAX, DSA_SECRET_PRIVATE) != 0) {
-		code = ENOMEM;
-		goto out;
-	}
-	ds_writer_init(&bytes, w->tgt.p, w->tgt.cap);
-	dsa_ccfile_put(&bytes, &creds, NULL);
-	if (bytes.err != 0)
-		code = KRB5_CC_NOMEM;
-	w->tgt.len = bytes.len;
-	w->tgt_end = creds.times.endtime;
-out:
-	krb5_free_cred_contents(w->ctx, &creds);
-	return code;
+	return dsa_tgt_new(w->ctx, &w->kdc, w->kt, w->host, s->keytab.serial,
+			   s->config.login.fast == DS_FAST_TRY &&
+			       !s->fast_seen,
+			   &w->tgt);
 }
 
 static krb5_error_code tgs_exchange(struct work *w,
-				    const struct dsa_secret *tgt,
-				    krb5_creds **ret_creds)
+				    const struct dsa_tgt *tgt,
+				    krb5_creds *ret_creds)
 {
 	krb5_creds in = { .client = w->host, .server = w->wanted };
 	krb5_error_code code;
@@ -131,32 +97,25 @@ static krb5_error_code tgs_exchange(struct work *w,
 	int fd;
 
 	w->what = "asking for a ticket that proves the server";
-	code = dsa_ccfile_open(w->ctx, tgt->p, tgt->len, &cc, &fd);
+	code = dsa_ccfile_open(w->ctx, tgt->ccache.p, tgt->ccache.len, &cc,
+			       &fd);
 	if (code != 0)
 		return code;
-	code =
-	    krb5_get_credentials(w->ctx, KRB5_GC_NO_STORE, cc, &in, ret_creds);
+	code = dsa_kdc_tgs(&w->kdc, w->ctx, cc, &in, ret_creds);
 	(void)krb5_cc_close(w->ctx, cc);
 	(void)close(fd);
 	return code;
-}
-
-static bool kept_is_good(const struct dsa_server *s)
-{
-	return s->host_tgt.p != NULL &&
-	       s->host_tgt_serial == s->keytab.serial &&
-	       s->host_tgt_end - (int64_t)time(NULL) > TGT_SPARE_SECONDS;
 }
 
 /*
  * With the kept TGT, or if there is none, or the KDC does not like it any
  * more (its key changed, it was restored), with a new one.
  */
-static krb5_error_code get_ticket(struct work *w, krb5_creds **ret_creds)
+static krb5_error_code get_ticket(struct work *w, krb5_creds *ret_creds)
 {
 	krb5_error_code code;
 
-	if (kept_is_good(w->server)) {
+	if (dsa_tgt_is_good(&w->server->host_tgt, w->server->keytab.serial)) {
 		code = tgs_exchange(w, &w->server->host_tgt, ret_creds);
 		if (code == 0 || code == KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN ||
 		    dsa_krb_verdict(DSA_STAGE_VERIFY, code, 0, false).result ==
@@ -186,8 +145,7 @@ static void send_ticket(struct work *w, const krb5_creds *creds, int out)
 	ds_put_str(&frame, w->server->keytab.principal);
 	ds_put_u64(&frame, (uint64_t)creds->times.endtime);
 	ds_put_blob(&frame, ccache.p, bytes.len);
-	ds_put_u64(&frame, (uint64_t)w->tgt_end);
-	ds_put_blob(&frame, w->tgt.p, w->tgt.len);
+	dsa_tgt_put(&frame, &w->tgt);
 	if (ds_frame_end(&frame) == 0)
 		(void)!ds_packet_send(out, &frame, -1);
 out:
@@ -197,6 +155,7 @@ out:
 
 static void send_problem(int out, int err, const char *problem)
 {
+	const struct dsa_tgt none = { 0 };
 	uint8_t buf[1024];
 	struct ds_writer frame;
 
@@ -207,8 +166,7 @@ static void send_problem(int out, int err, const char *problem)
 	ds_put_str(&frame, "");
 	ds_put_u64(&frame, 0);
 	ds_put_blob(&frame, NULL, 0);
-	ds_put_u64(&frame, 0);
-	ds_put_blob(&frame, NULL, 0);
+	dsa_tgt_put(&frame, &none);
 	if (ds_frame_end(&frame) == 0)
 		(void)!ds_packet_send(out, &frame, -1);
 }
@@ -236,7 +194,7 @@ static void send_code(struct work *w, const char *host, krb5_error_code code,
 void dsa_dc_run(const struct dsa_server *server, const char *host, int out)
 {
 	struct work w = { .server = server };
-	krb5_creds *creds = NULL;
+	krb5_creds creds = { 0 };
 	krb5_error_code code;
 
 	code = dsa_krb_context(DSA_KRB5_CONF, server->realm, &w.ctx);
@@ -249,11 +207,11 @@ void dsa_dc_run(const struct dsa_server *server, const char *host, int out)
 	if (code == 0)
 		code = get_ticket(&w, &creds);
 	if (code == 0)
-		send_ticket(&w, creds, out);
+		send_ticket(&w, &creds, out);
 	else
 		send_code(&w, host, code, out);
-	dsa_secret_done(&w.tgt);
-	krb5_free_creds(w.ctx, creds);
+	dsa_tgt_done(&w.tgt);
+	krb5_free_cred_contents(w.ctx, &creds);
 	krb5_free_principal(w.ctx, w.host);
 	krb5_free_principal(w.ctx, w.wanted);
 	krb5_free_principal(w.ctx, w.filed);

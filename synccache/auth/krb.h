@@ -40,8 +40,8 @@ krb5_error_code dsa_krb_enterprise(krb5_context ctx, const char *realm,
  * Whether `who`, the client that the KDC named, is the mirrored account: one
  * component that is its sAMAccountName, in `realm`.  ASCII case is folded, as
  * the directory does; other bytes are exact.  Compares components and not
- * texts, so nothing is escaped.  (The seam for the SID in the PAC is the
- * caller of this, dsa_check.)
+ * texts, so nothing is escaped.  A name can move to another object: the SID
+ * of proof.h is compared as well.
  */
 bool dsa_krb_is_account(krb5_const_principal who, const char *realm,
 			const struct ds_snap_account *account);

@@ -79,3 +79,41 @@ struct dsa_verdict dsa_krb_verdict(enum dsa_stage stage, int32_t code,
 		result = DS_AUTH_UNKNOWN;
 	return (struct dsa_verdict){ result, false };
 }
+
+struct dsa_verdict dsa_krb_silent(struct dsa_verdict verdict,
+				  enum ds_auth_result state, bool preauth_sent)
+{
+	if (verdict.result != DS_AUTH_LOCKED ||
+	    (state != DS_AUTH_DISABLED && state != DS_AUTH_EXPIRED))
+		return verdict;
+	return (struct dsa_verdict){ state, preauth_sent };
+}
+
+bool dsa_krb_bad_armour(int32_t code, uint32_t kdc_error, bool preauth_sent)
+{
+	switch (code) {
+	case KRB5_CC_NOTFOUND:
+	case KRB5_CC_END:
+	case KRB5_CC_FORMAT:
+	case KRB5_ERR_FAST_REQUIRED: /* answered without */
+	case KRB5KRB_AP_ERR_TKT_EXPIRED:
+	case KRB5KRB_AP_ERR_TKT_NYV:
+	case KRB5KRB_AP_ERR_TKT_INVALID:
+	case KRB5KRB_AP_ERR_NOT_US:
+	case KRB5KRB_AP_ERR_BADMATCH:
+	case KRB5KRB_AP_ERR_MODIFIED:
+	case KRB5KRB_AP_ERR_BADKEYVER:
+	case KRB5KRB_AP_ERR_NOKEY:
+	case KRB5KDC_ERR_TGT_REVOKED:
+	case KRB5_KDCREP_MODIFIED:
+		return true;
+	case KRB5KRB_AP_ERR_BAD_INTEGRITY:
+		/* The KDC's word is about the armour; krb5's own, after the
+		 * password was asked for, about the password. */
+		return kdc_error != 0 || !preauth_sent;
+	case KRB5KDC_ERR_PREAUTH_REQUIRED: /* in the open, and no more */
+		return true;
+	default:
+		return false;
+	}
+}

@@ -34,4 +34,19 @@ enum dsa_stage {
 struct dsa_verdict dsa_krb_verdict(enum dsa_stage stage, int32_t code,
 				   uint32_t ntstatus, bool preauth_sent);
 
+/*
+ * Inside FAST a KDC gives no NTSTATUS, and "locked" may mean disabled or
+ * expired too: what the mirror says (dsa_account_state()) makes it precise.
+ * A refusal stays one.
+ */
+struct dsa_verdict dsa_krb_silent(struct dsa_verdict verdict,
+				  enum ds_auth_result state,
+				  bool preauth_sent);
+
+/*
+ * Whether an exchange in armour failed because of the armour: nothing about
+ * the password then.  `kdc_error` is KRB-ERROR's code, 0 if there was none.
+ */
+bool dsa_krb_bad_armour(int32_t code, uint32_t kdc_error, bool preauth_sent);
+
 #endif

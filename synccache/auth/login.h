@@ -16,19 +16,22 @@ struct dsa_login {
 	char reason[DSA_REASON_MAX + 1];       /* for the audit */
 	char principal[DSA_PRINCIPAL_MAX + 1]; /* of the ticket */
 	struct dsa_secret ccache; /* the TGT alone, if the result is OK */
+	struct dsa_tgt tgt;       /* a new one of the host's, or none */
 	int64_t kdc_ms;           /* -1: no KDC was asked */
 };
 
 /*
- * The AS exchange with the enterprise principal, the proof that the KDC knows
- * the host's key (fail closed), the comparison of the client that it named
- * with the mirrored object, and the object's state.  At most one exchange
- * that counts as an attempt: a wrong password is never sent twice.
+ * The AS exchange with the enterprise principal (in FAST armour if the config
+ * and the domain have it so), the proof that the KDC knows the host's key
+ * (fail closed), the comparison of the client's name and SID with the mirrored
+ * object, and the object's state.  At most one exchange that counts as an
+ * attempt: a wrong password is never sent twice.
  *
- * *login is the result, wholly set; its ccache is the caller's to free.
+ * *login is the result, wholly set; its ccache and tgt are the caller's to
+ * free.
  */
-void dsa_login(const struct dsa_keytab *keytab, const char *conf,
-	       const char *realm, const struct ds_snap_account *account,
-	       const char *password, struct dsa_login *login);
+void dsa_login(const struct dsa_server *server,
+	       const struct ds_snap_account *account, const char *password,
+	       struct dsa_login *login);
 
 #endif

@@ -16,6 +16,7 @@
 #include "lib/privdrop.h"
 #include "lib/wire.h"
 #include "synccache/auth/auth.h"
+#include "synccache/auth/fast.h"
 #include "synccache/auth/krb.h"
 
 #define EXPIRE_SECONDS                                                        \
@@ -113,7 +114,7 @@ static void stop(struct event *own[3])
 	if (server.base != NULL)
 		event_base_free(server.base);
 	dsa_handles_free(server.handles);
-	dsa_secret_done(&server.host_tgt);
+	dsa_tgt_done(&server.host_tgt);
 	dsa_mirror_done(&server.mirror);
 	if (server.krb != NULL) {
 		dsa_keytab_done(&server.keytab);
@@ -143,6 +144,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	if (!open_kerberos())
 		goto out;
+	dsa_fast_load(&server);
 	dsa_mirror_refresh(&server.mirror);
 	if (!start(own)) {
 		ds_log(DS_LOG_ERR, "cannot start: out of memory");

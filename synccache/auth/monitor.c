@@ -37,7 +37,7 @@ static int on_keytab(struct dsa_server *server, const struct ds_frame *frame,
 				"the monitor handed over no keytab");
 	else
 		e = dsa_keytab_load(keytab, fd, server->realm);
-	dsa_secret_done(&server->host_tgt);
+	dsa_tgt_done(&server->host_tgt);
 	if (keytab->kt != NULL)
 		ds_log(DS_LOG_INFO, "keytab: %s, kvno %u", keytab->principal,
 		       keytab->kvno);

@@ -22,14 +22,15 @@
 #include "synccache/auth/audit.h"
 #include "synccache/auth/auth.h"
 #include "synccache/auth/check.h"
+#include "synccache/auth/fast.h"
 #include "synccache/auth/policy.h"
 
 /* Only tests build this with other numbers, or another root. */
 #ifndef DSA_CONNS_MAX
 #define DSA_CONNS_MAX  256
 #define DSA_REQUEST_MS 5000  /* from accept to a whole request */
-#define DSA_QUEUE_MS   10000 /* until a worker is free */
-#define DSA_CHECK_MS   40000 /* a worker's whole life */
+#define DSA_QUEUE_MS   30000 /* until a worker is free */
+#define DSA_CHECK_MS   24000 /* a worker's whole life; kdc.c has less */
 #define DSA_PEER_UID   0
 #endif
 #define REPLY_MS 200 /* the socket buffer is empty: no wait at all */
@@ -139,6 +140,7 @@ struct verdict {
 	char principal[DSA_PRINCIPAL_MAX + 1];
 	const uint8_t *ccache; /* borrowed */
 	size_t ccache_len;
+	struct dsa_tgt tgt; /* owned */
 };
 
 static int read_verdict(const struct ds_frame *frame, struct verdict *v)
@@ -153,6 +155,7 @@ static int read_verdict(const struct ds_frame *frame, struct verdict *v)
 	v->kdc_ms = (int64_t)ds_get_u64(&r);
 	ds_get_str(&r, v->principal, sizeof(v->principal));
 	v->ccache = ds_get_blob(&r, &v->ccache_len);
+	dsa_tgt_get(&r, &v->tgt);
 	return frame->type == DSA_MSG_VERDICT ? ds_reader_end(&r)
 					      : DS_ERR_FORMAT;
 }
@@ -185,16 +188,19 @@ static void answer(struct conn *c, const struct verdict *v)
 static bool on_worker(void *arg, const struct ds_frame *frame)
 {
 	struct conn *c = arg;
-	struct verdict v;
+	struct verdict v = { 0 };
 
 	if (frame != NULL && frame->type == DSA_MSG_SUBJECT) {
 		take_subject(c, frame);
 		return false;
 	}
-	if (frame != NULL && read_verdict(frame, &v) == 0)
+	if (frame != NULL && read_verdict(frame, &v) == 0) {
+		dsa_fast_keep(c->pam->server, &v.tgt);
 		answer(c, &v);
-	else
+	} else {
 		fail_auth(c, "the worker gave no answer");
+	}
+	dsa_tgt_done(&v.tgt);
 	return true;
 }
 

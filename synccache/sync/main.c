@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -308,6 +309,11 @@ int main(int argc, char **argv)
 	/* Whatever happens to the monitor, nobody is left behind. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	(void)umask(077);
+	/*
+	 * What a pull or a publication needs is large and short-lived: it is
+	 * grown by remapping instead of copying, and returned at once.
+	 */
+	(void)mallopt(M_MMAP_THRESHOLD, 1 << 18);
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* Host names: dead name servers must not hold us up for long. */
 	(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 1);

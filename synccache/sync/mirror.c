@@ -35,25 +35,16 @@ void dss_mirror_init(struct dss_mirror *m, struct dss_txn *txn, bool full)
 
 void dss_mirror_done(struct dss_mirror *m)
 {
-	dss_map_done(&m->seen);
+	dss_guidmap_done(&m->seen);
 	free(m->incomplete.list);
 	free(m->gone.list);
-	dss_arena_done(&m->keep);
 	dss_arena_done(&m->scratch);
 }
 
 /* *ret_new: it was not seen before. */
 static int see(struct dss_mirror *m, const struct ds_guid *guid, bool *ret_new)
 {
-	uint32_t found;
-	char *key;
-
-	*ret_new = !dss_map_find(&m->seen, guid->b, DS_GUID_LEN, &found);
-	if (!*ret_new)
-		return DS_OK;
-	key = dss_arena_strndup(&m->keep, (const char *)guid->b, DS_GUID_LEN);
-	return key ? dss_map_add(&m->seen, key, DS_GUID_LEN, 1, &found)
-		   : DS_ERR_NOMEM;
+	return dss_guidmap_add(&m->seen, guid, 1, ret_new);
 }
 
 int dss_mirror_get(struct dss_mirror *m, const struct ds_guid *guid,
@@ -214,7 +205,7 @@ static int visit_missing(void *arg, const struct ds_guid *guid,
 
 	(void)data;
 	(void)len;
-	if (dss_map_find(&m->seen, guid->b, DS_GUID_LEN, &found))
+	if (dss_guidmap_find(&m->seen, guid, &found))
 		return DS_OK;
 	return dss_guids_add(&m->gone, guid);
 }
@@ -232,6 +223,7 @@ static int guid_order(const void *a, const void *b)
 struct sweep {
 	const struct dss_guids *dead; /* sorted */
 	struct dss_guids groups;      /* that have one of them as member */
+	struct dss_guids users;       /* ... as manager */
 	size_t held;                  /* objects that were held before */
 };
 
@@ -245,6 +237,10 @@ static int visit_sweep(void *arg, const struct ds_guid *guid,
 		return DS_OK;
 	if (obj.flags & DSS_OBJ_HELD)
 		sweep->held++;
+	if ((obj.present & DSS_F_MANAGER) &&
+	    bsearch(&obj.manager, sweep->dead->list, sweep->dead->count,
+		    sizeof(obj.manager), guid_order))
+		return dss_guids_add(&sweep->users, guid);
 	for (size_t i = 0; i < sweep->dead->count && obj.nmembers > 0; i++) {
 		if (bsearch(&sweep->dead->list[i], obj.members, obj.nmembers,
 			    sizeof(*obj.members), guid_order))
@@ -267,6 +263,27 @@ static int unlink_dead(struct dss_mirror *m, const struct dss_guids *dead,
 		if (err == DS_OK)
 			err = dss_members_change(&obj, false, dead->list,
 						 dead->count, &m->scratch);
+		if (err == DS_OK)
+			err = put(m, &obj);
+		if (err)
+			return err;
+	}
+	return DS_OK;
+}
+
+/* The same for users, whose manager is dead. */
+static int unlink_managers(struct dss_mirror *m, const struct dss_guids *users)
+{
+	for (size_t i = 0; i < users->count; i++) {
+		struct dss_object obj;
+		int err = dss_mirror_get(m, &users->list[i], &obj);
+
+		if (err == DS_ERR_NOTFOUND)
+			continue; /* dead too */
+		dss_arena_reset(&m->scratch);
+		memset(&obj.manager, 0, sizeof(obj.manager));
+		obj.manager_dn = "";
+		obj.present &= ~(uint32_t)DSS_F_MANAGER;
 		if (err == DS_OK)
 			err = put(m, &obj);
 		if (err)
@@ -318,16 +335,17 @@ static int hold(struct dss_mirror *m, const struct ds_guid *guid)
 }
 
 /* Deletes those of `gone` that are not held, or all of them. */
-static int drop(struct dss_mirror *m, bool all, const struct dss_guids *groups,
+static int drop(struct dss_mirror *m, bool all, const struct sweep *sweep,
 		size_t *ret_dropped)
 {
 	struct dss_guids *gone = &m->gone;
 	size_t dropped = 0;
+	int err = DS_OK;
 
 	for (size_t i = 0; i < gone->count; i++) {
 		struct dss_object obj;
-		int err = dss_mirror_get(m, &gone->list[i], &obj);
 
+		err = dss_mirror_get(m, &gone->list[i], &obj);
 		if (err == DS_OK && (obj.flags & DSS_OBJ_HELD) && !all)
 			continue;
 		err = forget(m, &gone->list[i]);
@@ -337,7 +355,8 @@ static int drop(struct dss_mirror *m, bool all, const struct dss_guids *groups,
 	}
 	gone->count = dropped;
 	*ret_dropped = dropped;
-	return unlink_dead(m, gone, groups);
+	err = unlink_dead(m, gone, &sweep->groups);
+	return err ? err : unlink_managers(m, &sweep->users);
 }
 
 int dss_mirror_drop(struct dss_mirror *m, uint64_t max_percent, bool accept,
@@ -347,6 +366,11 @@ int dss_mirror_drop(struct dss_mirror *m, uint64_t max_percent, bool accept,
 	size_t total = 0, fresh = 0, dropped = 0, held = 0;
 	int err = weed_gone(m, &fresh);
 
+	/* Nothing is gone: the usual case, which is not to read it all. */
+	if (err == DS_OK && m->gone.count == 0) {
+		*ret_dropped = *ret_held = 0;
+		return DS_OK;
+	}
 	if (err == DS_OK)
 		err = dss_txn_each(m->txn, visit_sweep, &sweep);
 	if (err == DS_OK)
@@ -354,13 +378,14 @@ int dss_mirror_drop(struct dss_mirror *m, uint64_t max_percent, bool accept,
 	if (err == DS_OK &&
 	    (accept ||
 	     dss_valve_allows(fresh, total - sweep.held, max_percent))) {
-		err = drop(m, accept, &sweep.groups, &dropped);
+		err = drop(m, accept, &sweep, &dropped);
 	} else if (err == DS_OK) {
 		for (size_t i = 0; i < m->gone.count && err == DS_OK; i++)
 			err = hold(m, &m->gone.list[i]);
 		held = fresh;
 	}
 	free(sweep.groups.list);
+	free(sweep.users.list);
 	if (err)
 		return err;
 	*ret_dropped = dropped;

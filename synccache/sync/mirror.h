@@ -7,7 +7,7 @@
 #ifndef DSS_MIRROR_H
 #define DSS_MIRROR_H
 
-#include "synccache/sync/map.h"
+#include "synccache/sync/guidmap.h"
 #include "synccache/sync/object.h"
 #include "synccache/sync/store.h"
 
@@ -23,10 +23,9 @@ struct dss_mirror {
 	bool full;           /* a first load: every object starts blank */
 	uint64_t changed;    /* objects whose stored form is now another */
 	uint64_t malformed;  /* entries without a usable objectGUID */
-	struct dss_map seen; /* GUIDs that this load or listing showed */
+	struct dss_guidmap seen; /* GUIDs that this load or listing showed */
 	struct dss_guids incomplete; /* to be read again as a whole */
 	struct dss_guids gone;       /* said to be deleted */
-	struct dss_arena keep;       /* keys of `seen` */
 	struct dss_arena scratch;    /* of one entry */
 };
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/idmap.h"
+#include "lib/resolve.h"
 #include "synccache/sync/fields.h"
 #include "synccache/sync/model_impl.h"
 
@@ -57,6 +57,8 @@ static bool in_scope(const struct dss_facts *facts,
 	bool onprem = obj->nhistory > 0;
 	bool below = !config->sync.bases[0];
 
+	if (!obj->dn[0]) /* made up here: only where somebody needs it */
+		return false;
 	for (char **base = config->sync.bases; *base && !below; base++)
 		below = dn_below(obj->dn, *base);
 	if (config->sync.origin == DS_ORIGIN_CLOUD && onprem)
@@ -140,23 +142,6 @@ int dss_note_conflict(struct dss_build *b, const struct dss_node *node,
 					 what));
 }
 
-int dss_map_id(const struct dss_facts *facts, const struct ds_sid *sid,
-	       uint32_t *ret_id)
-{
-	const struct ds_config *config = facts->config;
-	uint32_t min = config->identity.id_range.min;
-	uint32_t max = config->identity.id_range.max;
-	struct ds_sid domain;
-	uint32_t rid;
-
-	if (ds_sid_split(sid, &domain, &rid) != 0 ||
-	    !ds_sid_equal(&domain, &facts->domain_sid))
-		return DS_ERR_FORMAT;
-	if (config->identity.id_mapping == DS_IDMAP_RID)
-		return ds_idmap_rid(sid, min, max, ret_id);
-	return ds_idmap_sid(sid, min, max, ret_id);
-}
-
 /* The reader's own rule, so that nothing is published that it refuses. */
 static bool id_ok(const struct dss_facts *facts, uint32_t id)
 {
@@ -199,9 +184,16 @@ int dss_claim_id(struct dss_build *b, struct dss_map *ids,
 		 struct dss_node *node, bool report)
 {
 	uint32_t self = (uint32_t)(node - b->nodes), owner = self;
-	int err = dss_map_id(b->facts, &node->obj->sid, &node->id);
+	const char *why = NULL;
+	int err = dss_node_id(b, node, &node->id, &why);
 	int reason;
 
+	if (err == DS_ERR_NOMEM)
+		return err;
+	if (err == DS_ERR_CONFLICT)
+		return report ? dss_note(b, node, DS_WH_ID_CONFLICT, node->sam,
+					 why)
+			      : DS_OK;
 	if (err != DS_OK) {
 		reason =
 		    err == DS_ERR_RANGE ? DS_WH_ID_RANGE : DS_WH_MALFORMED;
@@ -220,14 +212,47 @@ int dss_claim_id(struct dss_build *b, struct dss_map *ids,
 	return reason && report ? note_id(b, node, reason) : DS_OK;
 }
 
+static bool name_refused(const struct dss_facts *facts, const char *name)
+{
+	return !ds_bare_ok(name) ||
+	       dss_in_list(name, facts->config->identity.reserved_names) ||
+	       dss_locals_has_name(facts->locals, name);
+}
+
+bool dss_bare_refused(const struct dss_build *b, const struct dss_node *node)
+{
+	return name_refused(b->facts, node->sam) ||
+	       name_refused(b->facts, node->obj->sam);
+}
+
+/* The sAMAccountName as it is published and looked up. */
+static char *make_sam(struct dss_build *b, const struct dss_object *obj)
+{
+	char blank = b->facts->config->identity.space_replacement[0];
+	char *sam = dss_fold(dss_build_arena(b), obj->sam);
+
+	for (char *p = sam; blank && p && *p; p++) {
+		if (*p == ' ')
+			*p = blank;
+	}
+	return sam;
+}
+
 static int make_nodes(struct dss_build *b, const struct dss_object *objs)
 {
+	struct dss_object *more = NULL;
+	size_t given = b->count, n = 0;
+	int err = dss_ids_begin(b, objs, given, &more, &n);
+
+	if (err)
+		return err;
+	b->count += n;
 	b->nodes =
 	    dss_arena_alloc(dss_build_arena(b), b->count, sizeof(*b->nodes));
 	if (!b->nodes)
 		return DS_ERR_NOMEM;
 	for (size_t i = 0; i < b->count; i++)
-		b->nodes[i].obj = &objs[i];
+		b->nodes[i].obj = i < given ? &objs[i] : &more[i - given];
 	if (b->count > 1)
 		qsort(b->nodes, b->count, sizeof(*b->nodes), node_order);
 	for (size_t i = 0; i < b->count; i++) {
@@ -235,12 +260,12 @@ static int make_nodes(struct dss_build *b, const struct dss_object *objs)
 
 		node->security = is_security_group(node->obj);
 		node->in_scope = in_scope(b->facts, node->obj);
-		node->primary = node->published = DSS_NO_NODE;
-		node->sam = dss_fold(dss_build_arena(b), node->obj->sam);
+		node->primary = node->token = node->published = DSS_NO_NODE;
+		node->sam = make_sam(b, node->obj);
 		if (!node->sam)
 			return DS_ERR_NOMEM;
 	}
-	return DS_OK;
+	return dss_ids_ready(b);
 }
 
 /* What the valve keeps: published still, and reported. */
@@ -290,6 +315,8 @@ int dss_model_build(const struct dss_object *objs, size_t count,
 	dss_map_done(&b.group_sams);
 	dss_map_done(&b.uids);
 	dss_map_done(&b.gids);
+	dss_map_done(&b.slices);
+	dss_map_done(&b.sids);
 	if (err)
 		dss_model_done(&model);
 	else
@@ -305,14 +332,11 @@ void dss_model_done(struct dss_model *model)
 
 const char *dss_model_unsupported(const struct ds_config *config)
 {
-	if (config->identity.id_mapping != DS_IDMAP_SID &&
-	    config->identity.id_mapping != DS_IDMAP_RID)
-		return "id_mapping: only sid and rid are available yet";
+	if (config->identity.id_mapping == DS_IDMAP_ATTRIBUTE)
+		return "id_mapping: attribute is not available yet";
 	if (config->domain.transport != DS_TRANSPORT_GSSAPI)
 		return "transport: only gssapi is available yet";
 	if (config->sync.groups[0])
 		return "sync.groups: not available yet; leave it out";
-	if (config->identity.space_replacement[0])
-		return "space_replacement: not available yet; leave it out";
 	return NULL;
 }

@@ -16,6 +16,12 @@
 #include "synccache/sync/locals.h"
 #include "synccache/sync/object.h"
 
+/* A slice of id_range, and whose it is: "DOMAIN-SID" or "DOMAIN-SID-RID". */
+struct dss_slice {
+	uint32_t slice;
+	const char *name;
+};
+
 /* What is known besides the objects; borrowed while building. */
 struct dss_facts {
 	const struct ds_config *config;
@@ -23,6 +29,9 @@ struct dss_facts {
 	struct ds_sid domain_sid;
 	const char *netbios;
 	const char *base_dn; /* the domain's naming context */
+	/* Slices given away before, which nobody else gets. */
+	const struct dss_slice *pins;
+	size_t npins;
 };
 
 struct dss_model_user {
@@ -53,6 +62,12 @@ struct dss_model {
 	size_t ngroups;
 	struct ds_snap_note *notes;
 	size_t nnotes;
+	/* Names with a domain that mean nobody, folded: their owners are
+	 * withheld, and nobody else may answer to them. */
+	const char **reserved;
+	size_t nreserved;
+	struct dss_slice *slices; /* the pins, and those added */
+	size_t nslices;
 	struct dss_arena arena; /* owns it all but the objects */
 };
 

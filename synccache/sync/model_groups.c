@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "lib/resolve.h"
-#include "synccache/sync/fields.h"
 
 #define ESSENTIAL (DSS_F_SID | DSS_F_SAM | DSS_F_GROUP_TYPE | DSS_F_CREATED)
 
@@ -21,17 +20,16 @@ int dss_build_group_ids(struct dss_build *b)
 
 		if (!node->security)
 			continue;
-		err = dss_claim_id(b, &b->gids, node, node->in_scope);
+		err = dss_add_group_sid(b, (uint32_t)i, &node->obj->sid);
+		if (err == DS_OK && !node->id_why)
+			err = dss_add_group_sid(b, (uint32_t)i,
+						&node->id_sid);
+		if (err == DS_OK)
+			err = dss_claim_id(b, &b->gids, node, node->in_scope);
 		if (err)
 			return err;
 	}
 	return DS_OK;
-}
-
-static bool is_local_or_reserved(const struct dss_build *b, const char *name)
-{
-	return dss_in_list(name, b->facts->config->identity.reserved_names) ||
-	       dss_locals_has_name(b->facts->locals, name);
 }
 
 /* gr_name; *ret_name NULL: none that could be published, and noted. */
@@ -53,7 +51,7 @@ static int group_name(struct dss_build *b, const struct dss_node *node,
 		return dss_note(b, node, DS_WH_NAME_SYNTAX, node->sam,
 				"the name holds characters that no name may "
 				"have here, or is too long");
-	if (bare && (!ds_bare_ok(name) || is_local_or_reserved(b, name)))
+	if (bare && dss_bare_refused(b, node))
 		return dss_note(b, node, DS_WH_NAME_SYNTAX, name,
 				"a reserved or local name, or one that could "
 				"be taken for a number, is never published "

@@ -18,11 +18,15 @@ struct dss_node {
 	bool has_id; /* id is this object's, by SID */
 	bool usable; /* ... and may be published */
 	uint32_t id;
-	uint32_t primary; /* users: node of the primary group, or NO_NODE */
+	struct ds_sid id_sid; /* the SID that the id is made from */
+	const char *id_why;   /* why there can be no id, or NULL */
+	uint32_t primary; /* users: node of the group of pw_gid, or NO_NODE */
+	uint32_t token;	  /* ... and of the directory's primary group */
 	uint32_t
 	    published; /* index in the model's users or groups, or NO_NODE */
 	/* Folded claims. */
 	const char *upn, *sam, *implicit; /* NULL: none */
+	const char *spaced; /* implicit with its blanks, if that differs */
 };
 #define DSS_NO_NODE UINT32_MAX
 
@@ -34,6 +38,10 @@ struct dss_build {
 	struct dss_map names; /* user names with a domain, to nodes */
 	struct dss_map user_sams, group_sams;
 	struct dss_map uids, gids; /* 4 bytes of id, to nodes */
+	struct dss_map slices;	/* number, to the model's slices */
+	struct dss_map sids;	/* binary SIDs of groups, to nodes */
+	struct ds_sid *domains; /* the managed one, then sid_history_domains */
+	size_t ndomains;
 	size_t notes_cap;
 };
 
@@ -52,6 +60,12 @@ DS_MUST_CHECK int dss_note_conflict(struct dss_build *b,
 				    enum ds_withheld reason, const char *name,
 				    uint32_t winner);
 
+/*
+ * True if the node's name, with or without its blanks, must not stand bare:
+ * reserved, local, or of a form that could mean somebody else.
+ */
+bool dss_bare_refused(const struct dss_build *b, const struct dss_node *node);
+
 /* Chooses the users, then the groups (model_users.c, model_groups.c). */
 DS_MUST_CHECK int dss_build_users(struct dss_build *b);
 DS_MUST_CHECK int dss_build_groups(struct dss_build *b);
@@ -60,9 +74,32 @@ DS_MUST_CHECK int dss_build_group_ids(struct dss_build *b);
 /* Memberships of all that was chosen (model_members.c). */
 DS_MUST_CHECK int dss_build_members(struct dss_build *b);
 
-/* id_mapping of a SID of this domain. */
-DS_MUST_CHECK int dss_map_id(const struct dss_facts *facts,
-			     const struct ds_sid *sid, uint32_t *ret_id);
+/*
+ * Ids (model_ids.c).  Before the nodes are made: the objects that have to be
+ * made up, each on-premises domain's RID 513, from the arena.
+ */
+DS_MUST_CHECK int dss_ids_begin(struct dss_build *b,
+				const struct dss_object *objs, size_t count,
+				struct dss_object **ret_more, size_t *ret_n);
+/* When they are made: chooses their SIDs and gives out the slices. */
+DS_MUST_CHECK int dss_ids_ready(struct dss_build *b);
+/*
+ * id_mapping of a node.  DS_ERR_FORMAT: its SID is missing or a foreign one;
+ * DS_ERR_RANGE: outside id_range; DS_ERR_CONFLICT: *ret_why says it.
+ */
+DS_MUST_CHECK int dss_node_id(struct dss_build *b, const struct dss_node *node,
+			      uint32_t *ret_id, const char **ret_why);
+/*
+ * Groups by objectSid and by the SID that their id is made from; DSS_NO_NODE:
+ * none.  The first of a SID stays.
+ */
+DS_MUST_CHECK int dss_add_group_sid(struct dss_build *b, uint32_t node,
+				    const struct ds_sid *sid);
+uint32_t dss_find_group(const struct dss_build *b, const struct ds_sid *sid);
+/* The group of pw_gid, where `token` is the directory's primary group. */
+uint32_t dss_primary_of(const struct dss_build *b, const struct dss_node *node,
+			uint32_t token);
+
 /*
  * Claims node's id in `ids`; DS_OK and node->usable says whether it may be
  * published, with a note if not.

@@ -14,12 +14,13 @@
 #include <string.h>
 
 #include "synccache/sync/graph.h"
+#include "synccache/sync/guidmap.h"
 
 struct members {
 	struct dss_build *b;
 	uint32_t *group_node; /* graph number of a group -> node */
 	size_t ngroups;
-	struct dss_map by_guid; /* -> DSS_USER() or DSS_GROUP() */
+	struct dss_guidmap by_guid; /* -> DSS_USER() or DSS_GROUP() */
 	struct dss_edge *edges;
 	size_t nedges, cap;
 };
@@ -27,7 +28,7 @@ struct members {
 static int number_nodes(struct members *m)
 {
 	struct dss_build *b = m->b;
-	uint32_t found;
+	bool fresh;
 
 	m->group_node = dss_arena_alloc(dss_build_arena(b), b->count,
 					sizeof(*m->group_node));
@@ -44,8 +45,8 @@ static int number_nodes(struct members *m)
 			number = DSS_USER(node->published);
 		else
 			continue;
-		if (dss_map_add(&m->by_guid, node->obj->guid.b, DS_GUID_LEN,
-				number, &found))
+		if (dss_guidmap_add(&m->by_guid, &node->obj->guid, number,
+				    &fresh))
 			return DS_ERR_NOMEM;
 		if (node->security)
 			m->group_node[m->ngroups++] = (uint32_t)i;
@@ -69,6 +70,19 @@ static int add_edge(struct members *m, uint32_t member, uint32_t group)
 	return DS_OK;
 }
 
+/* DS_ERR_NOMEM; a group that is none of the graph's is no edge. */
+static int add_primary(struct members *m, const struct dss_node *node,
+		       uint32_t primary)
+{
+	uint32_t group;
+
+	if (primary == DSS_NO_NODE ||
+	    !dss_guidmap_find(&m->by_guid, &m->b->nodes[primary].obj->guid,
+			      &group))
+		return DS_OK;
+	return add_edge(m, DSS_USER(node->published), group >> 1);
+}
+
 /* The groups' own lists, and each user's primary group. */
 static int collect_edges(struct members *m)
 {
@@ -80,8 +94,8 @@ static int collect_edges(struct members *m)
 		for (size_t k = 0; k < obj->nmembers; k++) {
 			uint32_t member;
 
-			if (!dss_map_find(&m->by_guid, obj->members[k].b,
-					  DS_GUID_LEN, &member))
+			if (!dss_guidmap_find(&m->by_guid, &obj->members[k],
+					      &member))
 				continue;
 			if (add_edge(m, member, (uint32_t)g))
 				return DS_ERR_NOMEM;
@@ -89,17 +103,13 @@ static int collect_edges(struct members *m)
 	}
 	for (size_t i = 0; i < b->count; i++) {
 		const struct dss_node *node = &b->nodes[i];
-		const struct dss_node *primary;
-		uint32_t group;
 
 		if (node->obj->kind != DSS_KIND_USER ||
 		    node->published == DSS_NO_NODE)
 			continue;
-		primary = &b->nodes[node->primary];
-		if (!dss_map_find(&m->by_guid, primary->obj->guid.b,
-				  DS_GUID_LEN, &group))
-			continue;
-		if (add_edge(m, DSS_USER(node->published), group >> 1))
+		if (add_primary(m, node, node->primary) ||
+		    (node->token != node->primary &&
+		     add_primary(m, node, node->token)))
 			return DS_ERR_NOMEM;
 	}
 	return DS_OK;
@@ -193,7 +203,7 @@ int dss_build_members(struct dss_build *b)
 		err = dss_graph_closure(m.edges, m.nedges, b->model->nusers,
 					m.ngroups, dss_build_arena(b), &lists);
 	free(m.edges);
-	dss_map_done(&m.by_guid);
+	dss_guidmap_done(&m.by_guid);
 	if (err)
 		return err;
 	keep_published(&m, &lists);

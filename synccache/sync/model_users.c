@@ -11,6 +11,7 @@
 #include "synccache/sync/model_impl.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "lib/resolve.h"
 #include "synccache/sync/fields.h"
@@ -33,6 +34,18 @@ static bool is_user(const struct dss_object *obj)
 	return (obj->uac & UAC_NORMAL) && !(obj->uac & UAC_TRUSTS);
 }
 
+/* With its blanks it is typed too, and must not come to mean another. */
+static int fold_spaced(struct dss_build *b, struct dss_node *node)
+{
+	const char *sam = dss_fold(dss_build_arena(b), node->obj->sam);
+
+	if (!sam)
+		return DS_ERR_NOMEM;
+	node->spaced = dss_arena_printf(dss_build_arena(b), "%s@%s", sam,
+					b->facts->config->domain.name);
+	return node->spaced ? DS_OK : DS_ERR_NOMEM;
+}
+
 static int fold_claims(struct dss_build *b, struct dss_node *node)
 {
 	struct dss_arena *arena = dss_build_arena(b);
@@ -46,7 +59,11 @@ static int fold_claims(struct dss_build *b, struct dss_node *node)
 		return DS_OK;
 	node->implicit = dss_arena_printf(arena, "%s@%s", node->sam,
 					  b->facts->config->domain.name);
-	return node->implicit ? DS_OK : DS_ERR_NOMEM;
+	if (!node->implicit)
+		return DS_ERR_NOMEM;
+	return strcasecmp(node->sam, node->obj->sam) == 0
+		   ? DS_OK
+		   : fold_spaced(b, node);
 }
 
 /* Claims a name; *ret_owner is whose it is. */
@@ -65,13 +82,15 @@ struct owners {
 static int claim_names(struct dss_build *b, struct dss_node *node,
 		       struct owners *o)
 {
-	uint32_t self = (uint32_t)(node - b->nodes);
+	uint32_t self = (uint32_t)(node - b->nodes), ignored;
 	int err = fold_claims(b, node);
 
 	if (err == DS_OK)
 		err = claim(&b->names, node->upn, self, &o->upn);
 	if (err == DS_OK)
 		err = claim(&b->names, node->implicit, self, &o->implicit);
+	if (err == DS_OK)
+		err = claim(&b->names, node->spaced, self, &ignored);
 	if (err == DS_OK)
 		err = claim(&b->user_sams, node->implicit ? node->sam : NULL,
 			    self, &o->sam);
@@ -89,14 +108,6 @@ static const char *canonical(const struct dss_build *b,
 	if (!name || !ds_name_ok(name) || !strchr(name, '@'))
 		return NULL;
 	return name;
-}
-
-/* Bare names are an opt-in: nothing that could mean somebody local. */
-static bool bare_refused(const struct dss_build *b, const char *name)
-{
-	return !ds_bare_ok(name) ||
-	       dss_in_list(name, b->facts->config->identity.reserved_names) ||
-	       dss_locals_has_name(b->facts->locals, name);
 }
 
 /*
@@ -117,7 +128,7 @@ static int check_names(struct dss_build *b, const struct dss_node *node,
 				"the name holds characters that no name may "
 				"have here, or is too long");
 	if (b->facts->config->identity.name_format == DS_FORMAT_SAM &&
-	    bare_refused(b, name))
+	    dss_bare_refused(b, node))
 		return dss_note(b, node, DS_WH_NAME_SYNTAX, name,
 				"a reserved or local name, or one that could "
 				"be taken for a number, is never published "
@@ -148,20 +159,25 @@ static int note_malformed(struct dss_build *b, const struct dss_node *node)
 static int find_primary(struct dss_build *b, struct dss_node *node,
 			uint32_t *ret_gid, bool *ret_ok)
 {
+	uint32_t token = DSS_NO_NODE, group;
 	struct ds_sid sid;
-	uint32_t group = DSS_NO_NODE;
 
 	*ret_ok = false;
-	if (ds_sid_join(&b->facts->domain_sid, node->obj->primary_rid, &sid) ||
-	    dss_map_id(b->facts, &sid, ret_gid) != 0 ||
-	    !dss_map_find(&b->gids, ret_gid, sizeof(*ret_gid), &group) ||
-	    !b->nodes[group].usable)
+	if (ds_sid_join(&b->facts->domain_sid, node->obj->primary_rid, &sid) ==
+	    0)
+		token = dss_find_group(b, &sid);
+	group = dss_primary_of(b, node, token);
+	if (group == DSS_NO_NODE || !b->nodes[group].usable)
 		return dss_note(b, node, DS_WH_FIELD,
 				node->upn ? node->upn : node->sam,
 				"its primary group is unknown or cannot be "
 				"published");
 	node->primary = group;
+	node->token = token;
 	b->nodes[group].wanted = true;
+	if (token != DSS_NO_NODE)
+		b->nodes[token].wanted = true;
+	*ret_gid = b->nodes[group].id;
 	*ret_ok = true;
 	return DS_OK;
 }
@@ -202,7 +218,7 @@ static int publish_user(struct dss_build *b, struct dss_node *node)
 	user->uid = node->id;
 	user->key_upn = node->upn && ds_name_ok(node->upn) ? node->upn : NULL;
 	user->key_sam = node->implicit ? node->sam : NULL;
-	user->not_bare = bare_refused(b, node->sam);
+	user->not_bare = dss_bare_refused(b, node);
 	user->flags = dss_identity_flags(b->facts, node->obj);
 	err = find_primary(b, node, &user->gid, &ok);
 	if (err == DS_OK && ok)
@@ -233,6 +249,39 @@ static int consider(struct dss_build *b, struct dss_node *node)
 	return publish_user(b, node);
 }
 
+static void reserve(struct dss_build *b, const char *name, uint32_t self)
+{
+	uint32_t owner;
+
+	if (name && ds_name_ok(name) &&
+	    dss_map_find(&b->names, name, strlen(name), &owner) &&
+	    owner == self)
+		b->model->reserved[b->model->nreserved++] = name;
+}
+
+/* Otherwise a younger object's sam@dnsdomain would be found instead. */
+static int reserve_names(struct dss_build *b)
+{
+	size_t withheld = 0;
+
+	for (size_t i = 0; i < b->count; i++)
+		withheld += b->nodes[i].published == DSS_NO_NODE;
+	b->model->reserved = dss_arena_alloc(dss_build_arena(b), withheld * 3,
+					     sizeof(*b->model->reserved));
+	if (!b->model->reserved)
+		return DS_ERR_NOMEM;
+	for (size_t i = 0; i < b->count; i++) {
+		const struct dss_node *node = &b->nodes[i];
+
+		if (node->published != DSS_NO_NODE)
+			continue;
+		reserve(b, node->upn, (uint32_t)i);
+		reserve(b, node->implicit, (uint32_t)i);
+		reserve(b, node->spaced, (uint32_t)i);
+	}
+	return DS_OK;
+}
+
 int dss_build_users(struct dss_build *b)
 {
 	b->model->users = dss_arena_alloc(dss_build_arena(b), b->count,
@@ -249,5 +298,5 @@ int dss_build_users(struct dss_build *b)
 		if (err)
 			return err;
 	}
-	return DS_OK;
+	return reserve_names(b);
 }

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "lib/buf.h"
+#include "synccache/sync/shown.h"
 
 /* Bytes; longer values are refused.  Windows' own limits are lower. */
 #define TEXT_MAX    1024
@@ -178,6 +179,25 @@ static int set_history(struct dss_object *obj, const struct row *row,
 	return err;
 }
 
+/* An extended DN, as asked for: without its GUID it is nobody. */
+static int set_manager(struct dss_object *obj, const struct row *row,
+		       const struct dss_attr *attr, struct dss_arena *arena)
+{
+	struct ds_guid guid;
+	const char *dn;
+
+	(void)row;
+	if (attr->count != 1 ||
+	    dss_extdn_parse(&attr->values[0], &guid, &dn))
+		return DS_ERR_FORMAT;
+	dn = dss_arena_strndup(arena, dn, strnlen(dn, DN_MAX));
+	if (!dn)
+		return DS_ERR_NOMEM;
+	obj->manager = guid;
+	obj->manager_dn = dn;
+	return DS_OK;
+}
+
 #define AT(m) offsetof(struct dss_object, m)
 static const struct row rows[] = {
 	{ "objectClass", DSS_F_CLASS, set_class, 0 },
@@ -197,17 +217,19 @@ static const struct row rows[] = {
 	  AT(legacy_id) },
 	{ "mail", DSS_F_MAIL, set_text, AT(mail) },
 	{ "sIDHistory", DSS_F_HISTORY, set_history, 0 },
+	{ "manager", DSS_F_MANAGER, set_manager, 0 },
 };
 #define NROWS (sizeof(rows) / sizeof(rows[0]))
 
 /* What identity and login do without. */
 #define SHOWN                                                                 \
 	(DSS_F_DISPLAY | DSS_F_NICKNAME | DSS_F_OBJECT_ID | DSS_F_LEGACY_ID | \
-	 DSS_F_MAIL)
+	 DSS_F_MAIL | DSS_F_MANAGER)
+#define SHOWN_MAX 32 /* names of shown.h */
 
 const char *const *dss_object_attributes(bool mapped)
 {
-	static const char *names[2][NROWS + 4];
+	static const char *names[2][NROWS + SHOWN_MAX + 4];
 	const char **list = names[mapped];
 	size_t n = 0;
 
@@ -219,6 +241,8 @@ const char *const *dss_object_attributes(bool mapped)
 		if (mapped || !(rows[i].field & SHOWN))
 			list[n++] = rows[i].name;
 	}
+	for (unsigned i = 0; mapped && i < SHOWN_MAX && dss_shown_name(i); i++)
+		list[n++] = dss_shown_name(i);
 	list[n] = NULL;
 	return list;
 }
@@ -228,7 +252,7 @@ void dss_object_init(struct dss_object *obj, const struct ds_guid *guid)
 	memset(obj, 0, sizeof(*obj));
 	obj->guid = *guid;
 	obj->dn = obj->sam = obj->upn = obj->display = obj->nickname =
-	    obj->object_id = obj->legacy_id = obj->mail = "";
+	    obj->object_id = obj->legacy_id = obj->mail = obj->manager_dn = "";
 }
 
 /* Forgets one attribute. */
@@ -243,6 +267,8 @@ static void clear_field(struct dss_object *obj, const struct row *row)
 		obj->kind = DSS_KIND_NONE;
 	else if (row->set == set_history)
 		obj->nhistory = 0, obj->history_len = 0;
+	else if (row->set == set_manager)
+		obj->manager = blank.manager, obj->manager_dn = "";
 	else
 		memcpy((char *)obj + row->offset, (char *)&blank + row->offset,
 		       row->set == set_u32 ? sizeof(uint32_t)
@@ -357,6 +383,42 @@ static int apply_members(struct dss_object *obj, const struct dss_attr *attr,
 				  arena);
 }
 
+static const struct row *find_row(const char *name)
+{
+	for (size_t i = 0; i < NROWS; i++) {
+		if (strcasecmp(rows[i].name, name) == 0)
+			return &rows[i];
+	}
+	return NULL;
+}
+
+/*
+ * "manager" is a link like "member", of one value: where values come as
+ * changes, the old one's end is told beside the new one.
+ */
+static int apply_manager(struct dss_object *obj, const struct dss_attr *attr,
+			 struct dss_arena *arena)
+{
+	const struct row *row = find_row("manager");
+	struct dss_object gone = { .present = 0 };
+	size_t name_len;
+	uint32_t low, high;
+
+	if (dss_range_parse(attr->name, &name_len, &low, &high) != DS_OK ||
+	    low == 1)
+		return apply_row(obj, row, attr, arena);
+	for (size_t i = 0; i < attr->count; i++) {
+		const struct dss_attr one = { .values = &attr->values[i],
+					      .count = 1 };
+
+		if (set_manager(&gone, row, &one, arena) == DS_ERR_NOMEM)
+			return DS_ERR_NOMEM;
+		if (ds_guid_equal(&gone.manager, &obj->manager))
+			clear_field(obj, row);
+	}
+	return DS_OK;
+}
+
 static int apply_dn(struct dss_object *obj, const char *dn,
 		    struct dss_arena *arena)
 {
@@ -370,19 +432,11 @@ static int apply_dn(struct dss_object *obj, const char *dn,
 	return obj->dn ? DS_OK : DS_ERR_NOMEM;
 }
 
-static const struct row *find_row(const char *name)
-{
-	for (size_t i = 0; i < NROWS; i++) {
-		if (strcasecmp(rows[i].name, name) == 0)
-			return &rows[i];
-	}
-	return NULL;
-}
-
 int dss_object_apply(struct dss_object *obj, const struct dss_entry *entry,
 		     enum dss_apply how, struct dss_arena *arena)
 {
 	int err = apply_dn(obj, entry->dn, arena);
+	bool known;
 
 	for (size_t i = 0; i < entry->count && err == DS_OK; i++) {
 		const struct dss_attr *attr = &entry->attrs[i];
@@ -393,6 +447,11 @@ int dss_object_apply(struct dss_object *obj, const struct dss_entry *entry,
 			err = apply_row(obj, row, attr, arena);
 		else if (len == 6 && strncasecmp(attr->name, "member", 6) == 0)
 			err = apply_members(obj, attr, how, arena);
+		else if (len == 7 &&
+			 strncasecmp(attr->name, "manager", 7) == 0)
+			err = apply_manager(obj, attr, arena);
+		else
+			err = dss_shown_apply(obj, attr, arena, &known);
 	}
 	return err;
 }

@@ -40,6 +40,8 @@ enum dss_field {
 	DSS_F_MAIL = 1 << 14,
 	DSS_F_MEMBER = 1 << 15,
 	DSS_F_HISTORY = 1 << 16,
+	DSS_F_MANAGER = 1 << 17,
+	DSS_F_SHOWN = 1 << 18, /* any of shown.h; malformed only */
 };
 
 enum dss_object_flags {
@@ -61,11 +63,15 @@ struct dss_object {
 	struct ds_sid sid;
 	const char *dn, *sam, *upn, *display, *nickname, *object_id,
 	    *legacy_id, *mail;         /* never NULL; "" none */
+	const char *manager_dn;        /* without its GUID; "" none */
+	struct ds_guid manager;        /* with DSS_F_MANAGER */
 	const struct ds_guid *members; /* sorted, unique */
 	size_t nmembers;
 	const uint8_t *history; /* blobs (lib/buf.h) of binary SIDs */
 	size_t history_len;
 	uint32_t nhistory;
+	const uint8_t *shown; /* shown.h */
+	size_t shown_len;
 };
 
 /*

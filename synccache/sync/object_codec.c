@@ -12,8 +12,9 @@
 
 #include "lib/buf.h"
 #include "lib/idmap.h"
+#include "synccache/sync/shown.h"
 
-#define OBJECT_VERSION 1
+#define OBJECT_VERSION 2
 #define CHECKSUM_SEED  0x64737301u
 
 static const size_t string_at[] = {
@@ -25,6 +26,7 @@ static const size_t string_at[] = {
 	offsetof(struct dss_object, object_id),
 	offsetof(struct dss_object, legacy_id),
 	offsetof(struct dss_object, mail),
+	offsetof(struct dss_object, manager_dn),
 };
 #define NSTRINGS (sizeof(string_at) / sizeof(string_at[0]))
 
@@ -43,7 +45,7 @@ static void set_string(struct dss_object *obj, size_t i, const char *s)
 
 static size_t encoded_max(const struct dss_object *obj)
 {
-	size_t size = 128 + DS_SID_BIN_MAX + obj->history_len +
+	size_t size = 160 + DS_SID_BIN_MAX + obj->history_len + obj->shown_len +
 		      obj->nmembers * sizeof(*obj->members);
 
 	for (size_t i = 0; i < NSTRINGS; i++)
@@ -84,6 +86,8 @@ int dss_object_encode(const struct dss_object *obj, struct dss_arena *arena,
 
 		ds_put_blob(&w, s, strlen(s) + 1);
 	}
+	ds_put_blob(&w, obj->manager.b, DS_GUID_LEN);
+	ds_put_blob(&w, obj->shown, obj->shown_len);
 	ds_put_u32(&w, obj->nhistory);
 	ds_put_blob(&w, obj->history, obj->history_len);
 	ds_put_blob(&w, obj->members, obj->nmembers * sizeof(*obj->members));
@@ -106,6 +110,23 @@ static int decode_strings(struct ds_reader *r, struct dss_object *obj)
 			return DS_ERR_FORMAT;
 		set_string(obj, i, (const char *)s);
 	}
+	return DS_OK;
+}
+
+static int decode_shown(struct ds_reader *r, struct dss_object *obj)
+{
+	size_t len = 0;
+	const uint8_t *p = ds_get_blob(r, &len);
+
+	if (!p || len != DS_GUID_LEN)
+		return DS_ERR_FORMAT;
+	memcpy(obj->manager.b, p, DS_GUID_LEN);
+	len = 0;
+	p = ds_get_blob(r, &len);
+	if (!p || !dss_shown_valid(p, len))
+		return DS_ERR_FORMAT;
+	obj->shown = p;
+	obj->shown_len = len;
 	return DS_OK;
 }
 
@@ -157,7 +178,8 @@ int dss_object_decode(const struct ds_guid *guid, const void *data, size_t len,
 	sid = ds_get_blob(&r, &sid_len);
 	if (!sid || (sid_len > 0 && ds_sid_parse_bin(sid, sid_len, &obj.sid)))
 		return DS_ERR_FORMAT;
-	if (decode_strings(&r, &obj) != 0 || decode_lists(&r, &obj) != 0)
+	if (decode_strings(&r, &obj) != 0 || decode_shown(&r, &obj) != 0 ||
+	    decode_lists(&r, &obj) != 0)
 		return DS_ERR_FORMAT;
 	*ret_obj = obj;
 	return DS_OK;

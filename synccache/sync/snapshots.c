@@ -6,9 +6,13 @@
 #include "synccache/sync/snapshots.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/buf.h"
 #include "lib/log.h"
+#include "synccache/sync/guidmap.h"
+#include "synccache/sync/shown.h"
 
 #define LEFT_OUT UINT32_MAX
 
@@ -36,9 +40,101 @@ static void fill_identity(const struct dss_object *obj, uint32_t flags,
 	id->flags = flags;
 }
 
-static int add_users(struct ds_snapw *w, const struct dss_model *model,
-		     uint32_t *index)
+/* What an object's descriptive attributes need. */
+struct cold {
+	struct ds_snapw *w;
+	const struct dss_model *model;
+	struct dss_guidmap by_guid; /* users, by number in the model */
+};
+
+static int cold_init(struct cold *cold)
 {
+	const struct dss_model *model = cold->model;
+	bool fresh;
+
+	for (size_t i = 0; i < model->nusers; i++) {
+		if (dss_guidmap_add(&cold->by_guid,
+				    &model->users[i].obj->guid, (uint32_t)i,
+				    &fresh))
+			return DS_ERR_NOMEM;
+	}
+	return DS_OK;
+}
+
+static int add_text(const struct cold *cold, const char *name,
+		    const char *value)
+{
+	return value[0] ? ds_snapw_attr(cold->w, name, value) : DS_OK;
+}
+
+static int add_number(const struct cold *cold, const char *name, int64_t n)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%lld", (long long)n);
+	return ds_snapw_attr(cold->w, name, text);
+}
+
+/* By the name that it has here; by its DN where it has none. */
+static int add_manager(const struct cold *cold, const struct dss_object *obj)
+{
+	uint32_t i;
+
+	if (!(obj->present & DSS_F_MANAGER))
+		return DS_OK;
+	if (dss_guidmap_find(&cold->by_guid, &obj->manager, &i))
+		return add_text(cold, "manager", cold->model->users[i].name);
+	return add_text(cold, "manager", obj->manager_dn);
+}
+
+static int add_history(const struct cold *cold, const struct dss_object *obj)
+{
+	struct ds_reader r;
+	int err = DS_OK;
+
+	ds_reader_init(&r, obj->history, obj->history_len);
+	for (uint32_t i = 0; i < obj->nhistory && err == DS_OK; i++) {
+		char text[DS_SID_STR_MAX];
+		struct ds_sid sid;
+		size_t len = 0;
+		const uint8_t *bin = ds_get_blob(&r, &len);
+
+		if (bin && ds_sid_parse_bin(bin, len, &sid) == DS_OK)
+			err = add_text(cold, "sIDHistory",
+				       ds_sid_to_str(&sid, text));
+	}
+	return err;
+}
+
+/* The identity has sAMAccountName, displayName and the nickname. */
+static int add_attributes(const struct cold *cold,
+			  const struct dss_object *obj)
+{
+	const char *name, *value;
+	size_t pos = 0;
+	int err = add_text(cold, "userPrincipalName", obj->upn);
+
+	while (err == DS_OK && dss_shown_next(obj, &pos, &name, &value))
+		err = add_text(cold, name, value);
+	if (err == DS_OK)
+		err = add_text(cold, "mail", obj->mail);
+	if (err == DS_OK)
+		err = add_manager(cold, obj);
+	if (err == DS_OK)
+		err = add_text(cold, "msDS-aadObjectId", obj->object_id);
+	if (err == DS_OK)
+		err = add_text(cold, "msDS-AzureADObjectId", obj->legacy_id);
+	if (err == DS_OK && (obj->present & DSS_F_UAC))
+		err = add_number(cold, "userAccountControl", obj->uac);
+	if (err == DS_OK && (obj->present & DSS_F_GROUP_TYPE))
+		err = add_number(cold, "groupType", (int32_t)obj->group_type);
+	return err ? err : add_history(cold, obj);
+}
+
+static int add_users(const struct cold *cold, uint32_t *index)
+{
+	const struct dss_model *model = cold->model;
+
 	for (size_t i = 0; i < model->nusers; i++) {
 		const struct dss_model_user *u = &model->users[i];
 		struct ds_snapw_user user = {
@@ -57,18 +153,20 @@ static int add_users(struct ds_snapw *w, const struct dss_model *model,
 		int err;
 
 		fill_identity(u->obj, u->flags, u->key_upn, &user.id);
-		err = ds_snapw_user(w, &user, &index[i]);
+		err = ds_snapw_user(cold->w, &user, &index[i]);
 		if (err && !leave_out(u->name, err))
 			return err;
 		if (err)
 			index[i] = LEFT_OUT;
+		else if ((err = add_attributes(cold, u->obj)) != DS_OK)
+			return err;
 	}
 	return DS_OK;
 }
 
-static int add_groups(struct ds_snapw *w, const struct dss_model *model,
-		      const uint32_t *index)
+static int add_groups(const struct cold *cold, const uint32_t *index)
 {
+	const struct dss_model *model = cold->model;
 	uint32_t *members = calloc(model->nusers + 1, sizeof(*members));
 	int err = members ? DS_OK : DS_ERR_NOMEM;
 
@@ -87,8 +185,10 @@ static int add_groups(struct ds_snapw *w, const struct dss_model *model,
 				    index[g->members[k]];
 		}
 		fill_identity(g->obj, g->flags, NULL, &group.id);
-		err = ds_snapw_group(w, &group);
-		if (err && leave_out(g->name, err))
+		err = ds_snapw_group(cold->w, &group);
+		if (err == DS_OK)
+			err = add_attributes(cold, g->obj);
+		else if (leave_out(g->name, err))
 			err = DS_OK;
 	}
 	free(members);
@@ -100,18 +200,27 @@ int dss_snapshot_base(const struct dss_model *model, const char *netbios,
 {
 	struct ds_snapw *w = ds_snapw_new(DS_SNAP_BASE, netbios, hash_key);
 	uint32_t *index = calloc(model->nusers + 1, sizeof(*index));
+	struct cold cold = { .w = w, .model = model };
 	int err = w && index ? DS_OK : DS_ERR_NOMEM;
 
 	if (err == DS_OK)
-		err = add_users(w, model, index);
+		err = cold_init(&cold);
 	if (err == DS_OK)
-		err = add_groups(w, model, index);
+		err = add_users(&cold, index);
+	if (err == DS_OK)
+		err = add_groups(&cold, index);
+	for (size_t i = 0; i < model->nreserved && err == DS_OK; i++) {
+		err = ds_snapw_reserve(w, DS_NS_UPN, model->reserved[i]);
+		if (err == DS_ERR_CONFLICT)
+			err = DS_OK;
+	}
 	for (size_t i = 0; i < model->nnotes && err == DS_OK; i++) {
 		err = ds_snapw_note(w, &model->notes[i]);
 		if (err && leave_out(model->notes[i].name, err))
 			err = DS_OK;
 	}
 	free(index);
+	dss_guidmap_done(&cold.by_guid);
 	if (err)
 		ds_snapw_free(w);
 	else

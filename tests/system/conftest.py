@@ -20,15 +20,17 @@ LAB_NAME = "systest"
 def pytest_addoption(parser):
     parser.addoption("--build", default=str(ROOT / "build"),
                      help="the configured and built tree to install")
+    parser.addoption("--lab", default=LAB_NAME, metavar="NAME",
+                     help="the lab's name, for two runs side by side")
     parser.addoption("--keep-lab", action="store_true",
                      help="leave the lab running at the end: enter it with "
-                     f"lab/dslab exec --name {LAB_NAME} -- bash")
+                     "lab/dslab exec --name NAME -- bash")
 
 
 @pytest.fixture(scope="session")
 def lab(request):
     """A lab with the product installed, started and in sync."""
-    laboratory = Laboratory(LAB_NAME)
+    laboratory = Laboratory(request.config.getoption("--lab"))
     laboratory.down()
     try:
         laboratory.up(request.config.getoption("--build"))

@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a system test needs of the lab, in a test's words."""
 
+import base64
 import json
+import struct
 import subprocess
 import tempfile
 import time
+import uuid
 from pathlib import Path
 
+from dslab_lib.controller import ADMIN_PASSWORD
 from dslab_lib.errors import LabError
 from dslab_lib.lab import DEFAULT_TENANT, Lab
 
 DSLAB = Path(__file__).resolve().parents[2] / "lab" / "dslab"
 DOMAIN = "aaddscontoso.com"
 NETBIOS = "AADDSCONTOSO"
+DOMAIN_DN = "DC=aaddscontoso,DC=com"
+ADMIN_CACHE = "FILE:/root/admin.ccache"
 PASSWORD = "Correct-Horse-1"
 SAM_DB = "/var/lib/samba/private/sam.ldb"
 DAEMON_LOG = "/var/log/dssync.log"
@@ -37,12 +43,52 @@ def wait_until(what, condition, seconds=30, pause=0.1):
         time.sleep(pause)
 
 
+def sid_text(data):
+    count = data[1]
+    parts = struct.unpack(f"<{count}I", data[8:8 + 4 * count])
+    return "-".join(["S", str(data[0]),
+                     str(int.from_bytes(data[2:8], "big")),
+                     *map(str, parts)])
+
+
+def ldif_value(name, text, encoded):
+    if not encoded:
+        return text
+    data = base64.b64decode(text)
+    if name in ("objectSid", "sIDHistory"):
+        return sid_text(data)
+    if name == "objectGUID":
+        return str(uuid.UUID(bytes_le=data))
+    return data.decode("utf-8", "replace")
+
+
+def parse_ldif(text):
+    """LDIF of ldapsearch without wrapped lines, as a list of entries."""
+    entries = []
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        name, rest = line.split(":", 1)
+        value = ldif_value(name, rest.lstrip(": "), rest.startswith(":"))
+        if name == "dn":
+            entries.append({"dn": value})
+        else:
+            entries[-1].setdefault(name, []).append(value)
+    return entries
+
+
+def ldap_escape(text):
+    """A value for an LDAP filter (RFC 4515)."""
+    return "".join(f"\\{ord(c):02x}" if c in "*()\\\0" else c for c in text)
+
+
 class Laboratory:
     """One named lab."""
 
     def __init__(self, name):
         self.name = name
         self.lab = None
+        self.admin_ticket = False
 
     def up(self, build=None, tenant=DEFAULT_TENANT):
         how = ["--build", str(build)] if build else ["--no-product"]
@@ -64,6 +110,13 @@ class Laboratory:
 
     def dc(self, *argv, timeout=30):
         return self.lab.dc.run(list(argv), timeout=timeout, check=False)
+
+    def dc_output(self, *argv, timeout=30):
+        """Standard output on the DC of a command that has to succeed."""
+        result = self.dc(*argv, timeout=timeout)
+        assert result.returncode == 0, \
+            f"{argv}: {result.returncode}: {result.stdout}{result.stderr}"
+        return result.stdout
 
     def shell(self, text, timeout=30):
         return self.host("bash", "-c", text, timeout=timeout)
@@ -99,6 +152,13 @@ class Laboratory:
     def group_names(self, user):
         """The names of all groups of a user, as id(1) finds them."""
         return set(self.output("id", "-Gnz", user).strip("\0").split("\0"))
+
+    def ctl(self, kind, name):
+        """`dssyncctl user|group NAME --json`, or None if there is none."""
+        result = self.host("dssyncctl", kind, name, "--json")
+        if result.returncode != 0:
+            return None
+        return json.loads(result.stdout)
 
     # ---- the product ------------------------------------------------------
 
@@ -158,6 +218,69 @@ class Laboratory:
         assert result.returncode == 0, result.stderr
         return json.loads(result.stdout)
 
+    def ldapsearch(self, expression, *attributes, base=None, scope="sub",
+                   deleted=False):
+        """What ldapsearch(1) on the DC prints, parsed: [{name: [values]}].
+
+        SIDs and GUIDs come as text, "dn" as one string.
+        """
+        if not self.admin_ticket:
+            self.dc_output("sh", "-c", f"echo {ADMIN_PASSWORD} | kinit -c "
+                           f"{ADMIN_CACHE} Administrator >/dev/null")
+            self.admin_ticket = True
+        controls = ["-E", "!1.2.840.113556.1.4.417"] if deleted else []
+        text = self.dc_output(
+            "env", f"KRB5CCNAME={ADMIN_CACHE}", "ldapsearch", "-H",
+            f"ldap://dc1.{DOMAIN}", "-N", "-Q", "-Y", "GSSAPI", "-LLL",
+            "-o", "ldif-wrap=no", *controls, "-s", scope,
+            "-b", DOMAIN_DN if base is None else base, expression,
+            *attributes)
+        return parse_ldif(text)
+
+    def ldap_user(self, upn, *attributes):
+        """One entry by UPN, all attributes where none is named."""
+        found = self.ldapsearch(f"(userPrincipalName={upn})", *attributes)
+        assert len(found) == 1, (upn, found)
+        return found[0]
+
+    def ldap_group(self, sam, *attributes):
+        found = self.ldapsearch(f"(sAMAccountName={ldap_escape(sam)})",
+                                *attributes)
+        assert len(found) == 1, (sam, found)
+        return found[0]
+
+    def usn(self):
+        """How many changes the directory has seen."""
+        return int(self.ldapsearch("(objectClass=*)", "highestCommittedUSN",
+                                   base="", scope="base")[0]
+                   ["highestCommittedUSN"][0])
+
+    def changes_since(self, usn):
+        """{RDN: names of the attributes written} after that USN.
+
+        Taken from each object's replication metadata; a change of nothing
+        but links gives an empty set.
+        """
+        code = ("import json, sys\n"
+                "from dslab_lib.domain import open_sam\n"
+                "from samba.ndr import ndr_unpack\n"
+                "from samba.dcerpc import drsblobs\n"
+                "sam, usn, found = open_sam(), int(sys.argv[1]), {}\n"
+                "for m in sam.search(sam.domain_dn(), 2, "
+                "f'(uSNChanged>={usn + 1})', controls=['show_deleted:1'],"
+                " attrs=['replPropertyMetaData']):\n"
+                "    blob = ndr_unpack(drsblobs.replPropertyMetaDataBlob,"
+                " m['replPropertyMetaData'][0])\n"
+                "    found[m.dn.get_rdn_value()] = "
+                "[sam.get_lDAPDisplayName_by_attid(e.attid) "
+                "for e in blob.ctr.array if e.local_usn > usn]\n"
+                "print(json.dumps(found))")
+        result = self.dc_output(
+            "env", "PYTHONPATH=/run/dslab", "PYTHONDONTWRITEBYTECODE=1",
+            "/usr/bin/python3", "-c", code, str(usn))
+        return {name: set(names) for name, names
+                in json.loads(result).items()}
+
     def object(self, expression, *attributes):
         found = self.directory(expression, *attributes)
         assert len(found) == 1, (expression, found)
@@ -201,6 +324,6 @@ def new_user(upn, **more):
             "passwordProfile": {"password": PASSWORD}, **more}
 
 
-__all__ = ["DOMAIN", "NETBIOS", "PASSWORD", "SNAPSHOT", "LabError",
-           "Laboratory", "dslab", "group_of", "new_user", "user_of",
-           "wait_until"]
+__all__ = ["DOMAIN", "DOMAIN_DN", "NETBIOS", "PASSWORD", "SNAPSHOT",
+           "LabError", "Laboratory", "dslab", "group_of", "ldap_escape",
+           "new_user", "user_of", "wait_until"]

@@ -9,6 +9,7 @@ ldap/HOST@REALM.  Reads commands from standard input:
 
     pull FLAGS    asks for a pull and waits until it is done or failed
     wait SECONDS  serves the peers for so long
+    memory        prints what the process uses
     restage       asks for the snapshots again
     status        prints the last status
     quit
@@ -134,7 +135,8 @@ class Peers:
 
         env = {"PATH": "/usr/bin:/bin", "LANG": "C", "LDAPNOINIT": "1",
                "KRB5_CONFIG": "/etc/krb5.conf"}
-        self.process = subprocess.Popen(args.command, preexec_fn=child,
+        command = args.command + ["--config", args.config]
+        self.process = subprocess.Popen(command, preexec_fn=child,
                                         env=env, close_fds=False,
                                         stdin=subprocess.DEVNULL)
         monitor.close()
@@ -225,6 +227,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--user", default="dssync")
     parser.add_argument("--domain", default="aaddscontoso.com")
+    parser.add_argument("--config", default="/etc/dssync/dssync.conf")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("command", nargs="+")
     Peers(parser.parse_args()).run()

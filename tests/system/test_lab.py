@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab itself: the directory holds what the tenant says, by the managed
-domain's rules, and a lab that goes leaves nothing.  dssync is not asked."""
+domain's rules.  dssync is not asked."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from laboratory import (DSLAB, Laboratory, dslab, group_of, new_user, user_of,
-                        wait_until)
+from laboratory import dslab, group_of, new_user, user_of
 
 AADDC_USERS = "OU=AADDC Users,DC=aaddscontoso,DC=com"
 
@@ -198,134 +193,22 @@ def test_a_first_password_brings_the_user(lab, tenant):
      '"mailNickname": "b", "displayName": "B"}]}',
      r"users\[1\]\.userPrincipalName: expected a value of its own"),
 ])
-def test_bad_tenant_file(tmp_path, text, message):
+def test_bad_tenant_file(lab, tmp_path, text, message):
     path = tmp_path / "tenant.json"
     path.write_text(text)
-    result = dslab("up", "--no-product", "--name", "systest-bad",
+    result = dslab("up", "--no-product", "--name", lab.name + "-bad",
                    "--tenant", str(path))
     assert result.returncode == 1
     assert re.search(message, result.stderr), result.stderr
     assert "Traceback" not in result.stderr
-    assert not Path("/run/dslab/systest-bad").exists()
+    assert not Path(f"/run/dslab/{lab.name}-bad").exists()
 
 
-def test_up_says_that_there_is_no_build(tmp_path):
-    result = dslab("up", "--name", "systest-bad", "--build", str(tmp_path))
+def test_up_says_that_there_is_no_build(lab, tmp_path):
+    result = dslab("up", "--name", lab.name + "-bad",
+                   "--build", str(tmp_path))
     assert result.returncode == 1
     assert "holds no build of the product" in result.stderr
-
-
-# ---- down ------------------------------------------------------------------
-
-def lab_processes(name):
-    mark = f"DSLAB_LAB=/run/dslab/{name}".encode()
-    found = set()
-    for environ in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark in environ.read_bytes().split(b"\0"):
-                found.add(environ.parent.name)
-        except OSError:
-            continue
-    return found
-
-
-def namespaces():
-    found = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        for kind in ("net", "mnt", "pid", "uts", "ipc"):
-            try:
-                found.add(os.readlink(process / "ns" / kind))
-            except OSError:
-                continue
-    return found
-
-
-def ours(name):
-    """In /tmp, where everybody writes: what a lab would call its own."""
-    return re.search("dslab|dssync|samba|krb5cc|sshd|systest", name)
-
-
-def traces():
-    """What a lab could leave on the machine."""
-    folders = ("/run", "/tmp", "/var/log", "/var/lib", "/etc", "/home",
-               "/root")
-    return {
-        "mounts": Path("/proc/self/mounts").read_text(),
-        "interfaces": sorted(os.listdir("/sys/class/net")),
-        "files": {folder: sorted(name for name in os.listdir(folder)
-                                 if folder != "/tmp" or ours(name))
-                  for folder in folders},
-        "netns": sorted(os.listdir("/run/netns"))
-        if os.path.isdir("/run/netns") else [],
-    }
-
-
-def assert_nothing_left(name, before, seen):
-    assert lab_processes(name) == set()
-    assert not Path("/run/dslab", name).exists()
-    # The kernel drops a namespace a moment after its last process.
-    wait_until("the namespaces go", lambda: not seen & namespaces(),
-               seconds=10)
-    after = traces()
-    for kind in ("mounts", "interfaces", "netns"):
-        assert after[kind] == before[kind], kind
-
-
-def box_namespaces(name):
-    found = set()
-    for pid in lab_processes(name):
-        for kind in ("net", "mnt", "pid", "uts", "ipc"):
-            try:
-                link = os.readlink(f"/proc/{pid}/ns/{kind}")
-            except OSError:
-                continue
-            if link != os.readlink(f"/proc/self/ns/{kind}"):
-                found.add(link)
-    return found
-
-
-def test_down_leaves_nothing(lab):
-    before = traces()
-    second = Laboratory("systest-down")
-    second.up()
-    assert second.output("hostname") == "host1\n"
-    seen = box_namespaces("systest-down")
-    assert len(seen) >= 15      # three boxes, five kinds
-    second.down()
-    assert_nothing_left("systest-down", before, seen)
-    assert traces()["files"] == before["files"]
-    second.down()       # and once more is no error
-
-
-@pytest.mark.parametrize("after", [0.1, 0.3, 0.7, 1.4, 2.2, 3.0])
-def test_down_after_a_killed_up(lab, after):
-    before = traces()
-    process = subprocess.Popen(
-        [str(DSLAB), "up", "--no-product", "--quiet", "--name",
-         "systest-kill"], stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
-    # Not a wait for something: the moment of the kill is the test.
-    time.sleep(after)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    seen = box_namespaces("systest-kill")
-    result = dslab("down", "--name", "systest-kill")
-    assert result.returncode == 0, result.stderr
-    assert_nothing_left("systest-kill", before, seen)
-
-
-def test_interrupted_up_cleans_up_by_itself(lab):
-    before = traces()
-    process = subprocess.Popen(
-        [str(DSLAB), "up", "--no-product", "--quiet", "--name",
-         "systest-kill"], stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
-    wait_until("the lab has a machine",
-               lambda: lab_processes("systest-kill"), seconds=10)
-    seen = box_namespaces("systest-kill")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
-    assert_nothing_left("systest-kill", before, seen)
 
 
 def test_status(lab):

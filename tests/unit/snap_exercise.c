@@ -154,6 +154,15 @@ static void check_cold(const struct ds_snap *snap)
 					    id.display_name, id.nickname,
 					    id.object_id,    id.dn };
 
+			struct ds_snap_attr attr;
+			uint32_t n;
+
+			for (n = 0; n < 64; n++)
+				if (ds_snap_user_attr(snap, i, n, &attr) ==
+					0 ||
+				    ds_snap_group_attr(snap, i, n, &attr) == 0)
+					sink += strlen(attr.name) +
+						strlen(attr.value);
 			sink += lengths(s, 6);
 			sink += strlen(ds_sid_to_str(&id.sid, sid));
 		}

@@ -51,6 +51,8 @@ static const struct {
 	[W_ZERO] = { "0@" WORLD_DOMAIN, "0", "Zero" },
 };
 
+static const char city[] = "l", proxy[] = "proxyAddresses";
+
 static void lower(char *dst, const char *src)
 {
 	do
@@ -96,6 +98,13 @@ static void add_user(struct ds_snapw *w, uint32_t policy, uint32_t i)
 			 people[i].sam);
 	snprintf(home, sizeof(home), "/home/%s", name);
 	must(ds_snapw_user(w, &u, &index) == 0 && index == i, "user");
+	if (i == W_BACKUP) /* has nothing to show */
+		return;
+	must(ds_snapw_attr(w, city, i < W_BOB_UPN ? "Bern" : "Thun") == 0,
+	     "attribute");
+	must(ds_snapw_attr(w, proxy, "smtp:a@b") == 0 &&
+		 ds_snapw_attr(w, proxy, u.gecos) == 0,
+	     "attribute");
 }
 
 static void add_group(struct ds_snapw *w, uint32_t policy, uint32_t i)
@@ -123,6 +132,7 @@ static void add_group(struct ds_snapw *w, uint32_t policy, uint32_t i)
 	if (!(policy & DS_SNAP_BARE_GROUPS))
 		strcat(name, "@" WORLD_DOMAIN);
 	must(ds_snapw_group(w, &g) == 0, "group");
+	must(ds_snapw_attr(w, proxy, sams[i]) == 0, "attribute");
 }
 
 static struct ds_snapw *build(uint32_t policy)

@@ -104,12 +104,12 @@ static inline void entry_group(struct test_entry *t, unsigned n,
 }
 
 /* "<GUID=...>;CN=x" of the n-th GUID, in buf. */
-static inline const char *member_dn(unsigned n, char buf[96])
+static inline const char *member_dn(unsigned n, char buf[128])
 {
 	struct ds_guid guid = test_guid(n);
 	char text[DS_GUID_STR_MAX];
 
-	(void)snprintf(buf, 96, "<GUID=%s>;<SID=%s-1>;CN=m,DC=example,DC=com",
+	(void)snprintf(buf, 128, "<GUID=%s>;<SID=%s-1>;CN=m,DC=example,DC=com",
 		       ds_guid_to_str(&guid, text), DOMAIN_SID);
 	return buf;
 }

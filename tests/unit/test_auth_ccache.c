@@ -76,6 +76,32 @@ static krb5_creds artificial(krb5_context ctx)
 	return c;
 }
 
+/*
+ * A copy of the program where everybody may run it: the build folder may lie
+ * below one that only its owner may enter.
+ */
+static char program_dir[] = "/tmp/dsa-program-XXXXXX";
+static char program[sizeof(program_dir) + 16];
+
+static int copy_program(void)
+{
+	char command[1024];
+
+	if (!mkdtemp(program_dir) || chmod(program_dir, 0755) != 0)
+		return -1;
+	(void)snprintf(program, sizeof(program), "%s/dssync-ccache",
+		       program_dir);
+	(void)snprintf(command, sizeof(command), "cp '%s' '%s'",
+		       DS_BUILDDIR "/synccache/auth/dssync-ccache", program);
+	return system(command);
+}
+
+static int remove_program(void **state)
+{
+	(void)state;
+	return unlink(program) == 0 ? rmdir(program_dir) : -1;
+}
+
 static int setup(void **state)
 {
 	krb5_context ctx = context("FILE:/nonexistent");
@@ -89,7 +115,7 @@ static int setup(void **state)
 	krb5_free_principal(ctx, c.client);
 	krb5_free_principal(ctx, c.server);
 	krb5_free_context(ctx);
-	return w.err;
+	return w.err ? w.err : copy_program();
 }
 
 static void test_round_trip(void **state)
@@ -217,7 +243,7 @@ static void test_store_bad(void **state)
 static int run(bool drop, const void *input, size_t len, const char *arg,
 	       const char *arg2, char *ret_out, size_t cap)
 {
-	char path[] = DS_BUILDDIR "/synccache/auth/dssync-ccache";
+	char *path = program;
 	int in[2], out[2], status, exe = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 	pid_t pid;
@@ -308,5 +334,5 @@ int main(void)
 
 	/* A program that refuses does not read its input. */
 	(void)signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, setup, remove_program);
 }

@@ -37,13 +37,11 @@ static char *nothing[] = { NULL };
 static int kdc_calls;
 static char kdc_sam[64], kdc_password[64];
 
-void dsa_login(const struct dsa_keytab *keytab, const char *conf,
-	       const char *realm, const struct ds_snap_account *account,
-	       const char *password, struct dsa_login *login)
+void dsa_login(const struct dsa_server *with,
+	       const struct ds_snap_account *account, const char *password,
+	       struct dsa_login *login)
 {
-	(void)keytab;
-	(void)conf;
-	(void)realm;
+	assert_ptr_equal(with, &server);
 	kdc_calls++;
 	(void)snprintf(kdc_sam, sizeof(kdc_sam), "%s", account->sam);
 	(void)snprintf(kdc_password, sizeof(kdc_password), "%s", password);

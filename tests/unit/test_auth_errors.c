@@ -275,6 +275,75 @@ static void test_table(void **state)
 	}
 }
 
+struct armour_row {
+	const char *what;
+	int32_t code;
+	uint32_t kdc_error;
+	bool asked, want;
+};
+
+static const struct armour_row armour_rows[] = {
+	{ "empty cache", KRB5_CC_NOTFOUND, 0, false, true },
+	{ "expired TGT", KRB5KRB_AP_ERR_TKT_EXPIRED, 0, false, true },
+	{ "rejected TGT", KRB5KRB_AP_ERR_BAD_INTEGRITY, 31, false, true },
+	{ "rejected late", KRB5KRB_AP_ERR_BAD_INTEGRITY, 31, true, true },
+	{ "reply not readable, before a password",
+	  KRB5KRB_AP_ERR_BAD_INTEGRITY, 0, false, true },
+	{ "wrong password, no preauthentication",
+	  KRB5KRB_AP_ERR_BAD_INTEGRITY, 0, true, false },
+	{ "an answer in the open", KRB5_ERR_FAST_REQUIRED, 0, true, true },
+	{ "no FAST there", KRB5KDC_ERR_PREAUTH_REQUIRED, 25, false, true },
+	{ "wrong password", KRB5KDC_ERR_PREAUTH_FAILED, 24, true, false },
+	{ "disabled", KRB5KDC_ERR_CLIENT_REVOKED, 18, true, false },
+	{ "must change", KRB5KDC_ERR_KEY_EXP, 23, true, false },
+	{ "unknown", KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN, 6, false, false },
+	{ "unreachable", KRB5_KDC_UNREACH, 0, false, false },
+	{ "none", 0, 0, true, false },
+};
+
+static void test_bad_armour(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(armour_rows) / sizeof(*armour_rows);
+	     i++) {
+		const struct armour_row *r = &armour_rows[i];
+
+		if (dsa_krb_bad_armour(r->code, r->kdc_error, r->asked) !=
+		    r->want)
+			fail_msg("%s", r->what);
+	}
+}
+
+/* Where the KDC says "locked" and no more, the mirror may know better. */
+static void test_silent(void **state)
+{
+	const struct dsa_verdict locked = { DS_AUTH_LOCKED, false };
+	struct dsa_verdict v;
+
+	(void)state;
+	v = dsa_krb_silent(locked, DS_AUTH_DISABLED, true);
+	assert_int_equal(v.result, DS_AUTH_DISABLED);
+	assert_true(v.proven);
+	v = dsa_krb_silent(locked, DS_AUTH_EXPIRED, false);
+	assert_int_equal(v.result, DS_AUTH_EXPIRED);
+	assert_false(v.proven);
+	v = dsa_krb_silent(locked, DS_AUTH_OK, true);
+	assert_int_equal(v.result, DS_AUTH_LOCKED);
+	assert_false(v.proven);
+	/* Nothing else changes, and nothing becomes right. */
+	for (uint32_t r = DS_AUTH_OK; r <= DS_AUTH_UNAVAILABLE; r++) {
+		const struct dsa_verdict was = { (enum ds_auth_result)r,
+						 false };
+
+		v = dsa_krb_silent(was, DS_AUTH_DISABLED, true);
+		assert_int_equal(v.result, r == DS_AUTH_LOCKED
+					       ? DS_AUTH_DISABLED
+					       : (enum ds_auth_result)r);
+		v = dsa_krb_silent(locked, (enum ds_auth_result)r, true);
+		assert_int_not_equal(v.result, DS_AUTH_OK);
+	}
+}
+
 /* No code, with no status, lets anybody in. */
 static void test_never_ok(void **state)
 {
@@ -298,6 +367,8 @@ int main(void)
 		cmocka_unit_test(test_not_a_status),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_bad_armour),
+		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_never_ok),
 	};
 

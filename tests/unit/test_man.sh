@@ -7,7 +7,7 @@ set -eu
 status=0
 for page in "$srcdir"/man/*.[1-8]; do
 	mandoc -T lint -W warning "$page" || status=1
-	sed -n 's/^\.Xr \(dssync[^ ]*\|synccached\|pam_dssync\) \([1-8]\).*/\1.\2/p' \
+	sed -n 's/^\.Xr \(dssync[^ ]*\|synccached\|pam_dssync\|krb5_dssync\) \([1-8]\).*/\1.\2/p' \
 		"$page" | while read -r other; do
 		[ -e "$srcdir/man/$other" ] || {
 			echo "$page: refers to $other, which does not exist"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # What the built files need and show (DESIGN "The house"): the NSS module needs
 # nothing but libc and exports only _nss_dssync_*, the PAM module nothing but
-# libc and libpam and exports only pam_sm_*; and nothing that is built imports
+# libc and libpam and exports only pam_sm_*, the krb5 plugin nothing but libc
+# and exports only localauth_dssync_initvt; and nothing that is built imports
 # a call that writes to a directory.  A missing file is a failure.
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -u
@@ -70,8 +71,10 @@ no_writes() { # FILE
 
 nss=nss_dssync/.libs/libnss_dssync.so.2
 pam=pam_dssync/.libs/pam_dssync.so
+localauth=krb5_dssync/.libs/localauth_dssync.so
 module $nss libc.so.6 -- _nss_dssync_
 module $pam libc.so.6 libpam.so.0 -- pam_sm_
+module $localauth libc.so.6 -- localauth_dssync_initvt
 
 soname=$($READELF -d "$builddir/$nss" |
 	sed -n 's/.*(SONAME).*\[\(.*\)\].*/\1/p')
@@ -92,7 +95,7 @@ done
 
 # Everything that `make install` installs as a program or module.
 : "${DS_PROGRAMS:?the list of built programs}"
-for file in $nss $pam $DS_PROGRAMS; do
+for file in $nss $pam $localauth $DS_PROGRAMS; do
 	no_writes "$file"
 done
 exit $failed

@@ -99,6 +99,50 @@ static void round_trip(void **state)
 	free(image);
 }
 
+static void check_attr(int r, const struct ds_snap_attr *attr,
+		       const char *name, const char *value)
+{
+	assert_int_equal(r, 0);
+	assert_string_equal(attr->name, name);
+	assert_string_equal(attr->value, value);
+}
+
+static void attributes_round_trip(void **state)
+{
+	struct ds_snap_attr attr;
+	struct ds_snap snap;
+	uint8_t *image;
+	size_t size;
+
+	(void)state;
+	image = world_image(0, 7, &size);
+	assert_int_equal(ds_snap_attach(image, size, DS_SNAP_BASE, &snap), 0);
+	check_attr(ds_snap_user_attr(&snap, W_SMITH, 0, &attr), &attr, "l",
+		   "Bern");
+	check_attr(ds_snap_user_attr(&snap, W_SMITH, 1, &attr), &attr,
+		   "proxyAddresses", "smtp:a@b");
+	check_attr(ds_snap_user_attr(&snap, W_SMITH, 2, &attr), &attr,
+		   "proxyAddresses", "Jane Smith");
+	assert_int_equal(ds_snap_user_attr(&snap, W_SMITH, 3, &attr),
+			 DS_ERR_NOTFOUND);
+	assert_int_equal(ds_snap_user_attr(&snap, W_BACKUP, 0, &attr),
+			 DS_ERR_NOTFOUND);
+	check_attr(ds_snap_user_attr(&snap, W_ZERO, 0, &attr), &attr, "l",
+		   "Thun");
+	check_attr(ds_snap_group_attr(&snap, 0, 0, &attr), &attr,
+		   "proxyAddresses", "Domain Users");
+	check_attr(ds_snap_group_attr(&snap, W_GROUPS - 1, 0, &attr), &attr,
+		   "proxyAddresses", "empty");
+	assert_int_equal(ds_snap_group_attr(&snap, 0, 1, &attr),
+			 DS_ERR_NOTFOUND);
+	assert_int_equal(ds_snap_user_attr(&snap, W_USERS, 0, &attr),
+			 DS_ERR_NOTFOUND);
+	assert_int_equal(ds_snap_group_attr(&snap, W_GROUPS, 0, &attr),
+			 DS_ERR_NOTFOUND);
+	ds_snap_close(&snap);
+	free(image);
+}
+
 static void accounts_round_trip(void **state)
 {
 	struct ds_guid guid = { { W_SMITH + 1 } };
@@ -461,6 +505,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),
+		cmocka_unit_test(attributes_round_trip),
 		cmocka_unit_test(accounts_round_trip),
 		cmocka_unit_test(same_input_same_bytes),
 		cmocka_unit_test(writer_refuses),

@@ -102,7 +102,7 @@ static void add_group(struct dss_mirror *m, unsigned n, unsigned first,
 		      unsigned last)
 {
 	struct test_entry t;
-	char text[32][96];
+	char text[32][128];
 
 	entry_group(&t, n, "team");
 	entry_attr(&t, "member;range=1-1");
@@ -206,7 +206,7 @@ static void test_full_starts_blank(void **state)
 	entry_begin(&t, 500);
 	entry_attr(&t, "member;range=1-1");
 	{
-		char text[96];
+		char text[128];
 
 		member_dn(4, text);
 		entry_value(&t, text, strlen(text));
@@ -354,6 +354,35 @@ static void test_tombstone(void **state)
 	assert_false(has(f, 3, NULL, NULL));
 }
 
+/* Nobody says that a manager is gone, either. */
+static void test_dead_manager(void **state)
+{
+	struct fixture *f = *state;
+	struct dss_mirror m;
+	struct test_entry t;
+	struct dss_object obj;
+	struct ds_guid guid = test_guid(2);
+	size_t dropped, held;
+	char text[128];
+
+	fill(f, 5);
+	begin(f, &m, false);
+	entry_begin(&t, 2);
+	entry_text(&t, "manager;range=1-1", member_dn(3, text));
+	assert_int_equal(dss_mirror_delta(&m, &t.e), 0);
+	assert_int_equal(dss_mirror_get(&m, &guid, &obj), 0);
+	assert_true(obj.present & DSS_F_MANAGER);
+	entry_begin(&t, 3);
+	entry_text(&t, "isDeleted", "TRUE");
+	assert_int_equal(dss_mirror_delta(&m, &t.e), 0);
+	assert_int_equal(dss_mirror_drop(&m, 20, false, &dropped, &held), 0);
+	assert_int_equal(dropped, 1);
+	assert_int_equal(dss_mirror_get(&m, &guid, &obj), 0);
+	assert_false(obj.present & DSS_F_MANAGER);
+	assert_string_equal(obj.manager_dn, "");
+	commit(&m);
+}
+
 /* A newly readable user brings memberships that no group reports. */
 static void test_join(void **state)
 {
@@ -464,7 +493,7 @@ static void test_other_version(void **state)
 	fill(f, 5);
 	assert_int_equal(dss_txn_begin(f->store, true, &txn), 0);
 	assert_int_equal(
-	    dss_txn_meta_put(txn, "version", "dssync store 2", 15), 0);
+	    dss_txn_meta_put(txn, "version", "dssync store 0", 15), 0);
 	assert_int_equal(dss_txn_commit(txn), 0);
 	dss_store_close(f->store);
 	f->store = NULL;
@@ -515,6 +544,7 @@ int main(void)
 		STORE_TEST(test_listing_finds),
 		STORE_TEST(test_valve_holds),
 		STORE_TEST(test_tombstone),
+		STORE_TEST(test_dead_manager),
 		STORE_TEST(test_join),
 		STORE_TEST(test_abort_leaves_nothing),
 		STORE_TEST(test_kill_leaves_nothing),

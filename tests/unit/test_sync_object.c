@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "synccache/sync/object.h"
+#include "synccache/sync/shown.h"
 #include "tests/unit/sync_entry.h"
 
 static struct dss_value value(const char *s)
@@ -264,7 +265,7 @@ static void test_computer(void **state)
 
 /* Members first .. last under an attribute name. */
 static void members(struct test_entry *t, const char *name, unsigned first,
-		    unsigned last, char text[][96])
+		    unsigned last, char text[][128])
 {
 	entry_attr(t, name);
 	for (unsigned i = first; i <= last; i++) {
@@ -290,7 +291,7 @@ static void test_members_delta(void **state)
 	struct dss_arena arena = { 0 };
 	struct dss_object obj;
 	struct test_entry t;
-	char text[32][96];
+	char text[32][128];
 
 	(void)state;
 	entry_group(&t, 1, "team");
@@ -332,7 +333,7 @@ static void test_members_read(void **state)
 	struct dss_arena arena = { 0 };
 	struct dss_object obj;
 	struct test_entry t;
-	char text[32][96];
+	char text[32][128];
 
 	(void)state;
 	entry_group(&t, 1, "big");
@@ -355,14 +356,115 @@ static void test_members_read(void **state)
 	dss_arena_done(&arena);
 }
 
+/* The values that are shown, as "name=value;". */
+static const char *shown(const struct dss_object *obj)
+{
+	static char text[1024];
+	const char *name, *value;
+	size_t pos = 0, used = 0;
+
+	text[0] = 0;
+	while (dss_shown_next(obj, &pos, &name, &value))
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+					 "%s=%s;", name, value);
+	return text;
+}
+
+static void test_shown(void **state)
+{
+	struct dss_arena arena = { NULL };
+	struct test_entry t;
+	struct dss_object obj;
+	char big[1100];
+
+	(void)state;
+	entry_user(&t, 3, "anna");
+	entry_text(&t, "l", "Bern");
+	entry_attr(&t, "proxyAddresses");
+	entry_value(&t, "smtp:b@x", 8);
+	entry_value(&t, "SMTP:a@x", 8);
+	entry_text(&t, "GIVENNAME", "Anna");
+	dss_object_init(&obj, &t.guid);
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_string_equal(shown(&obj), "givenName=Anna;l=Bern;"
+					 "proxyAddresses=SMTP:a@x;"
+					 "proxyAddresses=smtp:b@x;");
+	assert_int_equal(obj.malformed, 0);
+	/* One is cleared, one is another, the rest stay. */
+	entry_begin(&t, 3);
+	entry_attr(&t, "l");
+	entry_text(&t, "proxyAddresses", "SMTP:c@x");
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_string_equal(shown(&obj),
+			    "givenName=Anna;proxyAddresses=SMTP:c@x;");
+	/* What is no text is not shown, nor does it spoil the others. */
+	memset(big, 'x', sizeof(big));
+	big[sizeof(big) - 1] = 0;
+	entry_begin(&t, 3);
+	entry_text(&t, "st", big);
+	entry_attr(&t, "sn");
+	entry_value(&t, "a\0b", 3);
+	entry_text(&t, "title", "Boss");
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_string_equal(
+	    shown(&obj), "givenName=Anna;title=Boss;proxyAddresses=SMTP:c@x;");
+	assert_true(obj.malformed & DSS_F_SHOWN);
+	dss_arena_done(&arena);
+}
+
+static void test_manager(void **state)
+{
+	struct dss_arena arena = { NULL };
+	struct test_entry t;
+	struct dss_object obj;
+	struct ds_guid guid;
+	char text[2][128];
+
+	(void)state;
+	entry_user(&t, 3, "anna");
+	entry_text(&t, "manager;range=1-1", member_dn(4, text[0]));
+	dss_object_init(&obj, &t.guid);
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	guid = test_guid(4);
+	assert_true(ds_guid_equal(&obj.manager, &guid));
+	assert_string_equal(obj.manager_dn, "CN=m,DC=example,DC=com");
+	/* Another one, in either order. */
+	entry_begin(&t, 3);
+	entry_text(&t, "manager;range=1-1", member_dn(5, text[1]));
+	entry_text(&t, "manager;range=0-0", member_dn(4, text[0]));
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	guid = test_guid(5);
+	assert_true(ds_guid_equal(&obj.manager, &guid));
+	entry_begin(&t, 3);
+	entry_text(&t, "manager;range=0-0", member_dn(5, text[1]));
+	entry_text(&t, "manager;range=1-1", member_dn(4, text[0]));
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	guid = test_guid(4);
+	assert_true(ds_guid_equal(&obj.manager, &guid));
+	entry_begin(&t, 3);
+	entry_text(&t, "manager;range=0-0", member_dn(4, text[0]));
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_false(obj.present & DSS_F_MANAGER);
+	assert_string_equal(obj.manager_dn, "");
+	/* A plain DN names nobody that could be found. */
+	entry_begin(&t, 3);
+	entry_text(&t, "manager", "CN=m,DC=example,DC=com");
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_false(obj.present & DSS_F_MANAGER);
+	assert_true(obj.malformed & DSS_F_MANAGER);
+	dss_arena_done(&arena);
+}
+
 static void full_object(struct dss_object *obj, struct test_entry *t,
-			char text[][96], struct dss_arena *arena)
+			char text[][128], struct dss_arena *arena)
 {
 	entry_user(t, 3, "anna");
 	entry_text(t, "userPrincipalName", "Anna@Example.com");
 	entry_attr(t, "sIDHistory");
 	entry_value(t, t->sid, t->attrs[2].values[0].len);
 	entry_value(t, "junk", 4);
+	entry_text(t, "l", "Bern");
+	entry_text(t, "manager", member_dn(4, text[31]));
 	members(t, "member", 5, 9, text);
 	dss_object_init(obj, &t->guid);
 	apply(obj, t, DSS_APPLY_DELTA, arena);
@@ -373,7 +475,7 @@ static void test_codec(void **state)
 	struct dss_arena arena = { 0 };
 	struct dss_object obj, back;
 	struct test_entry t;
-	char text[32][96];
+	char text[32][128];
 	const uint8_t *data, *again;
 	size_t len, len2;
 
@@ -388,6 +490,9 @@ static void test_codec(void **state)
 	assert_true(ds_sid_equal(&back.sid, &obj.sid));
 	assert_int_equal(back.nhistory, 1);
 	assert_int_equal(back.malformed, DSS_F_HISTORY);
+	assert_string_equal(shown(&back), "l=Bern;");
+	assert_true(ds_guid_equal(&back.manager, &obj.manager));
+	assert_string_equal(back.manager_dn, "CN=m,DC=example,DC=com");
 	expect_members(&back, 5, 9);
 	assert_int_equal(dss_object_encode(&back, &arena, &again, &len2), 0);
 	assert_int_equal(len, len2);
@@ -401,7 +506,7 @@ static void test_codec_damage(void **state)
 	struct dss_arena arena = { 0 };
 	struct dss_object obj, back;
 	struct test_entry t;
-	char text[32][96];
+	char text[32][128];
 	const uint8_t *data;
 	uint8_t *copy;
 	size_t len;
@@ -443,6 +548,8 @@ int main(void)
 		cmocka_unit_test(test_computer),
 		cmocka_unit_test(test_members_delta),
 		cmocka_unit_test(test_members_read),
+		cmocka_unit_test(test_shown),
+		cmocka_unit_test(test_manager),
 		cmocka_unit_test(test_codec),
 		cmocka_unit_test(test_codec_damage),
 	};

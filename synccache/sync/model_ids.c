@@ -1,0 +1,394 @@
+/*
+ * Where ids come from: which SID of an object counts, which slice of id_range
+ * its domain has, and the groups that only on-premises domains have.
+ *
+ * Slices are hashes and may clash.  One that is taken is refused to others,
+ * never moved: first come those that were pinned, then the domains in their
+ * order, then their secondary slices by first RID.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "synccache/sync/model_impl.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/buf.h"
+#include "lib/idmap.h"
+#include "lib/siphash.h"
+
+#define DOMAIN_USERS   513u        /* MS-DTYP 2.4.2.4 */
+#define GROUP_SECURITY 0x80000002u /* MS-ADTS 2.2.12, global */
+
+static bool uses_slices(const struct dss_build *b)
+{
+	int mapping = b->facts->config->identity.id_mapping;
+
+	return mapping == DS_IDMAP_SID || mapping == DS_IDMAP_SIDHISTORY;
+}
+
+static uint32_t id_min(const struct dss_build *b)
+{
+	return b->facts->config->identity.id_range.min;
+}
+
+static uint32_t id_max(const struct dss_build *b)
+{
+	return b->facts->config->identity.id_range.max;
+}
+
+/* ---- domains ------------------------------------------------------------- */
+
+/* The managed domain, then those whose SID history counts. */
+static int list_domains(struct dss_build *b)
+{
+	char **list = b->facts->config->identity.sid_history_domains;
+	size_t n = 0;
+
+	while (list && list[n])
+		n++;
+	b->domains =
+	    dss_arena_alloc(dss_build_arena(b), n + 1, sizeof(*b->domains));
+	if (!b->domains)
+		return DS_ERR_NOMEM;
+	b->domains[b->ndomains++] = b->facts->domain_sid;
+	if (b->facts->config->identity.id_mapping != DS_IDMAP_SIDHISTORY)
+		return DS_OK;
+	for (size_t i = 0; i < n; i++) {
+		struct ds_sid sid;
+
+		/* Its own SIDs are objectSids, whoever has them as history. */
+		if (ds_sid_parse_str(list[i], &sid) == 0 &&
+		    !ds_sid_equal(&sid, &b->domains[0]))
+			b->domains[b->ndomains++] = sid;
+	}
+	return DS_OK;
+}
+
+/* The number of the account's domain; ndomains: none of ours. */
+static size_t domain_of(const struct dss_build *b, const struct ds_sid *sid)
+{
+	struct ds_sid domain;
+	uint32_t rid;
+	size_t i = b->ndomains;
+
+	if (ds_sid_split(sid, &domain, &rid) != 0)
+		return b->ndomains;
+	for (i = 0; i < b->ndomains; i++) {
+		if (ds_sid_equal(&domain, &b->domains[i]))
+			break;
+	}
+	return i;
+}
+
+/*
+ * The object's SID in one domain's history.  DS_ERR_NOTFOUND; DS_ERR_CONFLICT:
+ * there are two, and no rule says which one counts.
+ */
+static int history_sid(const struct dss_build *b, const struct dss_object *obj,
+		       size_t domain, struct ds_sid *ret_sid)
+{
+	struct ds_reader r;
+	int found = DS_ERR_NOTFOUND;
+
+	ds_reader_init(&r, obj->history, obj->history_len);
+	for (uint32_t i = 0; i < obj->nhistory; i++) {
+		size_t len = 0;
+		const uint8_t *p = ds_get_blob(&r, &len);
+		struct ds_sid sid;
+
+		if (!p || ds_sid_parse_bin(p, len, &sid) ||
+		    domain_of(b, &sid) != domain)
+			continue;
+		if (found == DS_OK && !ds_sid_equal(&sid, ret_sid))
+			return DS_ERR_CONFLICT;
+		*ret_sid = sid;
+		found = DS_OK;
+	}
+	return found;
+}
+
+static void choose_sid(const struct dss_build *b, const struct dss_object *obj,
+		       struct ds_sid *ret_sid, const char **ret_why)
+{
+	*ret_sid = obj->sid;
+	*ret_why = NULL;
+	if (b->ndomains > 1 && (obj->malformed & DSS_F_HISTORY))
+		*ret_why = "a value of its sIDHistory breaks the format, so "
+			   "that its id is uncertain";
+	for (size_t i = 1; i < b->ndomains; i++) {
+		int err = history_sid(b, obj, i, ret_sid);
+
+		if (err == DS_ERR_CONFLICT)
+			*ret_why = "its sIDHistory has two SIDs of one domain "
+				   "of sid_history_domains";
+		if (err != DS_ERR_NOTFOUND)
+			return;
+	}
+}
+
+/* ---- groups that the directory lacks ------------------------------------- */
+
+static bool has_group(const struct dss_build *b, const struct dss_object *objs,
+		      size_t count, const struct ds_sid *sid)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct ds_sid chosen;
+		const char *why;
+
+		if (objs[i].kind != DSS_KIND_GROUP || !objs[i].nhistory ||
+		    !(objs[i].group_type & (GROUP_SECURITY ^ 2)))
+			continue;
+		choose_sid(b, &objs[i], &chosen, &why);
+		if (!why && ds_sid_equal(&chosen, sid))
+			return true;
+	}
+	return false;
+}
+
+static int make_group(struct dss_build *b, const struct ds_sid *sid,
+		      struct dss_object *ret_obj)
+{
+	static const uint64_t key[2][2] = { { 1, 513 }, { 2, 513 } };
+	char text[DS_SID_STR_MAX];
+	struct ds_guid guid;
+
+	ds_sid_to_str(sid, text);
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t h = ds_siphash13(key[i], text, strlen(text));
+
+		memcpy(guid.b + 8 * i, &h, sizeof(h));
+	}
+	dss_object_init(ret_obj, &guid);
+	ret_obj->kind = DSS_KIND_GROUP;
+	ret_obj->group_type = GROUP_SECURITY;
+	ret_obj->sid = *sid;
+	ret_obj->created = 0; /* older than whatever wants its name or id */
+	ret_obj->present = DSS_F_CLASS | DSS_F_SID | DSS_F_SAM |
+			   DSS_F_CREATED | DSS_F_GROUP_TYPE;
+	ret_obj->sam =
+	    dss_arena_strndup(dss_build_arena(b), text, strlen(text));
+	return ret_obj->sam ? DS_OK : DS_ERR_NOMEM;
+}
+
+int dss_ids_begin(struct dss_build *b, const struct dss_object *objs,
+		  size_t count, struct dss_object **ret_more, size_t *ret_n)
+{
+	struct dss_object *more;
+	size_t n = 0;
+	int err = list_domains(b);
+
+	if (err)
+		return err;
+	more = dss_arena_alloc(dss_build_arena(b), b->ndomains, sizeof(*more));
+	if (!more)
+		return DS_ERR_NOMEM;
+	for (size_t i = 1; i < b->ndomains && err == DS_OK; i++) {
+		struct ds_sid sid;
+
+		if (ds_sid_join(&b->domains[i], DOMAIN_USERS, &sid) == 0 &&
+		    !has_group(b, objs, count, &sid))
+			err = make_group(b, &sid, &more[n++]);
+	}
+	*ret_more = more;
+	*ret_n = n;
+	return err;
+}
+
+/* ---- slices -------------------------------------------------------------- */
+
+/* "S-1-5-21-a-b-c", or with the first RID of a secondary slice. */
+static const char *slice_name(struct dss_build *b, const struct ds_sid *sid)
+{
+	char text[DS_SID_STR_MAX];
+	struct ds_sid domain;
+	uint32_t rid = 0;
+
+	if (ds_sid_split(sid, &domain, &rid) != 0)
+		return NULL;
+	rid -= rid % DS_IDMAP_SLICE;
+	ds_sid_to_str(&domain, text);
+	return rid ? dss_arena_printf(dss_build_arena(b), "%s-%" PRIu32, text,
+				      rid)
+		   : dss_arena_strndup(dss_build_arena(b), text, strlen(text));
+}
+
+static int claim_slice(struct dss_build *b, uint32_t slice, const char *name)
+{
+	uint32_t next = (uint32_t)b->model->nslices, found;
+	struct dss_slice *entry = &b->model->slices[next];
+	int err;
+
+	if (!name)
+		return DS_ERR_NOMEM;
+	*entry = (struct dss_slice){ slice, name };
+	err = dss_map_add(&b->slices, &entry->slice, sizeof(entry->slice),
+			  next, &found);
+	if (err == DS_OK && found == next)
+		b->model->nslices++;
+	return err;
+}
+
+static int claim_slice_of(struct dss_build *b, const struct ds_sid *sid)
+{
+	uint32_t slice;
+
+	if (ds_idmap_slice(sid, id_min(b), id_max(b), &slice) != 0)
+		return DS_OK; /* said of each object, when it is mapped */
+	return claim_slice(b, slice, slice_name(b, sid));
+}
+
+struct far {
+	size_t domain;
+	uint32_t rid;
+	const struct ds_sid *sid;
+};
+
+static int far_order(const void *a, const void *b)
+{
+	const struct far *x = a, *y = b;
+
+	if (x->domain != y->domain)
+		return x->domain < y->domain ? -1 : 1;
+	return (x->rid > y->rid) - (x->rid < y->rid);
+}
+
+static int claim_secondary(struct dss_build *b, struct far *far)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->count; i++) {
+		const struct ds_sid *sid = &b->nodes[i].id_sid;
+		size_t domain = domain_of(b, sid);
+		uint32_t rid = sid->count ? sid->sub[sid->count - 1] : 0;
+
+		if (domain < b->ndomains && rid >= DS_IDMAP_SLICE)
+			far[n++] = (struct far){ domain, rid, sid };
+	}
+	if (n > 1)
+		qsort(far, n, sizeof(*far), far_order);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && far[i].domain == far[i - 1].domain &&
+		    far[i].rid / DS_IDMAP_SLICE ==
+			far[i - 1].rid / DS_IDMAP_SLICE)
+			continue;
+		if (claim_slice_of(b, far[i].sid))
+			return DS_ERR_NOMEM;
+	}
+	return DS_OK;
+}
+
+int dss_ids_ready(struct dss_build *b)
+{
+	size_t cap = b->facts->npins + b->ndomains + b->count + 1;
+	struct dss_arena *arena = dss_build_arena(b);
+	struct far *far = dss_arena_alloc(arena, b->count, sizeof(*far));
+	int err = DS_OK;
+
+	b->model->slices =
+	    dss_arena_alloc(arena, cap, sizeof(*b->model->slices));
+	if (!far || !b->model->slices)
+		return DS_ERR_NOMEM;
+	for (size_t i = 0; i < b->count; i++)
+		choose_sid(b, b->nodes[i].obj, &b->nodes[i].id_sid,
+			   &b->nodes[i].id_why);
+	if (!uses_slices(b))
+		return DS_OK;
+	for (size_t i = 0; i < b->facts->npins && err == DS_OK; i++) {
+		const struct dss_slice *pin = &b->facts->pins[i];
+
+		err = claim_slice(b, pin->slice,
+				  dss_arena_strndup(arena, pin->name,
+						    strlen(pin->name)));
+	}
+	for (size_t i = 0; i < b->ndomains && err == DS_OK; i++) {
+		struct ds_sid sid;
+
+		if (ds_sid_join(&b->domains[i], 1, &sid) == 0)
+			err = claim_slice_of(b, &sid);
+	}
+	return err ? err : claim_secondary(b, far);
+}
+
+/* ---- ids ----------------------------------------------------------------- */
+
+static int map_in_slice(struct dss_build *b, const struct ds_sid *sid,
+			uint32_t *ret_id, const char **ret_why)
+{
+	uint32_t slice, owner;
+	const char *name;
+	int err = ds_idmap_slice(sid, id_min(b), id_max(b), &slice);
+
+	if (err)
+		return err;
+	name = slice_name(b, sid);
+	if (!name)
+		return DS_ERR_NOMEM;
+	if (!dss_map_find(&b->slices, &slice, sizeof(slice), &owner))
+		return DS_ERR_RANGE;
+	if (strcmp(b->model->slices[owner].name, name) == 0)
+		return ds_idmap_sid(sid, id_min(b), id_max(b), ret_id);
+	*ret_why = dss_arena_printf(dss_build_arena(b),
+				    "the ids of %s would be those of %s, "
+				    "which has them already",
+				    name, b->model->slices[owner].name);
+	return *ret_why ? DS_ERR_CONFLICT : DS_ERR_NOMEM;
+}
+
+/* An id by SID; as dss_node_id(). */
+static int map_sid(struct dss_build *b, const struct ds_sid *sid,
+		   uint32_t *ret_id, const char **ret_why)
+{
+	if (domain_of(b, sid) == b->ndomains)
+		return DS_ERR_FORMAT;
+	if (b->facts->config->identity.id_mapping == DS_IDMAP_RID)
+		return ds_idmap_rid(sid, id_min(b), id_max(b), ret_id);
+	return map_in_slice(b, sid, ret_id, ret_why);
+}
+
+int dss_node_id(struct dss_build *b, const struct dss_node *node,
+		uint32_t *ret_id, const char **ret_why)
+{
+	*ret_why = node->id_why;
+	if (node->id_why)
+		return DS_ERR_CONFLICT;
+	return map_sid(b, &node->id_sid, ret_id, ret_why);
+}
+
+uint32_t dss_find_group(const struct dss_build *b, const struct ds_sid *sid)
+{
+	uint8_t key[DS_SID_BIN_MAX];
+	uint32_t group;
+
+	return dss_map_find(&b->sids, key, ds_sid_to_bin(sid, key), &group)
+		   ? group
+		   : DSS_NO_NODE;
+}
+
+int dss_add_group_sid(struct dss_build *b, uint32_t node,
+		      const struct ds_sid *sid)
+{
+	uint8_t *key;
+	uint32_t found;
+
+	if (sid->count == 0)
+		return DS_OK;
+	key = dss_arena_alloc(dss_build_arena(b), DS_SID_BIN_MAX, 1);
+	if (!key)
+		return DS_ERR_NOMEM;
+	return dss_map_add(&b->sids, key, ds_sid_to_bin(sid, key), node,
+			   &found);
+}
+
+uint32_t dss_primary_of(const struct dss_build *b, const struct dss_node *node,
+			uint32_t token)
+{
+	size_t domain = domain_of(b, &node->id_sid);
+	struct ds_sid sid;
+
+	if (domain == 0 || domain == b->ndomains ||
+	    ds_sid_join(&b->domains[domain], DOMAIN_USERS, &sid) != 0)
+		return token;
+	return dss_find_group(b, &sid);
+}

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab comes quickly, stands beside others, and leaves nothing but the cache
+when it goes, at whatever moment somebody killed its `up`."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from laboratory import DSLAB, Laboratory, new_user, wait_until
+
+KILLS = 20
+WHOLE_START = 3.2       # seconds that `up` takes from the cache, about
+
+
+def lab_processes(name):
+    mark = f"DSLAB_LAB=/run/dslab/{name}".encode()
+    found = set()
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in environ.read_bytes().split(b"\0"):
+                found.add(environ.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def other_lab(process, name):
+    try:
+        environment = (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    marks = [e for e in environment if e.startswith(b"DSLAB_LAB=")]
+    return bool(marks) and marks != [f"DSLAB_LAB=/run/dslab/{name}".encode()]
+
+
+def namespaces(name):
+    """All that are in use, but for other labs: numbers are used again."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        if other_lab(process, name):
+            continue
+        for kind in ("net", "mnt", "pid", "uts", "ipc"):
+            try:
+                found.add(os.readlink(process / "ns" / kind))
+            except OSError:
+                continue
+    return found
+
+
+def ours(name):
+    """In /tmp, where everybody writes: what a lab would call its own."""
+    return re.search("dslab|samba|krb5cc|sshd", name)
+
+
+def traces():
+    """What a lab could leave on the machine."""
+    folders = ("/run", "/tmp", "/var/log", "/var/lib", "/etc", "/home",
+               "/root")
+    return {
+        "mounts": Path("/proc/self/mounts").read_text(),
+        "interfaces": sorted(os.listdir("/sys/class/net")),
+        "files": {folder: sorted(name for name in os.listdir(folder)
+                                 if folder != "/tmp" or ours(name))
+                  for folder in folders},
+        "netns": sorted(os.listdir("/run/netns"))
+        if os.path.isdir("/run/netns") else [],
+    }
+
+
+def assert_nothing_left(name, before, seen):
+    assert lab_processes(name) == set()
+    assert not Path("/run/dslab", name).exists()
+    # The kernel drops a namespace a moment after its last process.
+    wait_until("the namespaces go", lambda: not seen & namespaces(name),
+               seconds=10)
+    after = traces()
+    for kind in ("mounts", "interfaces", "netns"):
+        assert after[kind] == before[kind], kind
+    # Others may take theirs away meanwhile; more must not be there.
+    more = {folder: set(names) - set(before["files"][folder])
+            for folder, names in after["files"].items()}
+    assert not any(more.values()), more
+
+
+def box_namespaces(name):
+    found = set()
+    for pid in lab_processes(name):
+        for kind in ("net", "mnt", "pid", "uts", "ipc"):
+            try:
+                link = os.readlink(f"/proc/{pid}/ns/{kind}")
+            except OSError:
+                continue
+            if link != os.readlink(f"/proc/self/ns/{kind}"):
+                found.add(link)
+    return found
+
+
+@pytest.fixture
+def second(lab):
+    """Another lab beside the first."""
+    laboratory = Laboratory(lab.name + "-second")
+    laboratory.up()
+    yield laboratory
+    laboratory.down()
+
+
+def test_down_leaves_nothing(lab):
+    before = traces()
+    name = lab.name + "-down"
+    second = Laboratory(name)
+    second.up()
+    assert second.output("hostname") == "host1\n"
+    seen = box_namespaces(name)
+    assert len(seen) >= 15      # three boxes, five kinds
+    second.down()
+    assert_nothing_left(name, before, seen)
+    second.down()       # and once more is no error
+
+
+@pytest.mark.parametrize("turn", range(KILLS))
+def test_down_after_a_killed_up(lab, tmp_path, turn):
+    """Every fifth time without the cached image, while one is being made."""
+    name = lab.name + "-kill"
+    how = (signal.SIGKILL, signal.SIGINT)[turn % 2]
+    environment, longest = dict(os.environ), WHOLE_START
+    if turn % 5 == 0:
+        environment["DSLAB_CACHE"] = str(tmp_path / "cache")
+        longest = 12
+    moment = random.uniform(0, longest)
+    print(f"{how.name} after {moment:.2f} s")
+    before = traces()
+    process = subprocess.Popen(
+        [str(DSLAB), "up", "--no-product", "--quiet", "--name", name],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=environment)
+    # Not a wait for something: the moment of the kill is the test.
+    time.sleep(moment)
+    process.send_signal(how)
+    seen = box_namespaces(name)
+    if how == signal.SIGINT:
+        # It cleans up by itself, if it was not done already.
+        if process.wait(30) == 130:
+            assert_nothing_left(name, before, seen)
+    process.wait()
+    seen |= box_namespaces(name)
+    result = subprocess.run([str(DSLAB), "down", "--name", name], timeout=60,
+                            env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert_nothing_left(name, before, seen)
+    cache = Path(environment.get("DSLAB_CACHE", "/var/cache/dslab"))
+    if cache.exists():
+        assert not [f for f in os.listdir(cache) if f".{name}." in f]
+
+
+def test_interrupted_up_cleans_up_by_itself(lab):
+    name = lab.name + "-kill"
+    before = traces()
+    process = subprocess.Popen(
+        [str(DSLAB), "up", "--no-product", "--quiet", "--name", name],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until("the lab has a machine", lambda: lab_processes(name),
+               seconds=10)
+    seen = box_namespaces(name)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert_nothing_left(name, before, seen)
+
+
+def test_two_labs_side_by_side(lab, second):
+    """Same names, same addresses, and neither sees the other."""
+    tenant = second.default_tenant()
+    tenant["users"].append(new_user("only.second@contoso.com"))
+    second.apply(tenant)
+    assert second.ldap_user("only.second@contoso.com")
+    assert lab.ldapsearch("(userPrincipalName=only.second@contoso.com)") == []
+    for one in (lab, second):
+        assert one.output("hostname") == "host1\n"
+        assert "10.99.0.20/24" in one.output("ip", "-br", "address")
+    assert box_namespaces(lab.name).isdisjoint(box_namespaces(second.name))
+    second.samba("stop")
+    assert lab.ldap_user("alice@aaddscontoso.com")
+
+
+def test_a_cached_start_is_quick(lab, second):
+    second.down()
+    started = time.monotonic()
+    second.up()
+    assert time.monotonic() - started < 20
+
+
+def test_purge_removes_the_cache(tmp_path):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "domain-0.tar").write_text("")
+    result = subprocess.run(
+        [str(DSLAB), "down", "--purge", "--name", "systest-none"],
+        env={**os.environ, "DSLAB_CACHE": str(cache)}, timeout=60)
+    assert result.returncode == 0 and not cache.exists()

@@ -1,0 +1,643 @@
+/*
+ * dssyncctl doctor: what is found in which file.  A finding is asked for by
+ * its level and a part of its text.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dssyncctl/doctor.h"
+#include "lib/snapshot_stamp.h"
+#include "lib/snapshot_write.h"
+#include "tests/unit/snap_world.h"
+
+/* ---- a doctor over files in memory
+ * ------------------------------------------ */
+
+static struct file {
+	const char *path, *text;
+} files[8];
+
+static char *load_from_memory(const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(*files) && files[i].path; i++)
+		if (strcmp(files[i].path, path) == 0)
+			return strdup(files[i].text);
+	errno = ENOENT;
+	return NULL;
+}
+
+struct room {
+	struct doc d;
+	struct ds_snap snap;
+	uint8_t *image;
+};
+
+static void enter_image(struct room *r, uint8_t *image, size_t size)
+{
+	memset(r, 0, sizeof(*r));
+	r->image = image;
+	assert_int_equal(ds_snap_attach(image, size, DS_SNAP_BASE, &r->snap),
+			 0);
+	r->d.list = json_array();
+	r->d.snap = &r->snap;
+	r->d.load = load_from_memory;
+	memset(files, 0, sizeof(files));
+}
+
+static void enter(struct room *r, uint32_t policy)
+{
+	size_t size;
+	uint8_t *image = world_image(policy, 1, &size);
+
+	enter_image(r, image, size);
+}
+
+static void leave(struct room *r)
+{
+	ds_snap_close(&r->snap);
+	free(r->image);
+	json_decref(r->d.list);
+}
+
+static void forget(struct doc *d)
+{
+	json_array_clear(d->list);
+	d->worst = DOC_OK;
+}
+
+/* How many findings have this level and this text in what they say. */
+static int found(const struct doc *d, const char *level, const char *part)
+{
+	json_t *finding;
+	size_t i;
+	int n = 0;
+
+	json_array_foreach(d->list, i, finding) n +=
+	    strcmp(ctl_string(finding, "level"), level) == 0 &&
+	    (strstr(ctl_string(finding, "what"), part) ||
+	     strstr(ctl_string(finding, "advice"), part));
+	return n;
+}
+
+static void expect(const struct doc *d, const char *level, const char *part,
+		   int n)
+{
+	char *text;
+
+	if (found(d, level, part) == n)
+		return;
+	text = json_dumps(d->list, JSON_INDENT(1));
+	print_error("%s\n", text);
+	free(text);
+	fail_msg("%d times '%s' with '%s', not %d", found(d, level, part),
+		 level, part, n);
+}
+
+/* ---- lines
+ * ------------------------------------------------------------------- */
+
+static void lines_and_words(void **state)
+{
+	const char *text = "a \"b c\"\\\n d # no\n\nlast\\", *p;
+	char word[4], *line;
+
+	(void)state;
+	line = doc_line(&text, true);
+	p = line;
+	assert_true(doc_word(&p, word, sizeof(word)));
+	assert_string_equal(word, "a");
+	assert_true(doc_word(&p, word, sizeof(word)));
+	assert_string_equal(word, "b c");
+	assert_true(doc_word(&p, word, sizeof(word)));
+	assert_string_equal(word, "d");
+	assert_false(doc_word(&p, word, sizeof(word)));
+	free(line);
+	line = doc_line(&text, true);
+	assert_string_equal(line, "");
+	free(line);
+	line = doc_line(&text, true);
+	assert_string_equal(line, "last\\");
+	p = line;
+	assert_true(doc_word(&p, word, sizeof(word)));
+	assert_string_equal(word, "las");
+	free(line);
+	assert_null(doc_line(&text, true));
+}
+
+/* ---- nsswitch.conf
+ * -------------------------------------------------------------- */
+
+static void nsswitch(void **state)
+{
+	static const struct {
+		const char *text, *level, *part;
+	} rows[] = {
+		{ "passwd: files dssync\n", "ok", "passwd" },
+		{ "passwd:files systemd dssync", "ok", "passwd" },
+		{ " passwd :\tcompat dssync # x\n", "ok", "passwd" },
+		{ "passwd: files [SUCCESS=return] dssync", "ok", "passwd" },
+		{ "passwd: files\npasswd: files dssync\n", "ok", "passwd" },
+		{ "passwd: files dssync [NOTFOUND=return] x", "ok", "passwd" },
+		{ "passwd: files\n", "problem", "does not ask dssync" },
+		{ "", "problem", "does not ask dssync" },
+		{ "#passwd: files dssync\n", "problem",
+		  "does not ask dssync" },
+		{ "passwd: files # dssync\n", "problem",
+		  "does not ask dssync" },
+		{ "passwdx: files dssync\n", "problem",
+		  "does not ask dssync" },
+		{ "passwd: dssync files\n", "problem", "before files" },
+		{ "passwd: dssync\n", "problem", "before files" },
+		{ "passwd: files [NotFound=return] dssync\n", "problem",
+		  "NOTFOUND=return" },
+	};
+	struct room r;
+	size_t i;
+
+	(void)state;
+	enter(&r, 0);
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		forget(&r.d);
+		doc_check_nsswitch(&r.d, rows[i].text);
+		expect(&r.d, rows[i].level, "passwd", 1);
+		expect(&r.d, rows[i].level, rows[i].part,
+		       strstr(rows[i].part, "does not") ? 2 : 1);
+		expect(&r.d, "problem", "'group'", 1);
+	}
+	forget(&r.d);
+	doc_check_nsswitch(&r.d, "passwd: files dssync\n"
+				 "group: files dssync\n");
+	assert_int_equal(r.d.worst, DOC_OK);
+	leave(&r);
+}
+
+/* ---- sshd_config
+ * ---------------------------------------------------------------- */
+
+#define SSHD "/etc/ssh/sshd_config"
+
+static void check_sshd(struct doc *d, const char *text)
+{
+	forget(d);
+	files[0] = (struct file){ SSHD, text };
+	doc_check_sshd(d, SSHD);
+}
+
+static void sshd_users_that_are_hosts(void **state)
+{
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	check_sshd(&r.d, "UsePAM yes\nDenyUsers driley@aaddscontoso.com\n");
+	expect(&r.d, "problem", "keeps nobody out", 1);
+	expect(&r.d, "problem", "write DenyUsers driley?aaddscontoso.com", 1);
+	assert_int_equal(r.d.worst, DOC_PROBLEM);
+	check_sshd(&r.d, "UsePAM yes\nDenyUsers driley@x@contoso.com\n");
+	expect(&r.d, "problem", "user 'driley@x'", 1);
+	check_sshd(&r.d, "UsePAM yes\nallowusers root *@Contoso.com x@*\n");
+	expect(&r.d, "problem", "lets nobody in", 2);
+	expect(&r.d, "problem", "write allowusers *?contoso.com", 0);
+	check_sshd(&r.d, "UsePAM yes\nAllowUsers=\"AADDSCONTOSO\\driley\"\n");
+	expect(&r.d, "problem", "matches nobody", 1);
+	/* Hosts that are hosts, patterns that work, local names. */
+	check_sshd(&r.d, "UsePAM yes\nAllowUsers root admin@10.0.0.* "
+			 "driley?aaddscontoso.com x@host.example.org\n"
+			 "# DenyUsers driley@aaddscontoso.com\n");
+	assert_int_equal(r.d.worst, DOC_OK);
+	/* Without a snapshot nobody knows the suffixes: names are suspected.
+	 */
+	r.d.snap = NULL;
+	check_sshd(&r.d, "UsePAM yes\nDenyUsers a@b.example c@10.1.2.3\n");
+	expect(&r.d, "problem", "keeps nobody out", 1);
+	leave(&r);
+}
+
+static void sshd_rules_by_the_typed_name(void **state)
+{
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	check_sshd(&r.d,
+		   "UsePAM yes\n"
+		   "Match Address 10.0.0.1 User root,driley*,\"j@x.y\"\n"
+		   "  ForceCommand /bin/false\n"
+		   "Match Group staff\nMatch all\nMatch user localuser\n");
+	expect(&r.d, "warning", "Match User driley*'", 1);
+	expect(&r.d, "warning", "Match User j@x.y'", 1);
+	expect(&r.d, "warning", "", 2);
+	leave(&r);
+	enter(&r, DS_SNAP_CANONICAL);
+	check_sshd(&r.d, "UsePAM yes\nMatch User driley*\n");
+	assert_int_equal(r.d.worst, DOC_OK);
+	leave(&r);
+	enter(&r, DS_SNAP_SHORT_NAMES);
+	check_sshd(&r.d, "UsePAM yes\nMatch User root,driley\n");
+	expect(&r.d, "warning", "Match User driley'", 1);
+	leave(&r);
+}
+
+static void sshd_and_pam(void **state)
+{
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	check_sshd(&r.d, "");
+	expect(&r.d, "problem", "does not use PAM", 1);
+	check_sshd(&r.d, "usepam no\nUsePAM yes\n");
+	expect(&r.d, "problem", "does not use PAM", 1);
+	check_sshd(&r.d, "Match User x\nUsePAM yes\n");
+	expect(&r.d, "problem", "does not use PAM", 1);
+	check_sshd(&r.d, "UsePAM = yes\nUsePAM no\n");
+	expect(&r.d, "ok", "UsePAM", 1);
+	files[0].path = NULL;
+	forget(&r.d);
+	doc_check_sshd(&r.d, SSHD);
+	expect(&r.d, "warning", "cannot be read", 1);
+	leave(&r);
+}
+
+static void write_file(const char *folder, const char *name, const char *text)
+{
+	char path[256];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+}
+
+static void sshd_includes(void **state)
+{
+	char folder[] = "/tmp/dssync-doctor-XXXXXX", path[256];
+	struct room r;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	write_file(folder, "main",
+		   "Match User a\nInclude *.conf\n"
+		   "Include missing\n");
+	write_file(folder, "1.conf", "DenyUsers bob@aaddscontoso.com\n");
+	write_file(folder, "2.conf", "Include 2.conf\nUsePAM yes\n");
+	enter(&r, 0);
+	r.d.load = doc_load_file;
+	snprintf(path, sizeof(path), "%s/main", folder);
+	doc_check_sshd(&r.d, path);
+	expect(&r.d, "problem", "DenyUsers bob@", 1);
+	/* Inside a Match block; and a file that includes itself ends. */
+	expect(&r.d, "problem", "does not use PAM", 1);
+	leave(&r);
+	snprintf(path, sizeof(path), "rm -r %s", folder);
+	assert_int_equal(system(path), 0);
+}
+
+/* ---- PAM
+ * --------------------------------------------------------------------------
+ */
+
+#define DSSYNC "[default=bad success=ok user_unknown=ignore] pam_dssync.so\n"
+#define AUTH   "auth [success=2 default=ignore] pam_unix.so\nauth " DSSYNC
+#define ACCOUNT                                                               \
+	"account [success=1 default=ignore] pam_unix.so\n"                    \
+	"account " DSSYNC
+#define SESSION  "session " DSSYNC
+#define COMPLETE AUTH ACCOUNT SESSION
+
+static void check_pam(struct doc *d, const char *sshd)
+{
+	forget(d);
+	files[0] = (struct file){ "/p/sshd", sshd };
+	doc_check_pam(d, "/p/");
+}
+
+static void pam_is_complete(void **state)
+{
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	files[1] = (struct file){ "/p/common", AUTH };
+	files[2] = (struct file){ "/p/all", COMPLETE };
+	check_pam(&r.d, COMPLETE);
+	expect(&r.d, "ok", "pam.d/sshd", 1);
+	assert_int_equal(json_array_size(r.d.list), 1);
+	/* Includes of three kinds, a path, a joined line, a dash. */
+	check_pam(&r.d, "@include common\n-account\tinclude all\n"
+			"session \\\n required /lib/security/pam_dssync.so\n");
+	expect(&r.d, "ok", "pam.d/sshd", 1);
+	check_pam(&r.d, "auth substack all\naccount include all\n");
+	expect(&r.d, "warning", "no pam_dssync in 'session'", 1);
+	check_pam(&r.d, "@include common\n#" ACCOUNT);
+	expect(&r.d, "problem", "no pam_dssync in 'account'", 0);
+	check_pam(&r.d, "@include common\n# account x pam_dssync.so\n");
+	expect(&r.d, "problem", "no pam_dssync in 'account'", 1);
+	check_pam(&r.d, "");
+	expect(&r.d, "problem", "no pam_dssync", 2);
+	check_pam(&r.d, "@include nothing\n" COMPLETE);
+	expect(&r.d, "warning", "cannot be read", 1);
+	check_pam(&r.d, "@include sshd\n" COMPLETE);
+	expect(&r.d, "warning", "cannot be read", 1); /* and it ends */
+	leave(&r);
+}
+
+static void pam_lines_that_void_the_refusal(void **state)
+{
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	check_pam(&r.d, AUTH SESSION "account optional pam_dssync.so\n");
+	expect(&r.d, "problem", "optional in 'account'", 1);
+	expect(&r.d, "ok", "", 0);
+	check_pam(&r.d, "account sufficient pam_unix.so\n" COMPLETE);
+	expect(&r.d, "problem", "pam_unix.so ends 'account'", 1);
+	check_pam(&r.d,
+		  "account [success=done default=bad] pam_unix.so\n" COMPLETE);
+	expect(&r.d, "problem", "pam_unix.so ends 'account'", 1);
+	check_pam(&r.d, COMPLETE "account sufficient pam_unix.so\n");
+	expect(&r.d, "ok", "pam.d/sshd", 1);
+	check_pam(&r.d, "account sufficient pam_localuser.so\n"
+			"auth sufficient pam_rootok.so\n" COMPLETE);
+	expect(&r.d, "ok", "pam.d/sshd", 1);
+	leave(&r);
+}
+
+static void pam_rules_by_the_typed_name(void **state)
+{
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	check_pam(&r.d, COMPLETE
+		  "auth required pam_succeed_if.so quiet user != root\n"
+		  "auth required pam_succeed_if.so user ingroup a@b\n"
+		  "auth required pam_succeed_if.so uid >= 1000 user = "
+		  "driley@aaddscontoso.com\n");
+	expect(&r.d, "warning", "pam_succeed_if", 1);
+	expect(&r.d, "warning", "user = driley@", 1);
+	files[1] = (struct file){ "/p/list", "root\njane@contoso.com\n" };
+	files[2] = (struct file){ "/p/local", "root\nlocaluser\n" };
+	check_pam(&r.d, COMPLETE "auth required pam_listfile.so item=user "
+				 "sense=deny file=/p/list onerr=fail\n");
+	expect(&r.d, "warning", "pam_listfile compares /p/list", 1);
+	check_pam(&r.d, COMPLETE
+		  "auth required pam_listfile.so item=user file=/p/local\n"
+		  "auth required pam_listfile.so item=group file=/p/list\n"
+		  "auth required pam_listfile.so item=user file=/p/none\n");
+	expect(&r.d, "warning", "", 0);
+	leave(&r);
+	enter(&r, DS_SNAP_CANONICAL);
+	check_pam(&r.d, COMPLETE "auth required pam_succeed_if.so user = "
+				 "driley@aaddscontoso.com\n");
+	assert_int_equal(r.d.worst, DOC_OK);
+	leave(&r);
+}
+
+static void pam_access(void **state)
+{
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	doc_check_access(&r.d, "x",
+			 "-:driley@aaddscontoso.com:ALL\n"
+			 "+ : root (wheel) @net jane@contoso.com : LOCAL\n"
+			 "-:AADDSCONTOSO\\driley:ALL EXCEPT a:b\n"
+			 "# -:bob@contoso.com:ALL\n"
+			 "-:bob@contoso.com\n"
+			 "-:ALL EXCEPT root localuser:ALL\n:::\n");
+	expect(&r.d, "problem", "keeps nobody out", 2);
+	expect(&r.d, "problem", "lets nobody in", 1);
+	assert_int_equal(json_array_size(r.d.list), 3);
+	forget(&r.d);
+	files[1] = (struct file){ "/etc/security/access.conf",
+				  "-:driley@aaddscontoso.com:ALL\n" };
+	check_pam(&r.d, COMPLETE "account required pam_access.so\n");
+	expect(&r.d, "problem", "keeps nobody out", 1);
+	check_pam(&r.d, COMPLETE);
+	expect(&r.d, "problem", "", 0);
+	leave(&r);
+}
+
+/* ---- users
+ * ------------------------------------------------------------------------ */
+
+static void shells(void **state)
+{
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	doc_check_shells(&r.d, "# x\n/bin/sh\n/bin/bash\n");
+	expect(&r.d, "ok", "shell", 1);
+	forget(&r.d);
+	doc_check_shells(&r.d, "/bin/sh\n#/bin/bash\n/bin/bashful\n");
+	expect(&r.d, "warning", "/bin/bash", 1);
+	assert_int_equal(json_array_size(r.d.list), 1);
+	leave(&r);
+}
+
+static void add_user(struct ds_snapw *w, uint32_t n, const char *home)
+{
+	char name[64], sam[16];
+	struct ds_snapw_user user = {
+		.name = name,
+		.gecos = "",
+		.home = home,
+		.shell = "/nowhere/sh",
+		.uid = WORLD_UID0 + n,
+		.gid = WORLD_GID0,
+		.key_upn = name,
+		.key_sam = sam,
+		.id = { .guid = { { (uint8_t)n } },
+			.sid = { .authority = 5,
+				 .sub = { 21, 1, 2, 3, 1000 + n },
+				 .count = 5 },
+			.upn = name,
+			.sam = sam },
+	};
+	uint32_t index;
+
+	snprintf(name, sizeof(name), "one@%u.contoso.com", n);
+	snprintf(sam, sizeof(sam), "one%u", n);
+	assert_int_equal(ds_snapw_user(w, &user, &index), 0);
+}
+
+static void homes(void **state)
+{
+	static const uint64_t key[2] = { 1, 2 };
+	struct ds_snap_stamp stamp = { .kind = DS_SNAP_BASE,
+				       .id_min = WORLD_ID_MIN,
+				       .id_max = WORLD_ID_MAX,
+				       .domain = WORLD_DOMAIN };
+	struct ds_snapw *w = ds_snapw_new(DS_SNAP_BASE, "X", key);
+	FILE *from = tmpfile(), *to = tmpfile();
+	const size_t cap = 1 << 20;
+	uint8_t *image = malloc(cap);
+	struct room r;
+	ssize_t size;
+
+	(void)state;
+	enter(&r, 0);
+	doc_check_homes(&r.d);
+	expect(&r.d, "ok", "home", 1);
+	leave(&r);
+	assert_true(w && from && to && image);
+	add_user(w, 1, "/home/one");
+	add_user(w, 2, "/home/other");
+	add_user(w, 3, "/home/one");
+	assert_int_equal(ds_snapw_write(w, fileno(from)), 0);
+	ds_snapw_free(w);
+	assert_int_equal(
+	    ds_snap_stamp_copy(fileno(from), fileno(to), cap, &stamp), 0);
+	size = pread(fileno(to), image, cap, 0);
+	assert_true(size > 0);
+	fclose(from);
+	fclose(to);
+	enter_image(&r, image, (size_t)size);
+	doc_check_homes(&r.d);
+	expect(&r.d, "problem", "share the home folder /home/one", 1);
+	/* Listed, but not there. */
+	doc_check_shells(&r.d, "/nowhere/sh\n");
+	expect(&r.d, "warning", "/nowhere/sh", 1);
+	leave(&r);
+}
+
+static void snapshot_age(void **state)
+{
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	doc_check_snapshot(&r.d, 1700000000);
+	assert_int_equal(r.d.worst, DOC_OK);
+	doc_check_snapshot(&r.d, 1700000000 - 3600);
+	expect(&r.d, "warning", "in the future", 1);
+	r.d.snap = NULL;
+	doc_check_snapshot(&r.d, 1700000000);
+	expect(&r.d, "problem", "no snapshot", 1);
+	doc_check_homes(&r.d);
+	doc_check_shells(&r.d, "");
+	leave(&r);
+}
+
+/* ---- the keytab, the daemon
+ * ---------------------------------------------------------- */
+
+static void keytab(void **state)
+{
+	char path[] = "/tmp/dssync-doctor-XXXXXX";
+	int fd = mkstemp(path);
+	struct room r;
+
+	(void)state;
+	assert_true(fd >= 0);
+	enter(&r, 0);
+	doc_check_keytab(&r.d, path);
+	expect(&r.d, "problem", "no keys", 1);
+	forget(&r.d);
+	assert_int_equal(write(fd, "x", 1), 1);
+	assert_int_equal(fchmod(fd, 0640), 0);
+	doc_check_keytab(&r.d, path);
+	expect(&r.d, "problem", "mode 640", 1);
+	forget(&r.d);
+	assert_int_equal(fchmod(fd, 0600), 0);
+	doc_check_keytab(&r.d, path);
+	expect(&r.d, geteuid() == 0 ? "ok" : "problem", path, 1);
+	forget(&r.d);
+	close(fd);
+	unlink(path);
+	doc_check_keytab(&r.d, path);
+	expect(&r.d, "problem", "adcli join", 1);
+	leave(&r);
+}
+
+static void say_status(struct doc *d, const char *sync, const char *auth,
+		       bool running)
+{
+	struct ctl_daemon daemon = {
+		.monitor = json_pack("{s:{s:b}, s:{s:b}, s:s}", "sync",
+				     "running", running, "auth", "running", 1,
+				     "keytab_problem", ""),
+		.sync = json_loads(sync, 0, NULL),
+		.auth = json_loads(auth, 0, NULL),
+	};
+
+	forget(d);
+	d->daemon = &daemon;
+	doc_check_daemon(d, 1000000);
+	d->daemon = NULL;
+	ctl_daemon_done(&daemon);
+}
+
+static void daemon_status(void **state)
+{
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	say_status(&r.d,
+		   "{\"server\":\"dc1.x\",\"transport\":\"gssapi\","
+		   "\"last_error\":null,\"last_pull\":999990}",
+		   "{\"principal\":\"H$@X\",\"kvno\":2}", true);
+	assert_int_equal(r.d.worst, DOC_OK);
+	expect(&r.d, "ok", "dc1.x proved itself", 1);
+	expect(&r.d, "ok", "version 2", 1);
+	say_status(&r.d,
+		   "{\"server\":\"dc1.x\",\"last_pull\":900000,"
+		   "\"last_error\":\"no proof\"}",
+		   "{\"keytab_problem\":\"stale\",\"last_error\":\"late\"}",
+		   false);
+	expect(&r.d, "problem", "dssync-sync does not run", 1);
+	expect(&r.d, "problem", "host key: stale", 1);
+	expect(&r.d, "problem", "domain controller: no proof", 1);
+	expect(&r.d, "ok", "proved itself", 0);
+	expect(&r.d, "warning", "last synchronization was", 1);
+	expect(&r.d, "warning", "late", 1);
+	say_status(&r.d, "{\"last_error\":\"x: Clock skew too great\"}",
+		   "null", true);
+	expect(&r.d, "problem", "clock: it differs", 1);
+	expect(&r.d, "problem", "nothing was synchronized", 1);
+	say_status(&r.d, "{\"last_pull\":999999}",
+		   "{\"last_error\":\"Clock skew too great\"}", true);
+	expect(&r.d, "problem", "clock: it differs", 1);
+	forget(&r.d);
+	doc_check_daemon(&r.d, 0);
+	expect(&r.d, geteuid() == 0 ? "problem" : "warning", "synccached", 1);
+	leave(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_and_words),
+		cmocka_unit_test(nsswitch),
+		cmocka_unit_test(sshd_users_that_are_hosts),
+		cmocka_unit_test(sshd_rules_by_the_typed_name),
+		cmocka_unit_test(sshd_and_pam),
+		cmocka_unit_test(sshd_includes),
+		cmocka_unit_test(pam_is_complete),
+		cmocka_unit_test(pam_lines_that_void_the_refusal),
+		cmocka_unit_test(pam_rules_by_the_typed_name),
+		cmocka_unit_test(pam_access),
+		cmocka_unit_test(shells),
+		cmocka_unit_test(homes),
+		cmocka_unit_test(snapshot_age),
+		cmocka_unit_test(keytab),
+		cmocka_unit_test(daemon_status),
+	};
+	return cmocka_run_group_tests_name("doctor", tests, NULL, NULL);
+}
