@@ -20,6 +20,7 @@
 #define AUTH_MS       60000
 #define ACCOUNT_MS    30000
 #define REQUEST_MAX   4096
+#define REPORT_MS     400 /* dssync-auth reports every 200 */
 #define REPLY_MAX     4096
 #define PASSWD_BUFFER 65536
 
@@ -94,8 +95,8 @@ static const char *result_words(uint32_t result)
 	case DS_AUTH_HOURS:
 		return "outside the account's logon hours";
 	case DS_AUTH_DENIED:
-		return "denied: allow_users or allow_groups, or the KDC means "
-		       "another object; the audit line in the log says which";
+		return "denied: allow_users or allow_groups, or the KDC or "
+		       "the object could not be trusted";
 	case DS_AUTH_UNAVAILABLE:
 		return "no KDC answered, there is no usable host key, or the "
 		       "clock is off: 'dssyncctl doctor' says which";
@@ -199,6 +200,23 @@ static bool step_prompt(struct walk *w, char *password, size_t cap)
 					 : "it could not be read");
 }
 
+/* Where the fault may be the system's: what dssync-auth says of it. */
+static void say_why(struct walk *w, uint32_t result)
+{
+	const struct timespec settle = { .tv_nsec = REPORT_MS * 1000000L };
+	struct ctl_daemon daemon;
+
+	if (result != DS_AUTH_DENIED && result != DS_AUTH_UNAVAILABLE)
+		return;
+	(void)nanosleep(&settle, NULL);
+	if (ctl_ask_status(&daemon) != 0)
+		return;
+	if (*ctl_string(daemon.auth, "last_error"))
+		(void)say(w, "why", false, "%s",
+			  ctl_string(daemon.auth, "last_error"));
+	ctl_daemon_done(&daemon);
+}
+
 /* AUTH with a password, ACCOUNT without; the reply in words. */
 static bool ask(struct walk *w, const char *step, const char *password)
 {
@@ -207,6 +225,7 @@ static bool ask(struct walk *w, const char *step, const char *password)
 	struct ds_reader reader;
 	struct ds_writer writer;
 	uint32_t result = DS_AUTH_DENIED;
+	bool well;
 	size_t len;
 	int r;
 
@@ -237,10 +256,12 @@ static bool ask(struct walk *w, const char *step, const char *password)
 			   r == DS_ERR_SYS ? strerror(errno) : ds_strerror(r));
 	}
 	w->must_change |= result == DS_AUTH_NEW_PASSWORD;
-	return say(
+	well = say(
 	    w, step, result == DS_AUTH_OK || result == DS_AUTH_NEW_PASSWORD,
 	    "%s%s%s%s", result_words(result),
 	    *text ? "; the user reads: \"" : "", text, *text ? "\"" : "");
+	say_why(w, result);
+	return well;
 }
 
 static bool step_by_step(struct walk *w)

@@ -36,6 +36,8 @@ struct ctl_args {
 
 int ctl_status(const struct ctl_args *args);
 int ctl_sync(const struct ctl_args *args);
+/* sync --renumber, in renumber.c */
+int ctl_renumber(const struct ctl_args *args);
 int ctl_user(const struct ctl_args *args);
 int ctl_group(const struct ctl_args *args);
 int ctl_explain(const struct ctl_args *args);

@@ -130,6 +130,9 @@ static void check_keys(struct doc *d)
 		doc_say(d, DOC_OK, "", "host key: %s, version %jd",
 			ctl_string(d->daemon->auth, "principal"),
 			(intmax_t)ctl_number(d->daemon->auth, "kvno"));
+	else
+		doc_say(d, DOC_WARNING, "ask again in a second",
+			"host key: dssync-auth has not said a word yet");
 }
 
 /* Words of libkrb5 for KRB5KRB_AP_ERR_SKEW and its kin. */
@@ -139,7 +142,19 @@ static bool is_about_the_clock(const char *error)
 	       strcasestr(error, "skew too great");
 }
 
-static void check_error(struct doc *d, const char *who, const char *error)
+/* The host's own key is not the domain's: rotated, or the account is gone. */
+static bool is_about_the_key(const char *error)
+{
+	return strcasestr(error, "key version") ||
+	       (strstr(error, "host's own") &&
+		(strcasestr(error, "preauthentication failed") ||
+		 strcasestr(error, "decrypt integrity check failed") ||
+		 strcasestr(error, "not found in Kerberos database")));
+}
+
+/* Says what an error is about; `level` where that is not known. */
+static void check_error(struct doc *d, enum doc_level level, const char *who,
+			const char *error)
 {
 	if (!*error)
 		return;
@@ -150,8 +165,18 @@ static void check_error(struct doc *d, const char *who, const char *error)
 			"clock: it differs by more than 5 minutes from the "
 			"domain's: %s",
 			error);
+	else if (is_about_the_key(error))
+		doc_say(d, DOC_PROBLEM,
+			"compare 'klist -k' with the computer account's "
+			"msDS-KeyVersionNumber; join again",
+			"host key: the domain has another than the keytab: %s",
+			error);
 	else
-		doc_say(d, DOC_PROBLEM, "", "%s: %s", who, error);
+		doc_say(d, level,
+			level == DOC_WARNING
+			    ? "'dssyncctl auth-test NAME' tries now"
+			    : "",
+			"%s: %s", who, error);
 }
 
 static void check_sync(struct doc *d, int64_t now)
@@ -164,7 +189,7 @@ static void check_sync(struct doc *d, int64_t now)
 	    d->config ? (int64_t)d->config->sync.interval * 10 : 300;
 	char when[64];
 
-	check_error(d, "domain controller", error);
+	check_error(d, DOC_PROBLEM, "domain controller", error);
 	if (*server && !*error)
 		doc_say(d, DOC_OK, "",
 			"domain controller %s proved itself, over %s", server,
@@ -186,11 +211,9 @@ static void check_auth(struct doc *d)
 	const json_t *auth = d->daemon->auth;
 	const char *error = ctl_string(auth, "last_error");
 
-	if (is_about_the_clock(error))
-		check_error(d, "KDC", error);
-	else if (*error) /* the last one, which may be long ago */
-		doc_say(d, DOC_WARNING, "'dssyncctl auth-test NAME' tries now",
-			"KDC: the last failed check: %s", error);
+	if (*error) /* the last one, which may be long ago */
+		check_error(d, DOC_WARNING, "KDC: the last failed check",
+			    error);
 	else
 		doc_say(d, DOC_OK, "",
 			"KDC: every check got its answer so far");

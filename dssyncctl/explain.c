@@ -165,8 +165,10 @@ static void explain_withheld(const struct ds_snap *snap, const char *typed,
 		bare_part(note.name, note_bare, sizeof(note_bare));
 		if (strcasecmp(note.name, typed) == 0 ||
 		    strcasecmp(note_bare, bare) == 0)
-			add(f->reasons, "the %s '%s' is withheld: %s",
+			add(f->reasons, "the %s '%s' is %s: %s",
 			    note.group ? "group" : "user", note.name,
+			    note.reason == DS_WH_SCOPE ? "out of scope" :
+							 "withheld",
 			    note.detail);
 	}
 }

@@ -47,6 +47,7 @@ static void usage(FILE *out)
 	      "  --wait            sync: until it is published\n"
 	      "  --full            sync: forget the cookie, load everything\n"
 	      "  --accept-deletes  sync: let held deletions go, once\n"
+	      "  --renumber        sync: let ids change, and print which\n"
 	      "  --stdin           auth-test: read the password there\n"
 	      "  --check           config: print nothing but problems\n"
 	      "  --config FILE     read FILE instead of " DS_CONF_FILE "\n"
@@ -82,6 +83,7 @@ enum letter {
 	WAITING,
 	FULL,
 	ACCEPT,
+	RENUMBER,
 	STANDARD_INPUT,
 	CHECKING,
 	CONFIG,
@@ -106,6 +108,10 @@ static int take_option(int c, struct ctl_args *args, int *takes)
 		return -1;
 	case ACCEPT:
 		args->pull_flags |= DS_PULL_ACCEPT_DELETES;
+		*takes |= WAIT;
+		return -1;
+	case RENUMBER:
+		args->pull_flags |= DS_PULL_RENUMBER;
 		*takes |= WAIT;
 		return -1;
 	case STANDARD_INPUT:
@@ -137,6 +143,7 @@ int main(int argc, char **argv)
 		{ "wait", no_argument, NULL, WAITING },
 		{ "full", no_argument, NULL, FULL },
 		{ "accept-deletes", no_argument, NULL, ACCEPT },
+		{ "renumber", no_argument, NULL, RENUMBER },
 		{ "stdin", no_argument, NULL, STANDARD_INPUT },
 		{ "check", no_argument, NULL, CHECKING },
 		{ "config", required_argument, NULL, CONFIG },
@@ -167,5 +174,6 @@ int main(int argc, char **argv)
 			      "quoted");
 	if (takes & ~command->takes)
 		return misuse("this option does not go with this command");
-	return command->run(&args);
+	return args.pull_flags & DS_PULL_RENUMBER ? ctl_renumber(&args)
+						  : command->run(&args);
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,21 +24,34 @@ static void on_signal(int sig)
 	interrupted = 1;
 }
 
+/* A byte; 0 at the end; -1, also if a signal came before or while waiting. */
+static ssize_t read_byte(int fd, const sigset_t *unblocked, char *ret_c)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	ssize_t n;
+
+	do {
+		/* Signals come in here and nowhere else, so none is lost. */
+		n = ppoll(&wait, 1, NULL, unblocked);
+		if (n > 0)
+			n = read(fd, ret_c, 1);
+	} while (n < 0 && errno == EINTR && !interrupted);
+	return interrupted ? -1 : n;
+}
+
 /*
  * One line without its newline.  Byte by byte: nothing of it stays in a
  * buffer of stdio, and nothing behind it is taken.
  */
-static int read_line(int fd, char *buf, size_t cap)
+static int read_line(int fd, const sigset_t *unblocked, char *buf, size_t cap)
 {
 	size_t len = 0;
 	ssize_t n;
 	char c;
 
 	for (;;) {
-		n = read(fd, &c, 1);
-		if (n < 0 && errno == EINTR && !interrupted)
-			continue;
-		if (n < 0 || interrupted)
+		n = read_byte(fd, unblocked, &c);
+		if (n < 0)
 			return DS_ERR_SYS;
 		if (n == 0 || c == '\n')
 			break;
@@ -61,11 +75,16 @@ static int read_hidden(int tty, const char *prompt, char *buf, size_t cap)
 	struct sigaction action = { .sa_handler = on_signal }, old[4], stop;
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct termios before, hidden;
+	sigset_t blocked, outside;
 	size_t i;
 	int r;
 
 	if (tcgetattr(tty, &before) != 0)
 		return DS_ERR_SYS;
+	sigemptyset(&blocked);
+	for (i = 0; i < 4; i++)
+		sigaddset(&blocked, signals[i]);
+	sigprocmask(SIG_BLOCK, &blocked, &outside);
 	for (i = 0; i < 4; i++)
 		sigaction(signals[i], &action, &old[i]);
 	sigaction(SIGTSTP, &ignore, &stop);
@@ -74,11 +93,12 @@ static int read_hidden(int tty, const char *prompt, char *buf, size_t cap)
 	r = DS_ERR_SYS;
 	if (tcsetattr(tty, TCSAFLUSH, &hidden) == 0 &&
 	    write(tty, prompt, strlen(prompt)) >= 0)
-		r = read_line(tty, buf, cap);
+		r = read_line(tty, &outside, buf, cap);
 	(void)tcsetattr(tty, TCSAFLUSH, &before);
 	sigaction(SIGTSTP, &stop, NULL);
 	for (i = 0; i < 4; i++)
 		sigaction(signals[i], &old[i], NULL);
+	sigprocmask(SIG_SETMASK, &outside, NULL);
 	return r;
 }
 
@@ -98,7 +118,7 @@ int ctl_read_password(bool from_stdin, const char *prompt, char *buf,
 	int tty, r;
 
 	if (from_stdin)
-		return read_line(STDIN_FILENO, buf, cap);
+		return read_line(STDIN_FILENO, NULL, buf, cap);
 	tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (tty < 0)
 		return DS_ERR_UNAVAIL;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dssyncctl/ctl.h"
+#include "lib/idmap.h"
 #include "lib/resolve.h"
 
 #define UAC_DONT_EXPIRE 0x10000u    /* MS-ADTS 2.2.16 */
@@ -170,6 +171,66 @@ static void print_identity(const struct ds_snap_identity *id)
 	ctl_row("DN", "%s", id->dn);
 }
 
+/* ---- the ids that each SID stands for ----------------------------------- */
+
+/*
+ * The id that id_mapping = sid or sidhistory makes from a SID: of the n-th,
+ * counting objectSid first and then the SID history.  False: there are no
+ * more.
+ */
+static bool id_by_sid(const struct ds_snap *snap, uint32_t index,
+		      const struct ds_snap_identity *id, attr_getter get,
+		      uint32_t n, struct ds_sid *ret_sid, uint32_t *ret_id)
+{
+	struct ds_snap_attr attr;
+	uint32_t i, seen = 0;
+
+	*ret_id = 0;
+	*ret_sid = id->sid;
+	for (i = 0; n > seen && get(snap, index, i, &attr) == 0; i++)
+		if (strcmp(attr.name, "sIDHistory") == 0 &&
+		    ds_sid_parse_str(attr.value, ret_sid) == 0)
+			seen++;
+	if (seen < n)
+		return false;
+	if (ds_idmap_sid(ret_sid, snap->stamp.id_min, snap->stamp.id_max,
+			 ret_id))
+		*ret_id = 0;
+	return true;
+}
+
+static json_t *ids_json(const struct ds_snap *snap, uint32_t index,
+			const struct ds_snap_identity *id, attr_getter get)
+{
+	json_t *list = json_array();
+	char text[DS_SID_STR_MAX];
+	struct ds_sid sid;
+	uint32_t n, number;
+
+	for (n = 0; id_by_sid(snap, index, id, get, n, &sid, &number); n++)
+		json_array_append_new(
+		    list, json_pack("{s:s, s:I}", "sid",
+				    ds_sid_to_str(&sid, text), "id",
+				    (json_int_t)number));
+	return list;
+}
+
+/* Only where there is more than one. */
+static void print_ids(const struct ds_snap *snap, uint32_t index,
+		      const struct ds_snap_identity *id, attr_getter get)
+{
+	char text[DS_SID_STR_MAX];
+	struct ds_sid sid;
+	uint32_t n, number;
+
+	if (!id_by_sid(snap, index, id, get, 1, &sid, &number))
+		return;
+	for (n = 0; id_by_sid(snap, index, id, get, n, &sid, &number); n++)
+		ctl_row(n ? "" : "ids by SID", "%u %s%s", number,
+			ds_sid_to_str(&sid, text),
+			n ? " (SID history)" : " (objectSid)");
+}
+
 static int not_found(const struct ctl_args *args, const char *kind)
 {
 	ctl_complain("there is no %s '%s'; 'dssyncctl explain' says why", kind,
@@ -224,6 +285,9 @@ static json_t *user_json(const struct ds_snap *snap,
 		json_object_set_new(root, "attributes",
 				    attributes_json(snap, user->index, id,
 						    ds_snap_user_attr));
+		json_object_set_new(root, "ids",
+				    ids_json(snap, user->index, id,
+					     ds_snap_user_attr));
 		json_object_set_new(root, "groups", groups_json(snap, user));
 	}
 	return root;
@@ -249,6 +313,7 @@ static void print_user(const struct ds_snap *snap,
 	    UAC_DONT_EXPIRE)
 		ctl_row("password", "never expires");
 	print_identity(id);
+	print_ids(snap, user->index, id, ds_snap_user_attr);
 	print_attributes(snap, user->index, ds_snap_user_attr);
 	for (i = 0; i < user->ngids + 1; i++) {
 		if (ds_snap_group_by_gid(snap, gid_at(user, i), &group))

@@ -80,7 +80,8 @@ static int count_withheld(const struct ds_snap *snap)
 
 	for (i = 0; i < ds_snap_note_count(snap); i++)
 		if (!ds_snap_note_at(snap, i, &note) &&
-		    note.reason != DS_WH_HELD_BACK)
+		    note.reason != DS_WH_HELD_BACK &&
+		    note.reason != DS_WH_SCOPE)
 			n++;
 	return n;
 }
@@ -139,6 +140,9 @@ static void print_sync(const json_t *s)
 		json_is_true(json_object_get(s, "notify"))
 		    ? ", with change notification"
 		    : "");
+	if (*ctl_string(s, "strategy_why"))
+		ctl_row("changes", "by %s: %s", ctl_string(s, "strategy"),
+			ctl_string(s, "strategy_why"));
 	ctl_row("last pull", "%s, next %s",
 		ctl_when(ctl_number(s, "last_pull"), last, sizeof(last)),
 		ctl_when(ctl_number(s, "next_try"), next, sizeof(next)));

@@ -131,6 +131,7 @@ enum ds_msg {
 enum ds_pull_flags {
 	DS_PULL_FULL = 1 << 0,           /* forget the cookie */
 	DS_PULL_ACCEPT_DELETES = 1 << 1, /* open the safety valve once */
+	DS_PULL_RENUMBER = 1 << 2,       /* ids may change, once */
 };
 
 /*

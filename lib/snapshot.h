@@ -234,6 +234,7 @@ enum ds_withheld {
 	DS_WH_FIELD = 6,         /* an attribute cannot be a passwd field */
 	DS_WH_MALFORMED = 7,     /* SID, GUID, ... break their format */
 	DS_WH_HELD_BACK = 8,     /* reserved for the safety valve */
+	DS_WH_SCOPE = 9,         /* left out by sync.bases or sync.origin */
 };
 struct ds_snap_note {
 	enum ds_withheld reason;

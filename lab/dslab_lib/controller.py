@@ -36,7 +36,9 @@ def faketime(offset):
         raise LabError("a wrong clock needs the package libfaketime "
                        "(packaging/install-deps lab)")
     return ["env", f"LD_PRELOAD={found[0]}", f"FAKETIME={offset:+d}s",
-            "FAKETIME_DONT_FAKE_MONOTONIC=1"]
+            "FAKETIME_DONT_FAKE_MONOTONIC=1",
+            # Else the database's modules bind to the C library's own time.
+            "LDB_MODULES_DISABLE_DEEPBIND=1"]
 
 
 class Controller(Box):
@@ -117,7 +119,7 @@ class Controller(Box):
             time.sleep(0.2)
 
     def set_up_empty(self, say):
-        image = self.image_file("domain", [])
+        image = self.image_file(f"domain-{self.names['BACKEND']}", [])
         if image.exists():
             self.unpack_image(image)
             return
@@ -159,6 +161,10 @@ class Controller(Box):
                            env=self.environment(), stdout=stream,
                            check=True, stderr=subprocess.DEVNULL)
         os.replace(temporary, image)
+        # What older sources made is of no use any more.
+        for old in CACHE_DIR.glob(image.name.rpartition("-")[0] + "-*.tar"):
+            if old != image:
+                old.unlink(missing_ok=True)
 
     def start_samba(self, offset=0):
         """Start it, with a clock that is so many seconds off."""
@@ -184,7 +190,17 @@ class Controller(Box):
             time.sleep(0.1)
 
     def stop_samba(self):
-        return self.stop_daemon("samba")
+        """End it, and wait for its workers: each leads its own group."""
+        self.signal_samba("CONT")       # a stopped one does not hear
+        self.stop_daemon("samba")
+        self.run(["sh", "-c", "for i in $(seq 200); do "
+                  "pids=$(pgrep -f '^samba(:| )') || exit 0; "
+                  "[ $i -lt 100 ] || kill -KILL $pids; sleep 0.05; done"])
+
+    def signal_samba(self, name):
+        """Send a signal to Samba's processes; false if there are none."""
+        return self.run(["sh", "-c", "pids=$(pgrep -f '^samba(:| )') && "
+                         f"kill -{name} $pids"], check=False).returncode == 0
 
     def apply(self, tenant, progress=lambda done, total: None,
               verb="apply", timeout=600):

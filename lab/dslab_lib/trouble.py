@@ -14,18 +14,12 @@ DEFAULT_RATE = "64kbit"
 
 def hang(lab, controller):
     """It still takes connections, as the kernel does that, and says nothing."""
-    signal_all(controller, "STOP")
+    if not controller.signal_samba("STOP"):
+        raise LabError(f"Samba does not run on {controller.name}")
 
 
 def resume(lab, controller):
-    signal_all(controller, "CONT")
-
-
-def signal_all(controller, name):
-    pid = controller.daemon_pid("samba")
-    if pid is None:
-        raise LabError(f"Samba does not run on {controller.name}")
-    controller.run(["kill", f"-{name}", "--", f"-{pid}"])
+    controller.signal_samba("CONT")
 
 
 def cut(lab, controller):
@@ -70,9 +64,6 @@ def start(lab, controller):
 
 
 def stop(lab, controller):
-    # A stopped process does not hear that it should end.
-    if controller.daemon_pid("samba") is not None:
-        resume(lab, controller)
     controller.stop_samba()
 
 

@@ -21,12 +21,12 @@ struct dsa_as {
 	krb5_context ctx;
 	krb5_principal client;
 	const char *password; /* or NULL, and */
-	krb5_keytab kt;	      /* the client's keys */
+	krb5_keytab kt;       /* the client's keys */
 	krb5_ccache armour;   /* the host's TGT: FAST or nothing; NULL: none */
 	struct dsa_kdc *kdc;  /* whom to ask */
 	/* Set by an exchange. */
 	bool asked; /* the KDC wanted a proof, and the password went into it */
-	uint32_t ntstatus; /* enum dsa_ntstatus, of a failure's e-data */
+	uint32_t ntstatus;  /* enum dsa_ntstatus, of a failure's e-data */
 	uint32_t kdc_error; /* KRB-ERROR's error-code, 0: there was none */
 };
 

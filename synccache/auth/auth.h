@@ -51,6 +51,7 @@ struct dsa_server {
 	struct dsa_report *report;
 	struct dsa_stats stats;
 	struct dsa_tgt host_tgt; /* between one worker and the next */
+	char kdc[256];           /* that answered a login last; "": none */
 	bool fast_seen;          /* the domain has taken armour, once */
 };
 

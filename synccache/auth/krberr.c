@@ -111,6 +111,8 @@ bool dsa_krb_bad_armour(int32_t code, uint32_t kdc_error, bool preauth_sent)
 		/* The KDC's word is about the armour; krb5's own, after the
 		 * password was asked for, about the password. */
 		return kdc_error != 0 || !preauth_sent;
+	case KRB5KRB_ERR_GENERIC: /* Samba, of a key that it has forgotten */
+		return !preauth_sent;
 	case KRB5KDC_ERR_PREAUTH_REQUIRED: /* in the open, and no more */
 		return true;
 	default:

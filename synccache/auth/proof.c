@@ -103,9 +103,9 @@ static bool find_pac(krb5_context ctx, krb5_keytab kt,
 			    "account set to do without "
 			    "(NO_AUTH_DATA_REQUIRED)?");
 	}
-	code = krb5_kt_get_entry(ctx, kt, ticket->server,
-				 ticket->enc_part.kvno,
-				 ticket->enc_part.enctype, &entry);
+	code =
+	    krb5_kt_get_entry(ctx, kt, ticket->server, ticket->enc_part.kvno,
+			      ticket->enc_part.enctype, &entry);
 	if (code != 0) {
 		ok = fail(proof, code, "the host's key");
 	} else {

@@ -17,18 +17,18 @@
 
 struct dsa_tgt {
 	struct dsa_secret ccache; /* a FILE cache; .p NULL: there is none */
-	int64_t end;		  /* seconds since the epoch */
-	uint32_t serial;	  /* of the keytab that it came from */
-	bool armour;		  /* the KDC took it as armour of FAST */
+	int64_t end;              /* seconds since the epoch */
+	uint32_t serial;          /* of the keytab that it came from */
+	bool armour;              /* the KDC took it as armour of FAST */
 };
 
 /* Whether it came from this keytab and will be good for a while. */
 bool dsa_tgt_is_good(const struct dsa_tgt *tgt, uint32_t serial);
 
 /*
- * tgtnew.c: a new one, with the keys of `host` in kt; in a worker, blocks.  `probe`:
- * tries whether it does as armour, by getting another one inside it; a domain
- * that answers has FAST, and nobody else can answer.
+ * tgtnew.c: a new one, with the keys of `host` in kt; in a worker, blocks.
+ * `probe`: tries whether it does as armour, by getting another one inside it;
+ * a domain that answers has FAST, and nobody else can answer.
  */
 krb5_error_code dsa_tgt_new(krb5_context ctx, struct dsa_kdc *kdc,
 			    krb5_keytab kt, krb5_principal host,

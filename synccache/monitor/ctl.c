@@ -87,7 +87,8 @@ static int ask_pull(struct dsm_monitor *m, struct ds_reader *r,
 
 	if (err)
 		return err;
-	if (flags & ~(uint32_t)(DS_PULL_FULL | DS_PULL_ACCEPT_DELETES))
+	if (flags & ~(uint32_t)(DS_PULL_FULL | DS_PULL_ACCEPT_DELETES |
+				DS_PULL_RENUMBER))
 		return DS_ERR_FORMAT;
 	m->ticket++;
 	m->ticket_flags = flags;

@@ -507,13 +507,16 @@ static int take_cookie(struct dss_conn *conn, LDAPControl **reply,
 /*
  * What says that the cookie is of no use: Windows has 0000203D with
  * unwillingToPerform or unavailableCriticalExtension, Samba the latter.
+ * Without a cookie these, and a right that is missing, mean DirSync itself.
  */
-static bool cookie_refused(int code, const struct dss_cookie *cookie)
+static bool dirsync_refused(int code, const struct dss_cookie *cookie)
 {
-	return cookie->len > 0 &&
-	       (code == LDAP_UNWILLING_TO_PERFORM ||
-		code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION ||
-		code == LDAP_PROTOCOL_ERROR || code == LDAP_OPERATIONS_ERROR);
+	if (code == LDAP_UNWILLING_TO_PERFORM ||
+	    code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION)
+		return true;
+	if (cookie->len == 0)
+		return code == LDAP_INSUFFICIENT_ACCESS;
+	return code == LDAP_PROTOCOL_ERROR || code == LDAP_OPERATIONS_ERROR;
 }
 
 int dss_conn_dirsync(struct dss_conn *conn, const struct dss_search *search,
@@ -539,8 +542,8 @@ int dss_conn_dirsync(struct dss_conn *conn, const struct dss_search *search,
 	if (err == DS_OK && code == LDAP_SUCCESS)
 		err = take_cookie(conn, reply, cookie, ret_more);
 	else if (err == DS_OK)
-		err = cookie_refused(code, cookie) ? DS_ERR_VERSION
-						   : ldap_err(code);
+		err = dirsync_refused(code, cookie) ? DS_ERR_VERSION
+						    : ldap_err(code);
 	ldap_controls_free(reply);
 	return err;
 }

@@ -81,7 +81,7 @@ DS_MUST_CHECK int dss_conn_search(struct dss_conn *conn,
  * One DirSync request (MS-ADTS 3.1.1.3.4.1.3) with OBJECT_SECURITY and
  * INCREMENTAL_VALUES.  *cookie (malloc'ed or NULL) is replaced by the new
  * one on success; *ret_more: ask again at once.  DS_ERR_VERSION: the cookie
- * was refused; else as above.
+ * was refused, or DirSync itself if there was none; else as above.
  */
 struct dss_cookie {
 	uint8_t *data;

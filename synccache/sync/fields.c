@@ -145,6 +145,9 @@ int dss_home_expand(struct dss_arena *arena, const char *template,
 bool dss_in_list(const char *name, const ds_strv list)
 {
 	for (char **item = list; *item; item++) {
+		/* Most differ at once, in more than the bit of case. */
+		if (((*item)[0] ^ name[0]) & ~0x20)
+			continue;
 		if (strcasecmp(*item, name) == 0)
 			return true;
 	}

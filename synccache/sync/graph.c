@@ -87,6 +87,23 @@ static int number_order(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+void dss_sort_numbers(uint32_t *list, size_t count)
+{
+	/* Most lists are short: a call for each comparison costs more. */
+	if (count > 32) {
+		qsort(list, count, sizeof(*list), number_order);
+		return;
+	}
+	for (size_t i = 1; i < count; i++) {
+		uint32_t n = list[i];
+		size_t k = i;
+
+		for (; k > 0 && list[k - 1] > n; k--)
+			list[k] = list[k - 1];
+		list[k] = n;
+	}
+}
+
 /* All groups of one user into w->reached. */
 static void walk_user(struct walk *w, const struct dss_lists *direct,
 		      size_t user)
@@ -97,8 +114,7 @@ static void walk_user(struct walk *w, const struct dss_lists *direct,
 	enter(w, direct, user, mark);
 	for (size_t done = 0; done < w->count; done++)
 		enter(w, w->parents, w->reached[done], mark);
-	if (w->count > 1)
-		qsort(w->reached, w->count, sizeof(*w->reached), number_order);
+	dss_sort_numbers(w->reached, w->count);
 }
 
 static int append(struct dss_lists *out, size_t *cap, size_t used,

@@ -45,4 +45,7 @@ DS_MUST_CHECK int dss_lists_invert(const struct dss_lists *lists,
 				   struct dss_arena *arena,
 				   struct dss_lists *ret_inverted);
 
+/* Into rising order. */
+void dss_sort_numbers(uint32_t *list, size_t count);
+
 #endif

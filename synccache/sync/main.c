@@ -112,6 +112,15 @@ static bool publish(struct dss_sync *s)
 
 	if (err == DS_OK)
 		return true;
+	if (err == DS_ERR_CONFLICT) {
+		dss_status_error(s, err,
+				 "id_mapping, id_range or sid_history_domains "
+				 "was changed, and would change the ids of "
+				 "accounts that own files: nothing is "
+				 "published until it is put back, or 'dssyncctl "
+				 "sync --renumber' says so");
+		return false;
+	}
 	if (!s->stop)
 		dss_status_error(s, err,
 				 "the snapshot could not be published: "
@@ -137,7 +146,9 @@ static int pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 		return err;
 	if (err == DS_ERR_FORMAT && dss_publish_check(s) == DS_ERR_FORMAT)
 		replace_store(s);
-	if (err == DS_ERR_NOTFOUND)
+	if (s->why[0])
+		text = s->why;
+	else if (err == DS_ERR_NOTFOUND)
 		text = "the directory shows no user or group: may the host's "
 		       "account read them?";
 	else if (err != DS_ERR_SYS && err != DS_ERR_NOMEM)
@@ -173,9 +184,11 @@ static void plan_next(struct dss_sync *s, struct plan *plan, bool ok)
 static void work(struct dss_sync *s, struct plan *plan)
 {
 	uint64_t ticket = s->pull_ticket;
-	uint32_t flags = s->pull_flags;
+	uint32_t flags = s->pull_flags & ~(uint32_t)DS_PULL_RENUMBER;
 	bool changed = false, ok;
 
+	s->renumber |= s->pull_flags & DS_PULL_RENUMBER;
+	s->restage |= s->renumber;
 	s->pull_ticket = 0;
 	s->pull_flags = 0;
 	plan->notified = false;

@@ -37,6 +37,7 @@ void dss_mirror_done(struct dss_mirror *m)
 {
 	dss_guidmap_done(&m->seen);
 	free(m->incomplete.list);
+	free(m->partial.list);
 	free(m->gone.list);
 	dss_arena_done(&m->scratch);
 }
@@ -106,6 +107,60 @@ static int load(struct dss_mirror *m, const struct ds_guid *guid, bool blank,
 	return err;
 }
 
+/* True if a server cut the members: their rest has to be asked for. */
+static bool is_sliced(const struct dss_entry *entry, enum dss_apply how)
+{
+	for (size_t i = 0; i < entry->count; i++) {
+		uint32_t low, high;
+		size_t len;
+
+		if (dss_range_parse(entry->attrs[i].name, &len, &low, &high) ||
+		    high == UINT32_MAX)
+			continue;
+		if (how == DSS_APPLY_READ || low != high || low > 1)
+			return true;
+	}
+	return false;
+}
+
+/* Notes what must be read again. */
+static int note_parts(struct dss_mirror *m, const struct dss_object *obj,
+		      const struct dss_entry *entry, enum dss_apply how)
+{
+	int err = DS_OK;
+
+	if (is_sliced(entry, how))
+		err = dss_guids_add(&m->partial, &obj->guid);
+	if (err == DS_OK && !dss_object_complete(obj))
+		err = dss_guids_add(&m->incomplete, &obj->guid);
+	return err;
+}
+
+int dss_mirror_whole(struct dss_mirror *m, const struct dss_entry *entry)
+{
+	struct dss_object obj;
+	struct ds_guid guid;
+	bool fresh;
+	int err;
+
+	if (dss_entry_guid(entry, &guid) != 0) {
+		m->malformed++;
+		return DS_OK;
+	}
+	err = see(m, &guid, &fresh);
+	if (err)
+		return err;
+	dss_arena_reset(&m->scratch);
+	dss_object_init(&obj, &guid);
+	err = dss_object_apply(&obj, entry, DSS_APPLY_READ, &m->scratch);
+	if (err)
+		return err;
+	if (obj.kind == DSS_KIND_OTHER)
+		return forget(m, &guid);
+	err = note_parts(m, &obj, entry, DSS_APPLY_READ);
+	return err ? err : put(m, &obj);
+}
+
 int dss_mirror_delta(struct dss_mirror *m, const struct dss_entry *entry)
 {
 	struct dss_object obj;
@@ -132,12 +187,8 @@ int dss_mirror_delta(struct dss_mirror *m, const struct dss_entry *entry)
 		return err;
 	if (obj.kind == DSS_KIND_OTHER)
 		return forget(m, &guid);
-	if (!dss_object_complete(&obj)) {
-		err = dss_guids_add(&m->incomplete, &guid);
-		if (err)
-			return err;
-	}
-	return put(m, &obj);
+	err = note_parts(m, &obj, entry, DSS_APPLY_DELTA);
+	return err ? err : put(m, &obj);
 }
 
 int dss_mirror_listed(struct dss_mirror *m, const struct dss_entry *entry)

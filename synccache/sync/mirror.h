@@ -25,6 +25,7 @@ struct dss_mirror {
 	uint64_t malformed;  /* entries without a usable objectGUID */
 	struct dss_guidmap seen; /* GUIDs that this load or listing showed */
 	struct dss_guids incomplete; /* to be read again as a whole */
+	struct dss_guids partial;    /* with a slice of their members */
 	struct dss_guids gone;       /* said to be deleted */
 	struct dss_arena scratch;    /* of one entry */
 };
@@ -34,6 +35,9 @@ void dss_mirror_done(struct dss_mirror *m);
 
 /* An entry of a DirSync reply.  Store errors and DS_ERR_NOMEM only. */
 DS_MUST_CHECK int dss_mirror_delta(struct dss_mirror *m,
+				   const struct dss_entry *entry);
+/* An entry of a search for all attributes: the object is just that. */
+DS_MUST_CHECK int dss_mirror_whole(struct dss_mirror *m,
 				   const struct dss_entry *entry);
 /* An entry of a listing (objectGUID and DN): notes that it is there. */
 DS_MUST_CHECK int dss_mirror_listed(struct dss_mirror *m,

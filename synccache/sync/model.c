@@ -288,6 +288,28 @@ static int note_held(struct dss_build *b)
 	return DS_OK;
 }
 
+/* What the configuration leaves out: no fault, but somebody will ask. */
+static int note_scope(struct dss_build *b)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		const struct dss_node *node = &b->nodes[i];
+		const struct dss_object *obj = node->obj;
+		int err;
+
+		if (node->in_scope || !obj->dn[0] ||
+		    node->published != DSS_NO_NODE ||
+		    !(node->security || dss_is_user(obj)))
+			continue;
+		err = dss_note(b, node, DS_WH_SCOPE,
+			       obj->upn[0] ? obj->upn : node->sam,
+			       "sync.bases or sync.origin of this host's "
+			       "configuration leaves it out");
+		if (err)
+			return err;
+	}
+	return DS_OK;
+}
+
 int dss_model_build(const struct dss_object *objs, size_t count,
 		    const struct dss_facts *facts, struct dss_model *ret_model)
 {
@@ -310,6 +332,8 @@ int dss_model_build(const struct dss_object *objs, size_t count,
 		err = dss_build_members(&b);
 	if (err == DS_OK)
 		err = note_held(&b);
+	if (err == DS_OK)
+		err = note_scope(&b);
 	dss_map_done(&b.names);
 	dss_map_done(&b.user_sams);
 	dss_map_done(&b.group_sams);

@@ -66,6 +66,9 @@ DS_MUST_CHECK int dss_note_conflict(struct dss_build *b,
  */
 bool dss_bare_refused(const struct dss_build *b, const struct dss_node *node);
 
+/* A person's or service's account: computers and trusts never are. */
+bool dss_is_user(const struct dss_object *obj);
+
 /* Chooses the users, then the groups (model_users.c, model_groups.c). */
 DS_MUST_CHECK int dss_build_users(struct dss_build *b);
 DS_MUST_CHECK int dss_build_groups(struct dss_build *b);

@@ -140,13 +140,6 @@ static void keep_published(const struct members *m, struct dss_lists *lists)
 	}
 }
 
-static int number_order(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static int give_gids(struct dss_build *b, const struct dss_lists *lists)
 {
 	struct dss_model *model = b->model;
@@ -162,9 +155,7 @@ static int give_gids(struct dss_build *b, const struct dss_lists *lists)
 		struct dss_model_user *user = &model->users[u];
 		size_t n = lists->at[u + 1] - lists->at[u];
 
-		if (n > 1)
-			qsort(gids + lists->at[u], n, sizeof(*gids),
-			      number_order);
+		dss_sort_numbers(gids + lists->at[u], n);
 		user->gids = gids + lists->at[u];
 		user->ngids = (uint32_t)n;
 	}

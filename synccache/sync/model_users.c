@@ -24,8 +24,7 @@
 	(DSS_F_SID | DSS_F_SAM | DSS_F_UPN | DSS_F_UAC | DSS_F_PRIMARY |      \
 	 DSS_F_CREATED | DSS_F_EXPIRES | DSS_F_PWD_SET)
 
-/* A person's or service's account: computers and trusts never are. */
-static bool is_user(const struct dss_object *obj)
+bool dss_is_user(const struct dss_object *obj)
 {
 	if (obj->kind != DSS_KIND_USER)
 		return false;
@@ -292,7 +291,7 @@ int dss_build_users(struct dss_build *b)
 		struct dss_node *node = &b->nodes[i];
 		int err;
 
-		if (!is_user(node->obj) || !node->in_scope)
+		if (!dss_is_user(node->obj) || !node->in_scope)
 			continue;
 		err = consider(b, node);
 		if (err)

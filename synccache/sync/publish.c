@@ -16,6 +16,7 @@
 #include "lib/snapshot_write.h"
 #include "synccache/sync/meta.h"
 #include "synccache/sync/model.h"
+#include "synccache/sync/pins.h"
 #include "synccache/sync/snapshots.h"
 #include "synccache/sync/sync.h"
 
@@ -135,7 +136,8 @@ static void log_withheld(const struct dss_model *model)
 	for (size_t i = 0; i < model->nnotes && shown < WITHHELD_LOGGED; i++) {
 		const struct ds_snap_note *note = &model->notes[i];
 
-		if (note->reason == DS_WH_HELD_BACK)
+		if (note->reason == DS_WH_HELD_BACK ||
+		    note->reason == DS_WH_SCOPE)
 			continue;
 		ds_log(DS_LOG_NOTICE, "%s \"%s\" is withheld: %s",
 		       note->group ? "group" : "user", note->name,
@@ -159,6 +161,8 @@ static void remember(struct dss_sync *s, const struct dss_model *model)
 	for (size_t i = 0; i < model->nnotes; i++) {
 		const struct ds_snap_note *note = &model->notes[i];
 
+		if (note->reason == DS_WH_SCOPE)
+			continue;
 		if (note->reason != DS_WH_HELD_BACK) {
 			st->withheld++;
 			continue;
@@ -173,10 +177,34 @@ static void remember(struct dss_sync *s, const struct dss_model *model)
 		log_withheld(model);
 }
 
-static int stage(struct dss_sync *s, struct dss_txn *txn)
+/* What stage() leaves for when its transaction is over. */
+struct kept {
+	struct dss_arena arena;
+	const uint8_t *pins;
+	size_t len;
+};
+
+/* DS_ERR_CONFLICT: ids would change that were given out. */
+static int load_pins(struct dss_sync *s, struct dss_txn *txn,
+		     const struct dss_meta *meta, struct dss_arena *arena,
+		     struct dss_pins *ret_pins)
+{
+	int err = dss_pins_load(txn, &meta->sid, arena, ret_pins);
+
+	if (err || dss_pins_agree(ret_pins, &s->config, arena))
+		return err;
+	if (!s->renumber)
+		return DS_ERR_CONFLICT;
+	*ret_pins = (struct dss_pins){ .known = false };
+	return DS_OK;
+}
+
+static int stage(struct dss_sync *s, struct dss_txn *txn, struct kept *kept)
 {
 	struct dss_locals locals = { 0 };
 	struct objects objs = { 0 };
+	struct dss_pins pins = { .known = false };
+	struct dss_facts facts;
 	struct dss_model model;
 	struct dss_meta meta;
 	int err = dss_meta_load(txn, &meta);
@@ -184,16 +212,20 @@ static int stage(struct dss_sync *s, struct dss_txn *txn)
 	if (err == DS_OK && !dss_meta_serves(&meta, s->config.domain.name))
 		err = DS_ERR_NOTFOUND;
 	if (err == DS_OK)
+		err = load_pins(s, txn, &meta, &kept->arena, &pins);
+	if (err == DS_OK)
 		err = dss_locals_load(LOCAL_PASSWD, LOCAL_GROUP, &locals);
 	if (err == DS_OK)
 		err = load_objects(txn, &meta, &objs);
 	if (err == DS_OK) {
-		const struct dss_facts facts = {
+		facts = (struct dss_facts){
 			.config = &s->config,
 			.locals = &locals,
 			.domain_sid = meta.sid,
 			.netbios = meta.netbios,
 			.base_dn = meta.base_dn,
+			.pins = pins.slices,
+			.npins = pins.nslices,
 		};
 
 		err = dss_model_build(objs.list, objs.count, &facts, &model);
@@ -202,6 +234,9 @@ static int stage(struct dss_sync *s, struct dss_txn *txn)
 		remember(s, &model);
 		s->status.objects = objs.count;
 		err = write_both(s, &model, &meta);
+		if (err == DS_OK)
+			err = dss_pins_encode(&model, &facts, &kept->arena,
+					      &kept->pins, &kept->len);
 		dss_model_done(&model);
 	}
 	free(objs.list);
@@ -211,6 +246,7 @@ static int stage(struct dss_sync *s, struct dss_txn *txn)
 
 int dss_publish(struct dss_sync *s)
 {
+	struct kept kept = { .pins = NULL };
 	struct dss_txn *txn;
 	int err;
 
@@ -220,8 +256,11 @@ int dss_publish(struct dss_sync *s)
 	err = dss_txn_begin(s->store, false, &txn);
 	if (err)
 		return err;
-	err = stage(s, txn);
+	err = stage(s, txn, &kept);
 	dss_txn_abort(txn);
+	if (err == DS_OK)
+		err = dss_pins_save(s->store, kept.pins, kept.len);
+	dss_arena_done(&kept.arena);
 	if (err == DS_OK) {
 		dss_status_state(s, DSS_PUBLISHING, "publishing");
 		err = dss_channel_publish(s);
@@ -229,6 +268,7 @@ int dss_publish(struct dss_sync *s)
 			err = DS_ERR_INVAL;
 	}
 	if (err == DS_OK) {
+		s->renumber = false;
 		s->status.last_change = (uint64_t)time(NULL);
 		ds_log(DS_LOG_INFO,
 		       "published generation %llu: %llu users, "

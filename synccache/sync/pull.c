@@ -13,10 +13,16 @@
 #include <time.h>
 
 #include "lib/log.h"
+#include "lib/snapshot.h"
 #include "lib/wire.h"
 #include "synccache/sync/meta.h"
 #include "synccache/sync/mirror.h"
 #include "synccache/sync/sync.h"
+#include "synccache/sync/usn.h"
+#include "synccache/sync/valve.h"
+
+typedef int (*identity_getter)(const struct ds_snap *snap, uint32_t index,
+			       struct ds_snap_identity *ret_id);
 
 /* Tombstones keep their objectClass, and only that (MS-ADTS 3.1.1.5.5). */
 #define FILTER                                                                \
@@ -72,6 +78,13 @@ static int on_delta(void *arg, const struct dss_entry *entry)
 	return dss_mirror_delta(&p->m, entry);
 }
 
+static int on_nothing(void *arg, const struct dss_entry *entry)
+{
+	(void)arg;
+	(void)entry;
+	return DS_OK;
+}
+
 static int on_listed(void *arg, const struct dss_entry *entry)
 {
 	struct pull *p = arg;
@@ -99,6 +112,49 @@ static const char *const *wanted(const struct dss_sync *s)
 {
 	return dss_object_attributes(s->config.sync.attributes ==
 				     DS_ATTRIBUTES_MAPPED);
+}
+
+static int on_whole(void *arg, const struct dss_entry *entry)
+{
+	struct pull *p = arg;
+
+	count_one(p->s);
+	return dss_mirror_whole(&p->m, entry);
+}
+
+/*
+ * The listing that takes DirSync's place: all objects, or those changed since
+ * the mark in the cookie's place, each as a whole.  A server that does not
+ * say where it stands is listed from the start each time.
+ */
+static int paged(struct pull *p)
+{
+	struct dss_search search = tree_search(p, wanted(p->s), on_whole);
+	struct dss_usn last, now;
+	char filter[sizeof(FILTER) + 64];
+	int err, marked = dss_usn_read(p->s->conn, SILENCE_MS, &now);
+
+	if (marked != DS_OK && marked != DS_ERR_NOTFOUND &&
+	    marked != DS_ERR_DENIED)
+		return marked;
+	if (!p->full) {
+		if (!dss_usn_from_cookie(&p->cookie, &last) ||
+		    marked != DS_OK ||
+		    !ds_guid_equal(&last.invocation, &now.invocation)) {
+			(void)snprintf(p->s->why, sizeof(p->s->why),
+				       "its database is another one");
+			return DS_ERR_VERSION;
+		}
+		(void)snprintf(filter, sizeof(filter),
+			       "(&" FILTER "(uSNChanged>=%llu))",
+			       (unsigned long long)last.highest + 1);
+		search.filter = filter;
+	}
+	search.extended_dn = true;
+	err = dss_conn_search(p->s->conn, &search, true);
+	if (err == DS_OK && marked == DS_OK)
+		err = dss_usn_to_cookie(&now, &p->cookie);
+	return err;
 }
 
 static int dirsync(struct pull *p)
@@ -245,6 +301,21 @@ static int reread(struct pull *p, const struct ds_guid *guid)
 	return err;
 }
 
+/* The rest of the members that came in slices. */
+static int reread_partial(struct pull *p)
+{
+	struct dss_guids *todo = &p->m.partial;
+
+	for (size_t i = 0; i < todo->count; i++) {
+		int err = reread(p, &todo->list[i]);
+
+		if (err)
+			return err;
+	}
+	todo->count = 0;
+	return DS_OK;
+}
+
 /* What a delta told only in part, or a listing showed for the first time. */
 static int reread_incomplete(struct pull *p)
 {
@@ -387,6 +458,82 @@ static bool reconcile_due(const struct pull *p)
 	       now - p->meta.reconciled >= reconcile_after(p);
 }
 
+/* Says which strategy is at work, and why; in the log when it changes. */
+static void strategy(struct pull *p, const char *name, const char *why)
+{
+	struct dss_status *st = &p->s->status;
+
+	if (!st->strategy || strcmp(st->strategy, name) != 0)
+		ds_log(DS_LOG_INFO, "%s: changes by %s: %s", st->server, name,
+		       why);
+	st->strategy = name;
+	(void)snprintf(st->strategy_why, sizeof(st->strategy_why), "%s", why);
+}
+
+static int fetch_changes(struct pull *p)
+{
+	struct dss_usn usn;
+	char why[DSS_TEXT];
+	int err;
+
+	if (p->full || !dss_usn_from_cookie(&p->cookie, &usn)) {
+		err = dirsync(p);
+		if (err == DS_OK)
+			strategy(p, "dirsync",
+				 "the server takes it, and the host's account "
+				 "needs no right for it");
+		if (err != DS_ERR_VERSION || p->cookie.len > 0)
+			return err;
+		(void)snprintf(why, sizeof(why), "DirSync is refused (%s)",
+			       dss_conn_text(p->s->conn));
+		strategy(p, "paged", why);
+	} else if (!p->s->status.strategy) {
+		strategy(p, "paged", "DirSync was refused before");
+	}
+	return paged(p);
+}
+
+/*
+ * A base that is not there (renamed, or not to be read any more) would take
+ * all that is below it away.
+ */
+static bool bases_exist(struct pull *p)
+{
+	static const char *const attrs[] = { "1.1", NULL };
+	struct dss_search search = tree_search(p, attrs, on_nothing);
+
+	search.scope = DSS_SCOPE_BASE;
+	search.filter = "(objectClass=*)";
+	for (char **base = p->s->config.sync.bases; *base; base++) {
+		search.base = *base;
+		if (dss_conn_search(p->s->conn, &search, false) !=
+		    DS_ERR_NOTFOUND)
+			continue;
+		(void)snprintf(p->s->why, sizeof(p->s->why),
+			       "sync.bases: \"%s\" is not in the directory, "
+			       "or may not be read: what is published stays "
+			       "as it is",
+			       *base);
+		return false;
+	}
+	return true;
+}
+
+/* The bases, where something could get lost with them. */
+static int check_bases(struct pull *p)
+{
+	if ((!p->full && !p->reconcile) || bases_exist(p))
+		return DS_OK;
+	if (p->full)
+		return DS_ERR_DENIED;
+	/* Changes go on; what was there is looked for another time. */
+	ds_log(DS_LOG_WARN, "%s", p->s->why);
+	p->s->why[0] = 0;
+	p->reconcile = false;
+	p->meta.reconciled = (uint64_t)time(NULL);
+	return DS_OK;
+}
+
 static int fetch(struct pull *p)
 {
 	size_t known = 0;
@@ -399,7 +546,11 @@ static int fetch(struct pull *p)
 	begin_phase(p->s, p->full ? "first load" : "changes",
 		    p->full ? known : 0);
 	if (err == DS_OK)
-		err = dirsync(p);
+		err = check_bases(p);
+	if (err == DS_OK)
+		err = fetch_changes(p);
+	if (err == DS_OK)
+		err = reread_partial(p);
 	if (err == DS_OK)
 		err = reread_incomplete(p);
 	if (err == DS_OK && p->reconcile)
@@ -407,6 +558,61 @@ static int fetch(struct pull *p)
 	if (err == DS_OK)
 		err = drop_gone(p);
 	return err;
+}
+
+/* How many published users (or groups) of this domain are not in the store. */
+static size_t count_lost(struct pull *p, const struct ds_snap *snap,
+			 uint32_t count, identity_getter get, size_t *total)
+{
+	size_t lost = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct ds_snap_identity id;
+		struct ds_sid domain;
+		const uint8_t *data;
+		uint32_t rid;
+		size_t len;
+
+		if (get(snap, i, &id) != 0 ||
+		    ds_sid_split(&id.sid, &domain, &rid) != 0 ||
+		    !ds_sid_equal(&domain, &p->s->domain.sid))
+			continue;
+		++*total;
+		if (dss_txn_get(p->m.txn, &id.guid, &data, &len) ==
+		    DS_ERR_NOTFOUND)
+			lost++;
+	}
+	return lost;
+}
+
+/*
+ * The valve of a first load, which has no store to compare with: a store
+ * that was made anew must not empty the host because the account can read
+ * less than before.  What is published says what there was.
+ */
+static int check_published(struct pull *p)
+{
+	struct ds_snap snap;
+	size_t lost, total = 0;
+
+	if (p->accept ||
+	    ds_snap_open(DS_PUBLIC_SNAP, DS_SNAP_BASE, 0, &snap) != 0)
+		return DS_OK;
+	lost = count_lost(p, &snap, ds_snap_user_count(&snap),
+			  ds_snap_user_identity, &total);
+	lost += count_lost(p, &snap, ds_snap_group_count(&snap),
+			   ds_snap_group_identity, &total);
+	ds_snap_close(&snap);
+	if (dss_valve_allows(lost, total,
+			     p->s->config.sync.max_delete_percent))
+		return DS_OK;
+	(void)snprintf(p->s->why, sizeof(p->s->why),
+		       "the directory does not show %zu of %zu published "
+		       "users and groups: may the host's account still read "
+		       "them? If they are gone: dssyncctl sync "
+		       "--accept-deletes",
+		       lost, total);
+	return DS_ERR_DENIED;
 }
 
 static int save(struct pull *p)
@@ -419,6 +625,9 @@ static int save(struct pull *p)
 	/* A domain has users; one that shows none withholds them. */
 	if (p->first && objects == 0)
 		return DS_ERR_NOTFOUND;
+	err = p->first ? check_published(p) : DS_OK;
+	if (err)
+		return err;
 	p->meta.objects = objects;
 	p->s->status.objects = objects;
 
@@ -462,13 +671,17 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 
 int dss_pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 {
-	int err = attempt(s, flags, ret_changed);
+	int err;
 
+	s->why[0] = 0;
+	err = attempt(s, flags, ret_changed);
 	if (err == DS_ERR_VERSION && !(flags & DS_PULL_FULL)) {
 		ds_log(DS_LOG_NOTICE,
-		       "%s refuses the DirSync cookie (%s): "
-		       "full load",
-		       s->status.server, dss_conn_text(s->conn));
+		       "%s cannot go on from the last change that it told "
+		       "(%s): full load",
+		       s->status.server,
+		       s->why[0] ? s->why : dss_conn_text(s->conn));
+		s->why[0] = 0;
 		err = attempt(s, flags | DS_PULL_FULL, ret_changed);
 	}
 	return err;

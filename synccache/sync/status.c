@@ -54,10 +54,11 @@ char *dss_status_json(const struct dss_status *st, int64_t now_ms)
 {
 	char *out = NULL;
 	json_t *doc = json_pack(
-	    "{s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o,"
+	    "{s:s, s:s, s:o, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o,"
 	    " s:I, s:I, s:o, s:I, s:I, s:o, s:I, s:b}",
 	    "state", state_names[st->state], "phase", st->phase, "server",
-	    text(st->server), "strategy", "dirsync", "transport", "gssapi",
+	    text(st->server), "strategy", st->strategy ? st->strategy : "",
+	    "strategy_why", text(st->strategy_why), "transport", "gssapi",
 	    "done", (json_int_t)st->done, "failed", (json_int_t)st->failed,
 	    "objects", (json_int_t)st->objects, "users", (json_int_t)st->users,
 	    "groups", (json_int_t)st->groups, "withheld",

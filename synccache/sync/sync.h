@@ -40,6 +40,8 @@ struct dss_status {
 	enum dss_state state;
 	const char *phase; /* constant text */
 	char server[256];
+	const char *strategy; /* constant text; NULL: not known yet */
+	char strategy_why[DSS_TEXT];
 	uint64_t done, failed; /* tickets */
 	uint64_t objects, users, groups, withheld;
 	uint64_t progress, expected; /* objects of the current pull */
@@ -82,6 +84,7 @@ struct dss_sync {
 	uint64_t pull_ticket;
 	uint32_t pull_flags;
 	bool restage;
+	bool renumber; /* once: ids may be others than those given out */
 
 	struct dss_ticket ticket;
 	uint32_t last_seq;
@@ -94,6 +97,7 @@ struct dss_sync {
 	struct dss_domain domain;
 	uint64_t locals_stamp; /* of passwd and group when last published */
 	struct dss_status status;
+	char why[DSS_TEXT]; /* of the pull that failed; "" nothing to add */
 	int64_t status_sent; /* ds_now_ms() */
 };
 
@@ -152,6 +156,7 @@ bool dss_pull_complete(struct dss_sync *s);
 /*
  * Builds and stages both snapshots from the store, and has them published.
  * DS_ERR_FORMAT: the store is damaged; nothing was published.
+ * DS_ERR_CONFLICT: the configuration gives other ids than before.
  */
 DS_MUST_CHECK int dss_publish(struct dss_sync *s);
 /* Whether all of the store can be read; DS_ERR_FORMAT: it is damaged. */

@@ -90,12 +90,13 @@ class Laboratory:
         self.lab = None
         self.admin_ticket = False
 
-    def up(self, build=None, tenant=DEFAULT_TENANT):
+    def up(self, build=None, tenant=DEFAULT_TENANT, options=()):
         how = ["--build", str(build)] if build else ["--no-product"]
         result = dslab("up", "--quiet", "--name", self.name,
-                       "--tenant", str(tenant), *how)
+                       "--tenant", str(tenant), *how, *options)
         assert result.returncode == 0, result.stderr
         self.lab = Lab(self.name)
+        self.admin_ticket = False
 
     def down(self):
         result = dslab("down", "--name", self.name)
@@ -324,6 +325,6 @@ def new_user(upn, **more):
             "passwordProfile": {"password": PASSWORD}, **more}
 
 
-__all__ = ["DOMAIN", "DOMAIN_DN", "NETBIOS", "PASSWORD", "SNAPSHOT",
-           "LabError", "Laboratory", "dslab", "group_of", "ldap_escape",
+__all__ = ["ADMIN_PASSWORD", "DOMAIN", "DOMAIN_DN", "NETBIOS", "PASSWORD",
+           "SNAPSHOT", "LabError", "Laboratory", "dslab", "group_of", "ldap_escape",
            "new_user", "user_of", "wait_until"]

@@ -45,6 +45,8 @@ def quiet(lab):
     """No check has failed since the start, and the first pull is done."""
     lab.daemon("restart")
     lab.sync()
+    wait_until("auth has reported its key",
+               lambda: (lab.status()["auth"] or {}).get("principal"))
 
 
 def test_a_host_that_is_well(lab):
@@ -141,6 +143,29 @@ def test_without_a_domain_controller(lab):
     finally:
         lab.samba("start")
         lab.sync()
+
+
+@pytest.fixture
+def rotated_key(lab):
+    """The computer account has another password than the keytab."""
+    lab.dc("samba-tool", "user", "setpassword", "HOST1$",
+           "--newpassword=Rotated-Elsewhere-1")
+    lab.daemon("restart")
+    yield
+    lab.output("rm", "/etc/krb5.keytab")
+    lab.lab.host.join()
+    quiet(lab)
+
+
+def test_a_key_that_the_domain_has_replaced(lab, rotated_key):
+    wait_until("auth has tried",
+               lambda: (lab.status()["auth"] or {}).get("last_error"))
+    wait_until("sync has tried", lambda: lab.status()["sync"]["last_error"])
+    finds(lab, "problem", "host key: the domain has another")
+    document, status = auth_test(lab, ALICE, PASSWORD)
+    assert status == 1
+    assert document["steps"][-1]["step"] == "why"
+    assert "host's own" in document["steps"][-1]["text"]
 
 
 # ---- auth-test -------------------------------------------------------------

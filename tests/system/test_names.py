@@ -223,3 +223,84 @@ def test_a_new_local_user_takes_its_name_at_once(evil):
     wait_until("it comes back", lambda: evil.host(
         "getent", "-s", "dssync", "passwd", "alice").returncode == 0,
         seconds=20)
+
+
+# ---- SID history -----------------------------------------------------------
+
+OLIVIA = "olivia@contoso.com"
+ONPREM = "S-1-5-21-1004336348-1177238915-682003330"
+FOREST = "S-1-5-21-2153326666-2176343378-3404031434"
+HISTORY = f"id_mapping = sidhistory\nsid_history_domains = {ONPREM}, {FOREST}"
+
+
+def put_config(lab, identity):
+    text = lab.output("cat", CONF).split("\n[identity]")[0].rstrip("\n")
+    lab.lab.host.write(CONF, f"{text}\n\n[identity]\n{identity}\n")
+    lab.daemon("restart")
+
+
+@pytest.fixture(scope="module")
+def history(lab):
+    """A populated host whose id_mapping was changed: before and after."""
+    config = lab.output("cat", CONF)
+    before = lab.passwd(OLIVIA)
+    put_config(lab, HISTORY)
+    refused = lab.host("dssyncctl", "sync", "--wait", timeout=60)
+    during = lab.passwd(OLIVIA)
+    problems = lab.problems()
+    renumbered = lab.host("dssyncctl", "sync", "--renumber", timeout=60)
+    yield {"before": before, "refused": refused, "during": during,
+           "problems": problems, "renumbered": renumbered}
+    lab.lab.host.write(CONF, config)
+    lab.daemon("restart")
+    wait_until("the daemon takes commands", lambda: lab.host(
+        "test", "-S", "/run/dssync/ctl.sock").returncode == 0)
+    lab.output("dssyncctl", "sync", "--renumber", timeout=60)
+    assert lab.passwd(OLIVIA) == before
+
+
+def test_changed_mapping_is_refused_without_renumber(history):
+    assert history["refused"].returncode == 1
+    assert "--renumber" in history["refused"].stderr
+    assert "--renumber" in history["problems"]
+    assert history["during"] == history["before"]
+
+
+def test_renumber_prints_what_changed(history):
+    assert history["renumbered"].returncode == 0
+    old = history["before"][2]
+    assert f"{OLIVIA}: {old} -> 266801107" in history["renumbered"].stdout
+    assert "alice@" not in history["renumbered"].stdout
+
+
+@pytest.mark.parametrize("name, uid, gid", [
+    (OLIVIA, 266801107, 266800513), ("oscar@contoso.com", 266801108,
+                                     266800513),
+    ("frank@fabrikam.com", 770801107, 770800513)])
+def test_ids_are_those_of_the_other_domain(lab, history, name, uid, gid):
+    entry = lab.passwd(name)
+    assert (int(entry[2]), int(entry[3])) == (uid, gid)
+    assert lab.passwd(str(uid)) == entry
+    group = lab.group(str(gid))
+    assert group[0].endswith(f"-513@{DOMAIN}")
+    assert lab.group(group[0]) == group
+    assert f"domain users@{DOMAIN}" in lab.group_names(name)
+
+
+def test_cloud_accounts_keep_their_ids(lab, history):
+    entry = lab.passwd("alice@aaddscontoso.com")
+    assert int(entry[3]) not in (266800513, 770800513)
+
+
+def test_group_keeps_its_gid_too(lab, history):
+    assert lab.group(f"fileserver users@{DOMAIN}")[2] == "266801200"
+
+
+def test_user_shows_both_sids_and_both_ids(lab, history):
+    user = lab.ctl("user", OLIVIA)
+    assert {(i["sid"], i["id"]) for i in user["ids"]} == {
+        (f"{ONPREM}-1107", 266801107),
+        (user["objectSid"], int(history["before"][2]))}
+    text = lab.output("dssyncctl", "user", OLIVIA)
+    assert f"{ONPREM}-1107 (SID history)" in text
+    assert f"{user['objectSid']} (objectSid)" in text

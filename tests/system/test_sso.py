@@ -163,6 +163,13 @@ def test_directory_users_called_like_local_ones(lab):
             assert_in(lab, upn, upn)
 
 
+def test_the_host_s_own_ticket(lab):
+    """Whoever is root here is not so elsewhere by the machine's ticket."""
+    lab.output("env", f"KRB5CCNAME={CCACHE}", "kinit", "-k", "HOST1$")
+    for user in ("root", "localuser", ALICE):
+        assert_out(lab, user)
+
+
 def test_a_machine_called_like_a_local_account(lab):
     """CVE-2025-11561's other half: the ticket of localuser$ says localuser."""
     lab.dc("samba-tool", "computer", "create", "localuser")

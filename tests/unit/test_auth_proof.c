@@ -31,16 +31,14 @@ krb5_error_code encode_krb5_ticket(const krb5_ticket *ticket,
 #define SID_BOB   1, 2, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 0x51, 4, 0, 0
 
 /* UPN "a" at 20, domain "b" at 22, name "c" at 24, the SID at 32. */
-static const uint8_t info_alice[] = { 2,  0, 20, 0, 2, 0,  22, 0,
-				      2,  0, 0,  0, 2, 0,  24, 0,
-				      16, 0, 32, 0, 'a', 0, 'b', 0,
-				      'c', 0, 0, 0, 0, 0,  0,  0,
-				      SID_ALICE };
-static const uint8_t info_bob[] = { 2,  0, 20, 0, 2, 0,  22, 0,
-				    2,  0, 0,  0, 2, 0,  24, 0,
-				    16, 0, 32, 0, 'a', 0, 'b', 0,
-				    'c', 0, 0, 0, 0, 0,  0,  0,
-				    SID_BOB };
+static const uint8_t info_alice[] = { 2,  0, 20,  0, 2,   0,        22,  0,  2,
+				      0,  0, 0,   2, 0,   24,       0,   16, 0,
+				      32, 0, 'a', 0, 'b', 0,        'c', 0,  0,
+				      0,  0, 0,   0, 0,   SID_ALICE };
+static const uint8_t info_bob[] = { 2,  0, 20,  0, 2,   0,      22,  0,  2,
+				    0,  0, 0,   2, 0,   24,     0,   16, 0,
+				    32, 0, 'a', 0, 'b', 0,      'c', 0,  0,
+				    0,  0, 0,   0, 0,   SID_BOB };
 
 /* An exact heap copy, so that a sanitizer sees a byte too far. */
 static int read_copy(const uint8_t *p, size_t len, struct ds_sid *sid)
@@ -150,9 +148,9 @@ static krb5_keyblock host_key, other_key, session, other_session;
 
 static void make_key(krb5_keyblock *key)
 {
-	assert_int_equal(krb5_c_make_random_key(
-			     ctx, ENCTYPE_AES256_CTS_HMAC_SHA1_96, key),
-			 0);
+	assert_int_equal(
+	    krb5_c_make_random_key(ctx, ENCTYPE_AES256_CTS_HMAC_SHA1_96, key),
+	    0);
 }
 
 static int setup(void **state)

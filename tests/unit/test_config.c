@@ -157,6 +157,12 @@ static void test_mistakes(void **state)
 	       NULL);
 	expect(OK "[identity]\nid_range = 200000-300000\n",
 	       "too small for id_mapping = sid", NULL);
+	expect(OK "[identity]\nid_mapping = sidhistory\n",
+	       "expected sid_history_domains, too", NULL);
+	expect(OK "[identity]\nsid_history_domains = S-1-5-21-1-2-3-500\n",
+	       "expected domain SIDs", NULL);
+	expect(OK "[identity]\nsid_history_domains = S-1-5-32-1-2\n",
+	       "expected domain SIDs", NULL);
 	expect(OK "[login]\noffline = yes\n",
 	       ":4: this value of [login] "
 	       "offline is not available",

@@ -614,6 +614,15 @@ static void daemon_status(void **state)
 	say_status(&r.d, "{\"last_pull\":999999}",
 		   "{\"last_error\":\"Clock skew too great\"}", true);
 	expect(&r.d, "problem", "clock: it differs", 1);
+	say_status(&r.d, "{\"last_pull\":999999}",
+		   "{\"last_error\":\"getting the host's own ticket: "
+		   "Preauthentication failed\"}",
+		   true);
+	expect(&r.d, "problem", "another than the keytab", 1);
+	say_status(&r.d, "{\"last_pull\":999999}",
+		   "{\"last_error\":\"Preauthentication failed\"}", true);
+	expect(&r.d, "problem", "", 0);
+	expect(&r.d, "warning", "Preauthentication failed", 1);
 	forget(&r.d);
 	doc_check_daemon(&r.d, 0);
 	expect(&r.d, geteuid() == 0 ? "problem" : "warning", "synccached", 1);

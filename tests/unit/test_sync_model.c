@@ -515,7 +515,11 @@ static void test_scope(void **state)
 	assert_non_null(group(w, 513));
 	assert_non_null(group(w, 1002));
 	assert_null(group(w, 1001));
-	assert_int_equal(w->model.nnotes, 0);
+	/* Said, not published; what is published all the same is not. */
+	assert_int_equal(w->model.nnotes, 3);
+	assert_int_equal(withheld(w, 1001), DS_WH_SCOPE);
+	assert_int_equal(withheld(w, 1103), DS_WH_SCOPE);
+	assert_int_equal(withheld(w, 513), 0);
 }
 
 static void test_origin(void **state)
