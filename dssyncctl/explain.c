@@ -51,7 +51,8 @@ static const char *rule_for(const char *typed, const char *upn)
 	if (strchr(typed, '@'))
 		return "it is sAMAccountName@domain, and nobody has it as "
 		       "userPrincipalName";
-	return "it is the sAMAccountName, which short_names = sam accepts";
+	return "it is the sAMAccountName, which name_format = sam or "
+	       "short_names = sam accepts";
 }
 
 static void explain_user(const struct ds_snap *snap, const char *typed,
@@ -167,8 +168,8 @@ static void explain_withheld(const struct ds_snap *snap, const char *typed,
 		    strcasecmp(note_bare, bare) == 0)
 			add(f->reasons, "the %s '%s' is %s: %s",
 			    note.group ? "group" : "user", note.name,
-			    note.reason == DS_WH_SCOPE ? "out of scope" :
-							 "withheld",
+			    note.reason == DS_WH_SCOPE ? "out of scope"
+						       : "withheld",
 			    note.detail);
 	}
 }
@@ -200,7 +201,8 @@ static void explain_spelling(const struct ds_snap *snap, const char *typed,
 		    domain);
 	else if (at)
 		add(f->reasons, "it is nobody's userPrincipalName");
-	else if (!(snap->stamp.policy & DS_SNAP_SHORT_NAMES))
+	else if (!(snap->stamp.policy &
+		   (DS_SNAP_SHORT_NAMES | DS_SNAP_BARE_USERS)))
 		add(f->reasons,
 		    "a bare name is never looked up in the domain "
 		    "(short_names = none): type the "

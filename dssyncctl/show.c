@@ -208,10 +208,10 @@ static json_t *ids_json(const struct ds_snap *snap, uint32_t index,
 	uint32_t n, number;
 
 	for (n = 0; id_by_sid(snap, index, id, get, n, &sid, &number); n++)
-		json_array_append_new(
-		    list, json_pack("{s:s, s:I}", "sid",
-				    ds_sid_to_str(&sid, text), "id",
-				    (json_int_t)number));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:I}", "sid",
+						ds_sid_to_str(&sid, text),
+						"id", (json_int_t)number));
 	return list;
 }
 
@@ -277,17 +277,16 @@ static json_t *user_json(const struct ds_snap *snap,
 	    (attr_bits(snap, user->index, "userAccountControl",
 		       ds_snap_user_attr) &
 	     UAC_DONT_EXPIRE) != 0,
-	    "custom_ou",
-	    (id->flags & DS_ID_CUSTOM_OU) != 0);
+	    "custom_ou", (id->flags & DS_ID_CUSTOM_OU) != 0);
 
 	if (root) {
 		json_object_update_new(root, identity_json(id));
-		json_object_set_new(root, "attributes",
-				    attributes_json(snap, user->index, id,
-						    ds_snap_user_attr));
-		json_object_set_new(root, "ids",
-				    ids_json(snap, user->index, id,
-					     ds_snap_user_attr));
+		json_object_set_new(
+		    root, "attributes",
+		    attributes_json(snap, user->index, id, ds_snap_user_attr));
+		json_object_set_new(
+		    root, "ids",
+		    ids_json(snap, user->index, id, ds_snap_user_attr));
 		json_object_set_new(root, "groups", groups_json(snap, user));
 	}
 	return root;
@@ -379,11 +378,12 @@ static void print_group(const struct ds_snap *snap,
 	ctl_row("name", "%s", group->blob);
 	ctl_row("gid", "%u", group->gid);
 	print_identity(id);
-	ctl_row("securityEnabled", "%s",
-		attr_bits(snap, group->index, "groupType",
-			  ds_snap_group_attr) & GROUP_SECURITY
-		    ? "yes"
-		    : "no");
+	ctl_row(
+	    "securityEnabled", "%s",
+	    attr_bits(snap, group->index, "groupType", ds_snap_group_attr) &
+		    GROUP_SECURITY
+		? "yes"
+		: "no");
 	print_attributes(snap, group->index, ds_snap_group_attr);
 	for (i = 0; i < group->nmembers; i++) {
 		if (ds_snap_user_at(snap, group->members[i], &user))

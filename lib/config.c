@@ -668,8 +668,8 @@ uint32_t ds_config_policy(const struct ds_config *config)
 		policy |= DS_SNAP_SHORT_NAMES;
 	if (config->identity.spellings == DS_SPELLINGS_CANONICAL)
 		policy |= DS_SNAP_CANONICAL;
-	policy |= (uint32_t)(unsigned char)config->identity
-		      .space_replacement[0]
-		  << DS_SNAP_BLANK_SHIFT;
+	policy |=
+	    (uint32_t)(unsigned char)config->identity.space_replacement[0]
+	    << DS_SNAP_BLANK_SHIFT;
 	return policy;
 }

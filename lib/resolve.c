@@ -141,8 +141,7 @@ static int find_user(const struct ds_snap *snap, const struct typed *t,
 	int r;
 
 	if (!t->at && !t->backslash)
-		return find_sam(snap, DS_NS_USER_SAM, t->s, t->len,
-				ret_index);
+		return find_sam(snap, DS_NS_USER_SAM, t->s, t->len, ret_index);
 	if (t->at) {
 		/* Neither a damaged table nor a reserved name may make the
 		 * name mean somebody else. */

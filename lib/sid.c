@@ -5,8 +5,6 @@
  */
 #include "lib/sid.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #define SID_REVISION 1
@@ -94,14 +92,32 @@ size_t ds_sid_to_bin(const struct ds_sid *sid, uint8_t *buf)
 	return (size_t)(p - buf);
 }
 
+/* Without stdio: a mirror spells the SIDs of all its objects each time. */
+static char *put_number(char *p, uint64_t n)
+{
+	char digits[20];
+	size_t count = 0;
+
+	do
+		digits[count++] = (char)('0' + n % 10);
+	while (n /= 10);
+	while (count)
+		*p++ = digits[--count];
+	return p;
+}
+
 char *ds_sid_to_str(const struct ds_sid *sid, char *buf)
 {
-	int n = snprintf(buf, DS_SID_STR_MAX, "S-1-%" PRIu64, sid->authority);
+	char *p = buf;
 	int i;
 
-	for (i = 0; i < sid->count; i++)
-		n += snprintf(buf + n, DS_SID_STR_MAX - (size_t)n, "-%" PRIu32,
-			      sid->sub[i]);
+	memcpy(p, "S-1-", 4);
+	p = put_number(p + 4, sid->authority);
+	for (i = 0; i < sid->count && i < DS_SID_MAX_SUBAUTHS; i++) {
+		*p++ = '-';
+		p = put_number(p, sid->sub[i]);
+	}
+	*p = '\0';
 	return buf;
 }
 

@@ -451,8 +451,8 @@ int ds_snapw_attr(struct ds_snapw *w, const char *name, const char *value)
 	uint32_t users = w->count[DS_SEC_USERS];
 	uint32_t groups = w->count[DS_SEC_GROUPS];
 	struct ds_fmt_attr rec = {
-		.owner = groups > 0 ? (groups - 1) | DS_FMT_ATTR_GROUP
-				    : users - 1,
+		.owner =
+		    groups > 0 ? (groups - 1) | DS_FMT_ATTR_GROUP : users - 1,
 	};
 	struct attr *attr;
 	int r;

@@ -19,139 +19,151 @@
 #define READ_MS 5000
 
 struct check {
-  const struct dsa_server *server;
-  struct dsa_subject subject;
-  struct dsa_secret frame;    /* as it came */
-  struct dsa_secret password; /* NUL-terminated */
-  struct ds_snap_account account;
-  struct dsa_login login; /* the outcome */
+	const struct dsa_server *server;
+	struct dsa_subject subject;
+	struct dsa_secret frame;    /* as it came */
+	struct dsa_secret password; /* NUL-terminated */
+	struct ds_snap_account account;
+	struct dsa_login login; /* the outcome */
 };
 
-static int read_request(struct check *c, int conn) {
-  struct ds_frame frame;
-  struct ds_reader r;
-  int err;
+static int read_request(struct check *c, int conn)
+{
+	struct ds_frame frame;
+	struct ds_reader r;
+	int err;
 
-  err = dsa_secret_init(&c->frame, DSA_REQUEST_MAX, DSA_SECRET_PRIVATE);
-  if (err == 0)
-    err =
-        dsa_secret_init(&c->password, DS_PASSWORD_MAX + 1, DSA_SECRET_PRIVATE);
-  if (err == 0)
-    err = ds_wire_recv(conn, c->frame.p, c->frame.cap, ds_now_ms() + READ_MS,
-                       &frame);
-  if (err != 0)
-    return err;
-  if (frame.type != DS_MSG_AUTH)
-    return DS_ERR_FORMAT;
-  ds_reader_init(&r, frame.payload, frame.len);
-  dsa_subject_read(&r, &c->subject);
-  ds_get_str(&r, (char *)c->password.p, c->password.cap);
-  err = ds_reader_end(&r);
-  dsa_secret_done(&c->frame);
-  return err;
+	err = dsa_secret_init(&c->frame, DSA_REQUEST_MAX, DSA_SECRET_PRIVATE);
+	if (err == 0)
+		err = dsa_secret_init(&c->password, DS_PASSWORD_MAX + 1,
+				      DSA_SECRET_PRIVATE);
+	if (err == 0)
+		err = ds_wire_recv(conn, c->frame.p, c->frame.cap,
+				   ds_now_ms() + READ_MS, &frame);
+	if (err != 0)
+		return err;
+	if (frame.type != DS_MSG_AUTH)
+		return DS_ERR_FORMAT;
+	ds_reader_init(&r, frame.payload, frame.len);
+	dsa_subject_read(&r, &c->subject);
+	ds_get_str(&r, (char *)c->password.p, c->password.cap);
+	err = ds_reader_end(&r);
+	dsa_secret_done(&c->frame);
+	return err;
 }
 
 static bool refuse(struct check *c, enum ds_auth_result result,
-                   const char *reason) {
-  c->login = (struct dsa_login){.result = result, .say = result, .kdc_ms = -1};
-  (void)snprintf(c->login.reason, sizeof(c->login.reason), "%s", reason);
-  return false;
+		   const char *reason)
+{
+	c->login = (struct dsa_login){ .result = result,
+				       .say = result,
+				       .kdc_ms = -1 };
+	(void)snprintf(c->login.reason, sizeof(c->login.reason), "%s", reason);
+	return false;
 }
 
 /*
  * Who is meant, by the same function and file as everywhere; false: decided
  * without a KDC.
  */
-static bool identify(struct check *c) {
-  const struct dsa_mirror *mirror = &c->server->mirror;
-  struct ds_snap_identity id;
-  struct ds_snap_user user;
-  int r;
+static bool identify(struct check *c)
+{
+	const struct dsa_mirror *mirror = &c->server->mirror;
+	struct ds_snap_identity id;
+	struct ds_snap_user user;
+	int r;
 
-  if (mirror->base.base == NULL)
-    return refuse(c, DS_AUTH_UNAVAILABLE, "no mirror yet");
-  r = ds_resolve_user(&mirror->base, c->subject.user, &user);
-  if (r == 0)
-    r = ds_snap_user_identity(&mirror->base, user.index, &id);
-  if (r != 0)
-    return refuse(c, DS_AUTH_UNKNOWN, "no such user");
-  if (!ds_guid_equal(&id.guid, &c->subject.guid))
-    return refuse(c, DS_AUTH_DENIED,
-                  "the name means another object than the caller "
-                  "found");
-  (void)snprintf(c->subject.name, sizeof(c->subject.name), "%s", user.blob);
-  c->subject.uid = user.uid;
-  r = dsa_mirror_find(mirror, &id.guid, &user, &c->account);
-  if (r == DS_ERR_UNAVAIL)
-    return refuse(c, DS_AUTH_UNAVAILABLE, "no mirror yet");
-  if (r != 0)
-    return refuse(c, DS_AUTH_DENIED, "no account record");
-  return true;
+	if (mirror->base.base == NULL)
+		return refuse(c, DS_AUTH_UNAVAILABLE, "no mirror yet");
+	r = ds_resolve_user(&mirror->base, c->subject.user, &user);
+	if (r == 0)
+		r = ds_snap_user_identity(&mirror->base, user.index, &id);
+	if (r != 0)
+		return refuse(c, DS_AUTH_UNKNOWN, "no such user");
+	if (!ds_guid_equal(&id.guid, &c->subject.guid))
+		return refuse(c, DS_AUTH_DENIED,
+			      "the name means another object than the caller "
+			      "found");
+	(void)snprintf(c->subject.name, sizeof(c->subject.name), "%s",
+		       user.blob);
+	c->subject.uid = user.uid;
+	r = dsa_mirror_find(mirror, &id.guid, &user, &c->account);
+	if (r == DS_ERR_UNAVAIL)
+		return refuse(c, DS_AUTH_UNAVAILABLE, "no mirror yet");
+	if (r != 0)
+		return refuse(c, DS_AUTH_DENIED, "no account record");
+	return true;
 }
 
-static void send_subject(const struct check *c, int out) {
-  uint8_t buf[DSA_REQUEST_MAX];
-  struct ds_writer w;
+static void send_subject(const struct check *c, int out)
+{
+	uint8_t buf[DSA_REQUEST_MAX];
+	struct ds_writer w;
 
-  ds_writer_init(&w, buf, sizeof(buf));
-  ds_frame_begin(&w, DSA_MSG_SUBJECT, 0);
-  dsa_subject_write(&w, &c->subject);
-  ds_put_str(&w, c->subject.name);
-  ds_put_u32(&w, c->subject.uid);
-  if (ds_frame_end(&w) == 0)
-    /* A lost one shows when the verdict is lost too. */
-    (void)!ds_packet_send(out, &w, -1);
+	ds_writer_init(&w, buf, sizeof(buf));
+	ds_frame_begin(&w, DSA_MSG_SUBJECT, 0);
+	dsa_subject_write(&w, &c->subject);
+	ds_put_str(&w, c->subject.name);
+	ds_put_u32(&w, c->subject.uid);
+	if (ds_frame_end(&w) == 0)
+		/* A lost one shows when the verdict is lost too. */
+		(void)!ds_packet_send(out, &w, -1);
 }
 
-static void send_verdict(const struct check *c, int out) {
-  const struct dsa_login *login = &c->login;
-  const struct dsa_tgt none = {0};
-  char text[DS_TEXT_MAX + 1];
-  struct dsa_secret buffer;
-  struct ds_writer w;
+static void send_verdict(const struct check *c, int out)
+{
+	const struct dsa_login *login = &c->login;
+	const struct dsa_tgt none = { 0 };
+	char text[DS_TEXT_MAX + 1];
+	struct dsa_secret buffer;
+	struct ds_writer w;
 
-  if (dsa_secret_init(&buffer, DS_PACKET_MAX, DSA_SECRET_PRIVATE) != 0)
-    return;
-  dsa_text(login->say, login->proven,
-           c->server->config.login.password_change_url, text, sizeof(text));
-  ds_writer_init(&w, buffer.p, buffer.cap);
-  ds_frame_begin(&w, DSA_MSG_VERDICT, 0);
-  ds_put_u32(&w, login->result);
-  ds_put_u8(&w, login->proven ? 1 : 0);
-  ds_put_str(&w, text);
-  ds_put_str(&w, login->reason);
-  ds_put_u64(&w, (uint64_t)login->kdc_ms);
-  ds_put_str(&w, login->principal);
-  ds_put_blob(&w, login->ccache.p, login->ccache.len);
-  ds_put_str(&w, login->kdc);
-  /* What does not fit is fetched again by the next one. */
-  dsa_tgt_put(&w, login->tgt.ccache.len + DSA_TGT_NONE_LEN <= w.cap - w.len
-                      ? &login->tgt
-                      : &none);
-  if (ds_frame_end(&w) == 0)
-    (void)!ds_packet_send(out, &w, -1);
-  dsa_secret_done(&buffer);
+	if (dsa_secret_init(&buffer, DS_PACKET_MAX, DSA_SECRET_PRIVATE) != 0)
+		return;
+	dsa_text(login->say, login->proven,
+		 c->server->config.login.password_change_url, text,
+		 sizeof(text));
+	ds_writer_init(&w, buffer.p, buffer.cap);
+	ds_frame_begin(&w, DSA_MSG_VERDICT, 0);
+	ds_put_u32(&w, login->result);
+	ds_put_u8(&w, login->proven ? 1 : 0);
+	ds_put_str(&w, text);
+	ds_put_str(&w, login->reason);
+	ds_put_u64(&w, (uint64_t)login->kdc_ms);
+	ds_put_str(&w, login->principal);
+	ds_put_blob(&w, login->ccache.p, login->ccache.len);
+	ds_put_str(&w, login->kdc);
+	/* What does not fit is fetched again by the next one. */
+	dsa_tgt_put(&w,
+		    login->tgt.ccache.len + DSA_TGT_NONE_LEN <= w.cap - w.len
+			? &login->tgt
+			: &none);
+	if (ds_frame_end(&w) == 0)
+		(void)!ds_packet_send(out, &w, -1);
+	dsa_secret_done(&buffer);
 }
 
-void dsa_check_run(const struct dsa_server *server, int conn, int out) {
-  struct check c = {.server = server};
-  bool go_on;
+void dsa_check_run(const struct dsa_server *server, int conn, int out)
+{
+	struct check c = { .server = server };
+	bool go_on;
 
-  if (read_request(&c, conn) != 0)
-    goto out; /* the main process hears that nothing came */
-  go_on = identify(&c);
-  send_subject(&c, out);
-  if (!go_on)
-    ;
-  else if (c.password.p[0] == '\0')
-    (void)refuse(&c, DS_AUTH_BAD_PASSWORD, "empty password");
-  else
-    dsa_login(server, &c.account, (const char *)c.password.p, &c.login);
-  dsa_secret_done(&c.password);
-  send_verdict(&c, out);
+	if (read_request(&c, conn) != 0)
+		goto out; /* the main process hears that nothing came */
+	go_on = identify(&c);
+	send_subject(&c, out);
+	if (!go_on)
+		;
+	else if (c.password.p[0] == '\0')
+		(void)refuse(&c, DS_AUTH_BAD_PASSWORD, "empty password");
+	else
+		dsa_login(server, &c.account, (const char *)c.password.p,
+			  &c.login);
+	dsa_secret_done(&c.password);
+	send_verdict(&c, out);
 out:
-  dsa_secret_done(&c.frame);
-  dsa_secret_done(&c.password);
-  dsa_secret_done(&c.login.ccache);
-  dsa_tgt_done(&c.login.tgt);
+	dsa_secret_done(&c.frame);
+	dsa_secret_done(&c.password);
+	dsa_secret_done(&c.login.ccache);
+	dsa_tgt_done(&c.login.tgt);
 }

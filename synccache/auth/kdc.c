@@ -22,232 +22,251 @@
 #include "lib/wire.h"
 #include "synccache/sync/srv.h"
 
-#define KDC_PORT 88
-#define CONNECT_MS 2000
-#define ANSWER_MS 5000
-#define LAST_MS 8000 /* SYN after 0, 1, 3 and 7 s */
-#define ALL_MS 16000
-#define LEFT_MS 50        /* less is not worth a connection */
-#define PASSES 5          /* over busy ones, */
-#define PAUSE_MS 100      /* 200, 400, 800 and 1600 apart */
-#define RESOLVE_SECONDS 2 /* for one question to one name server */
-#define ROUNDS_MAX 16     /* of one exchange; a KDC has no end of errors */
+#define KDC_PORT        88
+#define CONNECT_MS      2000
+#define ANSWER_MS       5000
+#define LAST_MS         8000 /* SYN after 0, 1, 3 and 7 s */
+#define ALL_MS          16000
+#define LEFT_MS         50  /* less is not worth a connection */
+#define PASSES          5   /* over busy ones, */
+#define PAUSE_MS        100 /* 200, 400, 800 and 1600 apart */
+#define RESOLVE_SECONDS 2   /* for one question to one name server */
+#define ROUNDS_MAX      16  /* of one exchange; a KDC has no end of errors */
 
 void dsa_kdc_init(struct dsa_kdc *kdc, const struct ds_config *config,
-                  const char *realm, const char *prefer) {
-  *kdc = (struct dsa_kdc){.config = config,
-                          .realm = realm,
-                          .prefer = prefer,
-                          .port = KDC_PORT,
-                          .connect_ms = CONNECT_MS,
-                          .answer_ms = ANSWER_MS,
-                          .last_ms = LAST_MS,
-                          .deadline = ds_now_ms() + ALL_MS};
+		  const char *realm, const char *prefer)
+{
+	*kdc = (struct dsa_kdc){ .config = config,
+				 .realm = realm,
+				 .prefer = prefer,
+				 .port = KDC_PORT,
+				 .connect_ms = CONNECT_MS,
+				 .answer_ms = ANSWER_MS,
+				 .last_ms = LAST_MS,
+				 .deadline = ds_now_ms() + ALL_MS };
 }
 
-const char *dsa_kdc_name(const struct dsa_kdc *kdc) {
-  return kdc->answered ? kdc->host[kdc->current] : "";
+const char *dsa_kdc_name(const struct dsa_kdc *kdc)
+{
+	return kdc->answered ? kdc->host[kdc->current] : "";
 }
 
 /* ---- where they are ---- */
 
-static void add_host(struct dsa_kdc *kdc, const char *host) {
-  if (kdc->count < DSA_KDCS_MAX && strlen(host) < sizeof(kdc->host[0])) {
-    (void)snprintf(kdc->host[kdc->count], sizeof(kdc->host[0]), "%s", host);
-    kdc->count++;
-  }
+static void add_host(struct dsa_kdc *kdc, const char *host)
+{
+	if (kdc->count < DSA_KDCS_MAX && strlen(host) < sizeof(kdc->host[0])) {
+		(void)snprintf(kdc->host[kdc->count], sizeof(kdc->host[0]),
+			       "%s", host);
+		kdc->count++;
+	}
 }
 
 /* Every domain controller is a KDC (MS-ADTS 6.3.2.3). */
-static int find(struct dsa_kdc *kdc) {
-  struct dss_srv list[DSS_SRV_MAX];
-  size_t count = 0;
-  int err = 0;
+static int find(struct dsa_kdc *kdc)
+{
+	struct dss_srv list[DSS_SRV_MAX];
+	size_t count = 0;
+	int err = 0;
 
-  if (kdc->count > 0)
-    return 0;
-  /* This process asks few questions and has little time. */
-  if (res_init() == 0) {
-    _res.retrans = RESOLVE_SECONDS;
-    _res.retry = 1;
-  }
-  for (ds_strv s = kdc->config->domain.servers; *s != NULL; s++)
-    add_host(kdc, *s);
-  if (kdc->count == 0)
-    err = dss_srv_lookup(kdc->config->domain.name, kdc->config->domain.site,
-                         list, &count);
-  for (size_t i = 0; err == 0 && i < count; i++)
-    add_host(kdc, list[i].host);
-  for (size_t i = 0; i < kdc->count; i++)
-    if (strcmp(kdc->host[i], kdc->prefer) == 0)
-      kdc->current = i;
-  return err;
+	if (kdc->count > 0)
+		return 0;
+	/* This process asks few questions and has little time. */
+	if (res_init() == 0) {
+		_res.retrans = RESOLVE_SECONDS;
+		_res.retry = 1;
+	}
+	for (ds_strv s = kdc->config->domain.servers; *s != NULL; s++)
+		add_host(kdc, *s);
+	if (kdc->count == 0)
+		err = dss_srv_lookup(kdc->config->domain.name,
+				     kdc->config->domain.site, list, &count);
+	for (size_t i = 0; err == 0 && i < count; i++)
+		add_host(kdc, list[i].host);
+	for (size_t i = 0; i < kdc->count; i++)
+		if (strcmp(kdc->host[i], kdc->prefer) == 0)
+			kdc->current = i;
+	return err;
 }
 
 /* ---- one of them ---- */
 
 /* 0, or an errno; ETIMEDOUT at the deadline. */
-static int wait_for(int fd, short events, int64_t deadline) {
-  struct pollfd p = {.fd = fd, .events = events};
+static int wait_for(int fd, short events, int64_t deadline)
+{
+	struct pollfd p = { .fd = fd, .events = events };
 
-  for (;;) {
-    int64_t left = deadline - ds_now_ms();
-    int n = left > 0 ? poll(&p, 1, (int)left) : 0;
+	for (;;) {
+		int64_t left = deadline - ds_now_ms();
+		int n = left > 0 ? poll(&p, 1, (int)left) : 0;
 
-    if (n > 0)
-      return 0;
-    if (n == 0)
-      return ETIMEDOUT;
-    if (errno != EINTR)
-      return errno;
-  }
+		if (n > 0)
+			return 0;
+		if (n == 0)
+			return ETIMEDOUT;
+		if (errno != EINTR)
+			return errno;
+	}
 }
 
-static int connect_to(const struct addrinfo *ai, int64_t deadline,
-                      int *ret_fd) {
-  const int on = 1;
-  int error = 0;
-  socklen_t len = sizeof(error);
-  int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                  ai->ai_protocol);
+static int connect_to(const struct addrinfo *ai, int64_t deadline, int *ret_fd)
+{
+	const int on = 1;
+	int error = 0;
+	socklen_t len = sizeof(error);
+	int fd =
+	    socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		   ai->ai_protocol);
 
-  if (fd < 0)
-    return errno;
-  (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0) {
-    error = errno;
-    if (error == EINPROGRESS)
-      error = wait_for(fd, POLLOUT, deadline);
-    if (error == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-      error = errno;
-  }
-  if (error != 0)
-    (void)close(fd);
-  else
-    *ret_fd = fd;
-  return error;
+	if (fd < 0)
+		return errno;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0) {
+		error = errno;
+		if (error == EINPROGRESS)
+			error = wait_for(fd, POLLOUT, deadline);
+		if (error == 0 &&
+		    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+			error = errno;
+	}
+	if (error != 0)
+		(void)close(fd);
+	else
+		*ret_fd = fd;
+	return error;
 }
 
-static int send_all(int fd, const uint8_t *p, size_t len, int64_t deadline) {
-  while (len > 0) {
-    ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
-    int error;
+static int send_all(int fd, const uint8_t *p, size_t len, int64_t deadline)
+{
+	while (len > 0) {
+		ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+		int error;
 
-    if (n >= 0) {
-      p += n;
-      len -= (size_t)n;
-      continue;
-    }
-    if (errno != EAGAIN && errno != EINTR)
-      return errno;
-    error = wait_for(fd, POLLOUT, deadline);
-    if (error != 0)
-      return error;
-  }
-  return 0;
+		if (n >= 0) {
+			p += n;
+			len -= (size_t)n;
+			continue;
+		}
+		if (errno != EAGAIN && errno != EINTR)
+			return errno;
+		error = wait_for(fd, POLLOUT, deadline);
+		if (error != 0)
+			return error;
+	}
+	return 0;
 }
 
-static int recv_all(int fd, uint8_t *p, size_t len, int64_t deadline) {
-  while (len > 0) {
-    ssize_t n = recv(fd, p, len, 0);
-    int error;
+static int recv_all(int fd, uint8_t *p, size_t len, int64_t deadline)
+{
+	while (len > 0) {
+		ssize_t n = recv(fd, p, len, 0);
+		int error;
 
-    if (n == 0)
-      return ECONNRESET;
-    if (n > 0) {
-      p += n;
-      len -= (size_t)n;
-      continue;
-    }
-    if (errno != EAGAIN && errno != EINTR)
-      return errno;
-    error = wait_for(fd, POLLIN, deadline);
-    if (error != 0)
-      return error;
-  }
-  return 0;
+		if (n == 0)
+			return ECONNRESET;
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+			continue;
+		}
+		if (errno != EAGAIN && errno != EINTR)
+			return errno;
+		error = wait_for(fd, POLLIN, deadline);
+		if (error != 0)
+			return error;
+	}
+	return 0;
 }
 
 /* Both ways a length of four bytes, big-endian, comes first. */
-static int send_request(int fd, const krb5_data *request, int64_t deadline) {
-  const uint32_t n = request->length;
-  const uint8_t head[4] = {(uint8_t)(n >> 24), (uint8_t)(n >> 16),
-                           (uint8_t)(n >> 8), (uint8_t)n};
-  int error = send_all(fd, head, sizeof(head), deadline);
+static int send_request(int fd, const krb5_data *request, int64_t deadline)
+{
+	const uint32_t n = request->length;
+	const uint8_t head[4] = { (uint8_t)(n >> 24), (uint8_t)(n >> 16),
+				  (uint8_t)(n >> 8), (uint8_t)n };
+	int error = send_all(fd, head, sizeof(head), deadline);
 
-  if (error == 0)
-    error = send_all(fd, (const uint8_t *)request->data, n, deadline);
-  return error;
+	if (error == 0)
+		error =
+		    send_all(fd, (const uint8_t *)request->data, n, deadline);
+	return error;
 }
 
-static int recv_reply(int fd, int64_t deadline, krb5_data *ret_reply) {
-  uint8_t head[4], *p;
-  size_t len;
-  int error = recv_all(fd, head, sizeof(head), deadline);
+static int recv_reply(int fd, int64_t deadline, krb5_data *ret_reply)
+{
+	uint8_t head[4], *p;
+	size_t len;
+	int error = recv_all(fd, head, sizeof(head), deadline);
 
-  if (error != 0)
-    return error;
-  len = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 |
-        (size_t)head[3];
-  if (len == 0 || len > DSA_KDC_REPLY_MAX)
-    return EMSGSIZE;
-  p = malloc(len);
-  if (p == NULL)
-    return ENOMEM;
-  error = recv_all(fd, p, len, deadline);
-  if (error != 0) {
-    free(p);
-    return error;
-  }
-  *ret_reply = (krb5_data){
-      .magic = KV5M_DATA, .length = (unsigned int)len, .data = (char *)p};
-  return 0;
+	if (error != 0)
+		return error;
+	len = (size_t)head[0] << 24 | (size_t)head[1] << 16 |
+	      (size_t)head[2] << 8 | (size_t)head[3];
+	if (len == 0 || len > DSA_KDC_REPLY_MAX)
+		return EMSGSIZE;
+	p = malloc(len);
+	if (p == NULL)
+		return ENOMEM;
+	error = recv_all(fd, p, len, deadline);
+	if (error != 0) {
+		free(p);
+		return error;
+	}
+	*ret_reply = (krb5_data){ .magic = KV5M_DATA,
+				  .length = (unsigned int)len,
+				  .data = (char *)p };
+	return 0;
 }
 
-static int64_t within(const struct dsa_kdc *kdc, int ms) {
-  int64_t end = ds_now_ms() + ms;
+static int64_t within(const struct dsa_kdc *kdc, int ms)
+{
+	int64_t end = ds_now_ms() + ms;
 
-  return end < kdc->deadline ? end : kdc->deadline;
+	return end < kdc->deadline ? end : kdc->deadline;
 }
 
 /* Any of a name's addresses; 0 or an errno. */
 static int connect_host(const struct dsa_kdc *kdc, const char *host,
-                        int timeout_ms, int *ret_fd) {
-  const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                                 .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV};
-  struct addrinfo *list = NULL;
-  char service[8];
-  int error = EHOSTUNREACH;
+			int timeout_ms, int *ret_fd)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+					.ai_flags =
+					    AI_ADDRCONFIG | AI_NUMERICSERV };
+	struct addrinfo *list = NULL;
+	char service[8];
+	int error = EHOSTUNREACH;
 
-  (void)snprintf(service, sizeof(service), "%u", (unsigned int)kdc->port);
-  if (getaddrinfo(host, service, &hints, &list) != 0)
-    return EHOSTUNREACH;
-  for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
-    error = connect_to(ai, within(kdc, timeout_ms), ret_fd);
-    if (error == 0)
-      break;
-  }
-  freeaddrinfo(list);
-  return error;
+	(void)snprintf(service, sizeof(service), "%u",
+		       (unsigned int)kdc->port);
+	if (getaddrinfo(host, service, &hints, &list) != 0)
+		return EHOSTUNREACH;
+	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
+		error = connect_to(ai, within(kdc, timeout_ms), ret_fd);
+		if (error == 0)
+			break;
+	}
+	freeaddrinfo(list);
+	return error;
 }
 
 /* *ret_sent: it may have the request. */
 static int ask(const struct dsa_kdc *kdc, const char *host, bool last,
-               const krb5_data *request, bool *ret_sent, krb5_data *ret_reply) {
-  int connect_ms = last ? kdc->last_ms : kdc->connect_ms;
-  int fd = -1, error = connect_host(kdc, host, connect_ms, &fd);
-  int64_t deadline;
+	       const krb5_data *request, bool *ret_sent, krb5_data *ret_reply)
+{
+	int connect_ms = last ? kdc->last_ms : kdc->connect_ms;
+	int fd = -1, error = connect_host(kdc, host, connect_ms, &fd);
+	int64_t deadline;
 
-  *ret_sent = false;
-  if (error != 0)
-    return error;
-  *ret_sent = true;
-  deadline = last ? kdc->deadline : within(kdc, kdc->answer_ms);
-  error = send_request(fd, request, deadline);
-  if (error == 0)
-    error = recv_reply(fd, deadline, ret_reply);
-  (void)close(fd);
-  return error;
+	*ret_sent = false;
+	if (error != 0)
+		return error;
+	*ret_sent = true;
+	deadline = last ? kdc->deadline : within(kdc, kdc->answer_ms);
+	error = send_request(fd, request, deadline);
+	if (error == 0)
+		error = recv_reply(fd, deadline, ret_reply);
+	(void)close(fd);
+	return error;
 }
 
 /* ---- all of them ---- */
@@ -259,135 +278,146 @@ enum outcome { ANSWERED, AWAY, BUSY, PERHAPS };
  * do; it has read nothing, or it would have answered.  One that was open
  * until the time was over may have.
  */
-static enum outcome outcome_of(int error, bool sent) {
-  if (error == 0)
-    return ANSWERED;
-  if (error == ECONNRESET || error == EPIPE)
-    return BUSY;
-  return sent ? PERHAPS : AWAY;
+static enum outcome outcome_of(int error, bool sent)
+{
+	if (error == 0)
+		return ANSWERED;
+	if (error == ECONNRESET || error == EPIPE)
+		return BUSY;
+	return sent ? PERHAPS : AWAY;
 }
 
 /* From the one that answered last on; why is a phrase, if none does. */
 static enum outcome ask_all(struct dsa_kdc *kdc, const krb5_data *request,
-                            bool once, krb5_data *ret_reply, char *why,
-                            size_t why_cap) {
-  bool busy = false;
+			    bool once, krb5_data *ret_reply, char *why,
+			    size_t why_cap)
+{
+	bool busy = false;
 
-  for (size_t i = 0; i < kdc->count && kdc->deadline - ds_now_ms() > LEFT_MS;
-       i++) {
-    size_t at = (kdc->current + i) % kdc->count;
-    bool sent;
-    int error =
-        ask(kdc, kdc->host[at], i == kdc->count - 1, request, &sent, ret_reply);
-    enum outcome outcome = outcome_of(error, sent);
+	for (size_t i = 0;
+	     i < kdc->count && kdc->deadline - ds_now_ms() > LEFT_MS; i++) {
+		size_t at = (kdc->current + i) % kdc->count;
+		bool sent;
+		int error = ask(kdc, kdc->host[at], i == kdc->count - 1,
+				request, &sent, ret_reply);
+		enum outcome outcome = outcome_of(error, sent);
 
-    kdc->answered = kdc->answered || outcome == ANSWERED;
-    if (outcome == ANSWERED)
-      kdc->current = at;
-    else
-      (void)snprintf(why, why_cap, "%s: %s", kdc->host[at], strerror(error));
-    if (outcome == ANSWERED || (outcome == PERHAPS && once))
-      return outcome;
-    busy = busy || outcome == BUSY;
-  }
-  return busy ? BUSY : AWAY;
+		kdc->answered = kdc->answered || outcome == ANSWERED;
+		if (outcome == ANSWERED)
+			kdc->current = at;
+		else
+			(void)snprintf(why, why_cap, "%s: %s", kdc->host[at],
+				       strerror(error));
+		if (outcome == ANSWERED || (outcome == PERHAPS && once))
+			return outcome;
+		busy = busy || outcome == BUSY;
+	}
+	return busy ? BUSY : AWAY;
 }
 
 krb5_error_code dsa_kdc_send(struct dsa_kdc *kdc, krb5_context ctx,
-                             const krb5_data *request, bool once,
-                             krb5_data *ret_reply) {
-  enum outcome outcome = BUSY;
-  char why[512] = "no time is left";
+			     const krb5_data *request, bool once,
+			     krb5_data *ret_reply)
+{
+	enum outcome outcome = BUSY;
+	char why[512] = "no time is left";
 
-  if (find(kdc) != 0 || kdc->count == 0) {
-    krb5_set_error_message(ctx, KRB5_REALM_UNKNOWN,
-                           "DNS names no domain controller of %s",
-                           kdc->config->domain.name);
-    return KRB5_REALM_UNKNOWN;
-  }
-  for (int i = 0; i < PASSES && outcome == BUSY; i++) {
-    if (i > 0)
-      (void)poll(NULL, 0, PAUSE_MS << i);
-    outcome = ask_all(kdc, request, once, ret_reply, why, sizeof(why));
-  }
-  if (outcome == ANSWERED)
-    return 0;
-  krb5_set_error_message(ctx, KRB5_KDC_UNREACH,
-                         "no KDC answers; the last one asked: %s", why);
-  return KRB5_KDC_UNREACH;
+	if (find(kdc) != 0 || kdc->count == 0) {
+		krb5_set_error_message(ctx, KRB5_REALM_UNKNOWN,
+				       "DNS names no domain controller of %s",
+				       kdc->config->domain.name);
+		return KRB5_REALM_UNKNOWN;
+	}
+	for (int i = 0; i < PASSES && outcome == BUSY; i++) {
+		if (i > 0)
+			(void)poll(NULL, 0, PAUSE_MS << i);
+		outcome =
+		    ask_all(kdc, request, once, ret_reply, why, sizeof(why));
+	}
+	if (outcome == ANSWERED)
+		return 0;
+	krb5_set_error_message(ctx, KRB5_KDC_UNREACH,
+			       "no KDC answers; the last one asked: %s", why);
+	return KRB5_KDC_UNREACH;
 }
 
 /* What a step asks for; another realm is none of ours. */
 static krb5_error_code talk(struct dsa_kdc *kdc, krb5_context ctx,
-                            krb5_data *out, krb5_data *realm, bool once,
-                            krb5_data *ret_in) {
-  krb5_error_code code;
+			    krb5_data *out, krb5_data *realm, bool once,
+			    krb5_data *ret_in)
+{
+	krb5_error_code code;
 
-  if (realm->length != strlen(kdc->realm) ||
-      memcmp(realm->data, kdc->realm, realm->length) != 0)
-    code = KRB5KDC_ERR_WRONG_REALM;
-  else
-    code = dsa_kdc_send(kdc, ctx, out, once, ret_in);
-  krb5_free_data_contents(ctx, out);
-  krb5_free_data_contents(ctx, realm);
-  return code;
+	if (realm->length != strlen(kdc->realm) ||
+	    memcmp(realm->data, kdc->realm, realm->length) != 0)
+		code = KRB5KDC_ERR_WRONG_REALM;
+	else
+		code = dsa_kdc_send(kdc, ctx, out, once, ret_in);
+	krb5_free_data_contents(ctx, out);
+	krb5_free_data_contents(ctx, realm);
+	return code;
 }
 
 krb5_error_code dsa_kdc_as(struct dsa_kdc *kdc, krb5_context ctx,
-                           krb5_init_creds_context icc, const bool *once) {
-  krb5_data in = {0}, out, realm;
-  krb5_error_code code;
+			   krb5_init_creds_context icc, const bool *once)
+{
+	krb5_data in = { 0 }, out, realm;
+	krb5_error_code code;
 
-  for (int i = 0; i < ROUNDS_MAX; i++) {
-    unsigned int flags = 0;
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		unsigned int flags = 0;
 
-    out = realm = (krb5_data){0};
-    code = krb5_init_creds_step(ctx, icc, &in, &out, &realm, &flags);
-    krb5_free_data_contents(ctx, &in);
-    in = (krb5_data){0};
-    if (code != 0 || !(flags & KRB5_INIT_CREDS_STEP_FLAG_CONTINUE))
-      return code;
-    code = talk(kdc, ctx, &out, &realm, *once, &in);
-    if (code != 0)
-      return code;
-  }
-  krb5_free_data_contents(ctx, &in);
-  return KRB5_GET_IN_TKT_LOOP;
+		out = realm = (krb5_data){ 0 };
+		code =
+		    krb5_init_creds_step(ctx, icc, &in, &out, &realm, &flags);
+		krb5_free_data_contents(ctx, &in);
+		in = (krb5_data){ 0 };
+		if (code != 0 || !(flags & KRB5_INIT_CREDS_STEP_FLAG_CONTINUE))
+			return code;
+		code = talk(kdc, ctx, &out, &realm, *once, &in);
+		if (code != 0)
+			return code;
+	}
+	krb5_free_data_contents(ctx, &in);
+	return KRB5_GET_IN_TKT_LOOP;
 }
 
 static krb5_error_code tgs_steps(struct dsa_kdc *kdc, krb5_context ctx,
-                                 krb5_tkt_creds_context tcc) {
-  krb5_data in = {0}, out, realm;
-  krb5_error_code code;
+				 krb5_tkt_creds_context tcc)
+{
+	krb5_data in = { 0 }, out, realm;
+	krb5_error_code code;
 
-  for (int i = 0; i < ROUNDS_MAX; i++) {
-    unsigned int flags = 0;
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		unsigned int flags = 0;
 
-    out = realm = (krb5_data){0};
-    code = krb5_tkt_creds_step(ctx, tcc, &in, &out, &realm, &flags);
-    krb5_free_data_contents(ctx, &in);
-    in = (krb5_data){0};
-    if (code != 0 || !(flags & KRB5_TKT_CREDS_STEP_FLAG_CONTINUE))
-      return code;
-    code = talk(kdc, ctx, &out, &realm, false, &in);
-    if (code != 0)
-      return code;
-  }
-  krb5_free_data_contents(ctx, &in);
-  return KRB5_GET_IN_TKT_LOOP;
+		out = realm = (krb5_data){ 0 };
+		code =
+		    krb5_tkt_creds_step(ctx, tcc, &in, &out, &realm, &flags);
+		krb5_free_data_contents(ctx, &in);
+		in = (krb5_data){ 0 };
+		if (code != 0 || !(flags & KRB5_TKT_CREDS_STEP_FLAG_CONTINUE))
+			return code;
+		code = talk(kdc, ctx, &out, &realm, false, &in);
+		if (code != 0)
+			return code;
+	}
+	krb5_free_data_contents(ctx, &in);
+	return KRB5_GET_IN_TKT_LOOP;
 }
 
 krb5_error_code dsa_kdc_tgs(struct dsa_kdc *kdc, krb5_context ctx,
-                            krb5_ccache cc, krb5_creds *want,
-                            krb5_creds *ret_creds) {
-  krb5_tkt_creds_context tcc = NULL;
-  krb5_error_code code =
-      krb5_tkt_creds_init(ctx, cc, want, KRB5_GC_NO_STORE, &tcc);
+			    krb5_ccache cc, krb5_creds *want,
+			    krb5_creds *ret_creds)
+{
+	krb5_tkt_creds_context tcc = NULL;
+	krb5_error_code code =
+	    krb5_tkt_creds_init(ctx, cc, want, KRB5_GC_NO_STORE, &tcc);
 
-  if (code == 0)
-    code = tgs_steps(kdc, ctx, tcc);
-  if (code == 0)
-    code = krb5_tkt_creds_get_creds(ctx, tcc, ret_creds);
-  krb5_tkt_creds_free(ctx, tcc);
-  return code;
+	if (code == 0)
+		code = tgs_steps(kdc, ctx, tcc);
+	if (code == 0)
+		code = krb5_tkt_creds_get_creds(ctx, tcc, ret_creds);
+	krb5_tkt_creds_free(ctx, tcc);
+	return code;
 }

@@ -13,30 +13,30 @@
 
 #include "lib/config.h"
 
-#define DSA_KDCS_MAX 8           /* that are tried */
+#define DSA_KDCS_MAX      8      /* that are tried */
 #define DSA_KDC_REPLY_MAX 262144 /* bytes of an answer */
 
 struct dsa_kdc {
-  /* Where they are: config.domain.servers, or what DNS says, asked when
-   * the first is needed. */
-  const struct ds_config *config;
-  const char *realm;
-  char host[DSA_KDCS_MAX][256];
-  size_t count;
-  size_t current;     /* the one that answered last is asked first */
-  const char *prefer; /* it, of another worker; "": not known */
-  uint16_t port;
-  /* For one KDC while there are others; a busy one drops connections
-   * and is slow, so that the last one gets last_ms to connect, and all
-   * that is left to answer. */
-  int connect_ms, answer_ms, last_ms;
-  bool answered;
-  int64_t deadline; /* for all of it; ds_now_ms() */
+	/* Where they are: config.domain.servers, or what DNS says, asked when
+	 * the first is needed. */
+	const struct ds_config *config;
+	const char *realm;
+	char host[DSA_KDCS_MAX][256];
+	size_t count;
+	size_t current;     /* the one that answered last is asked first */
+	const char *prefer; /* it, of another worker; "": not known */
+	uint16_t port;
+	/* For one KDC while there are others; a busy one drops connections
+	 * and is slow, so that the last one gets last_ms to connect, and all
+	 * that is left to answer. */
+	int connect_ms, answer_ms, last_ms;
+	bool answered;
+	int64_t deadline; /* for all of it; ds_now_ms() */
 };
 
 /* All are borrowed; the clock starts here. */
 void dsa_kdc_init(struct dsa_kdc *kdc, const struct ds_config *config,
-                  const char *realm, const char *prefer);
+		  const char *realm, const char *prefer);
 /* The one that answered last, "" if none has. */
 const char *dsa_kdc_name(const struct dsa_kdc *kdc);
 
@@ -48,15 +48,15 @@ const char *dsa_kdc_name(const struct dsa_kdc *kdc);
  * *ret_reply is freed by krb5_free_data_contents().
  */
 krb5_error_code dsa_kdc_send(struct dsa_kdc *kdc, krb5_context ctx,
-                             const krb5_data *request, bool once,
-                             krb5_data *ret_reply);
+			     const krb5_data *request, bool once,
+			     krb5_data *ret_reply);
 
 /* krb5_init_creds_get() this way; *once is looked at before each request. */
 krb5_error_code dsa_kdc_as(struct dsa_kdc *kdc, krb5_context ctx,
-                           krb5_init_creds_context icc, const bool *once);
+			   krb5_init_creds_context icc, const bool *once);
 /* krb5_get_credentials() without storing; the caller frees the contents. */
 krb5_error_code dsa_kdc_tgs(struct dsa_kdc *kdc, krb5_context ctx,
-                            krb5_ccache cc, krb5_creds *want,
-                            krb5_creds *ret_creds);
+			    krb5_ccache cc, krb5_creds *want,
+			    krb5_creds *ret_creds);
 
 #endif

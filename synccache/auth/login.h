@@ -9,16 +9,16 @@
 #include "synccache/auth/auth.h"
 
 struct dsa_login {
-  enum ds_auth_result result;
-  /* Which result's text to show; `proven` as in krberr.h. */
-  enum ds_auth_result say;
-  bool proven;
-  char reason[DSA_REASON_MAX + 1];       /* for the audit */
-  char principal[DSA_PRINCIPAL_MAX + 1]; /* of the ticket */
-  struct dsa_secret ccache; /* the TGT alone, if the result is OK */
-  struct dsa_tgt tgt;       /* a new one of the host's, or none */
-  char kdc[256];            /* that answered; "": none */
-  int64_t kdc_ms;           /* -1: no KDC was asked */
+	enum ds_auth_result result;
+	/* Which result's text to show; `proven` as in krberr.h. */
+	enum ds_auth_result say;
+	bool proven;
+	char reason[DSA_REASON_MAX + 1];       /* for the audit */
+	char principal[DSA_PRINCIPAL_MAX + 1]; /* of the ticket */
+	struct dsa_secret ccache; /* the TGT alone, if the result is OK */
+	struct dsa_tgt tgt;       /* a new one of the host's, or none */
+	char kdc[256];            /* that answered; "": none */
+	int64_t kdc_ms;           /* -1: no KDC was asked */
 };
 
 /*
@@ -32,7 +32,7 @@ struct dsa_login {
  * free.
  */
 void dsa_login(const struct dsa_server *server,
-               const struct ds_snap_account *account, const char *password,
-               struct dsa_login *login);
+	       const struct ds_snap_account *account, const char *password,
+	       struct dsa_login *login);
 
 #endif

@@ -54,8 +54,8 @@ static struct dss_guidmap_slot *probe(const struct dss_guidmap *map,
 
 static int grow(struct dss_guidmap *map)
 {
-	struct dss_guidmap bigger = { .cap = map->cap ? map->cap * 4
-						      : CAP_FIRST,
+	struct dss_guidmap bigger = { .cap =
+					  map->cap ? map->cap * 4 : CAP_FIRST,
 				      .used = map->used };
 
 	bigger.slot = calloc(bigger.cap, sizeof(*bigger.slot));

@@ -113,12 +113,13 @@ static bool publish(struct dss_sync *s)
 	if (err == DS_OK)
 		return true;
 	if (err == DS_ERR_CONFLICT) {
-		dss_status_error(s, err,
-				 "id_mapping, id_range or sid_history_domains "
-				 "was changed, and would change the ids of "
-				 "accounts that own files: nothing is "
-				 "published until it is put back, or 'dssyncctl "
-				 "sync --renumber' says so");
+		dss_status_error(
+		    s, err,
+		    "id_mapping, id_range or sid_history_domains "
+		    "was changed, and would change the ids of "
+		    "accounts that own files: nothing is "
+		    "published until it is put back, or 'dssyncctl "
+		    "sync --renumber' says so");
 		return false;
 	}
 	if (!s->stop)

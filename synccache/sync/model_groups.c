@@ -22,8 +22,7 @@ int dss_build_group_ids(struct dss_build *b)
 			continue;
 		err = dss_add_group_sid(b, (uint32_t)i, &node->obj->sid);
 		if (err == DS_OK && !node->id_why)
-			err = dss_add_group_sid(b, (uint32_t)i,
-						&node->id_sid);
+			err = dss_add_group_sid(b, (uint32_t)i, &node->id_sid);
 		if (err == DS_OK)
 			err = dss_claim_id(b, &b->gids, node, node->in_scope);
 		if (err)

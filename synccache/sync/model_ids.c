@@ -38,7 +38,8 @@ static uint32_t id_max(const struct dss_build *b)
 	return b->facts->config->identity.id_range.max;
 }
 
-/* ---- domains ------------------------------------------------------------- */
+/* ---- domains -------------------------------------------------------------
+ */
 
 /* The managed domain, then those whose SID history counts. */
 static int list_domains(struct dss_build *b)
@@ -128,7 +129,8 @@ static void choose_sid(const struct dss_build *b, const struct dss_object *obj,
 	}
 }
 
-/* ---- groups that the directory lacks ------------------------------------- */
+/* ---- groups that the directory lacks -------------------------------------
+ */
 
 static bool has_group(const struct dss_build *b, const struct dss_object *objs,
 		      size_t count, const struct ds_sid *sid)
@@ -196,7 +198,8 @@ int dss_ids_begin(struct dss_build *b, const struct dss_object *objs,
 	return err;
 }
 
-/* ---- slices -------------------------------------------------------------- */
+/* ---- slices --------------------------------------------------------------
+ */
 
 /* "S-1-5-21-a-b-c", or with the first RID of a secondary slice. */
 static const char *slice_name(struct dss_build *b, const struct ds_sid *sid)
@@ -298,9 +301,9 @@ int dss_ids_ready(struct dss_build *b)
 	for (size_t i = 0; i < b->facts->npins && err == DS_OK; i++) {
 		const struct dss_slice *pin = &b->facts->pins[i];
 
-		err = claim_slice(b, pin->slice,
-				  dss_arena_strndup(arena, pin->name,
-						    strlen(pin->name)));
+		err = claim_slice(
+		    b, pin->slice,
+		    dss_arena_strndup(arena, pin->name, strlen(pin->name)));
 	}
 	for (size_t i = 0; i < b->ndomains && err == DS_OK; i++) {
 		struct ds_sid sid;
@@ -311,7 +314,8 @@ int dss_ids_ready(struct dss_build *b)
 	return err ? err : claim_secondary(b, far);
 }
 
-/* ---- ids ----------------------------------------------------------------- */
+/* ---- ids -----------------------------------------------------------------
+ */
 
 static int map_in_slice(struct dss_build *b, const struct ds_sid *sid,
 			uint32_t *ret_id, const char **ret_why)

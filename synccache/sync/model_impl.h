@@ -21,7 +21,7 @@ struct dss_node {
 	struct ds_sid id_sid; /* the SID that the id is made from */
 	const char *id_why;   /* why there can be no id, or NULL */
 	uint32_t primary; /* users: node of the group of pw_gid, or NO_NODE */
-	uint32_t token;	  /* ... and of the directory's primary group */
+	uint32_t token;   /* ... and of the directory's primary group */
 	uint32_t
 	    published; /* index in the model's users or groups, or NO_NODE */
 	/* Folded claims. */
@@ -38,8 +38,8 @@ struct dss_build {
 	struct dss_map names; /* user names with a domain, to nodes */
 	struct dss_map user_sams, group_sams;
 	struct dss_map uids, gids; /* 4 bytes of id, to nodes */
-	struct dss_map slices;	/* number, to the model's slices */
-	struct dss_map sids;	/* binary SIDs of groups, to nodes */
+	struct dss_map slices;     /* number, to the model's slices */
+	struct dss_map sids;       /* binary SIDs of groups, to nodes */
 	struct ds_sid *domains; /* the managed one, then sid_history_domains */
 	size_t ndomains;
 	size_t notes_cap;

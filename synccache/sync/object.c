@@ -187,8 +187,7 @@ static int set_manager(struct dss_object *obj, const struct row *row,
 	const char *dn;
 
 	(void)row;
-	if (attr->count != 1 ||
-	    dss_extdn_parse(&attr->values[0], &guid, &dn))
+	if (attr->count != 1 || dss_extdn_parse(&attr->values[0], &guid, &dn))
 		return DS_ERR_FORMAT;
 	dn = dss_arena_strndup(arena, dn, strnlen(dn, DN_MAX));
 	if (!dn)

@@ -45,8 +45,8 @@ static void set_string(struct dss_object *obj, size_t i, const char *s)
 
 static size_t encoded_max(const struct dss_object *obj)
 {
-	size_t size = 160 + DS_SID_BIN_MAX + obj->history_len + obj->shown_len +
-		      obj->nmembers * sizeof(*obj->members);
+	size_t size = 160 + DS_SID_BIN_MAX + obj->history_len +
+		      obj->shown_len + obj->nmembers * sizeof(*obj->members);
 
 	for (size_t i = 0; i < NSTRINGS; i++)
 		size += 5 + strlen(get_string(obj, i));

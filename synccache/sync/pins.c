@@ -19,10 +19,9 @@ static const char *settings_text(const struct ds_config *config,
 				 struct dss_arena *arena)
 {
 	bool history = config->identity.id_mapping == DS_IDMAP_SIDHISTORY;
-	const char *text =
-	    dss_arena_printf(arena, "%d %u-%u", config->identity.id_mapping,
-			     config->identity.id_range.min,
-			     config->identity.id_range.max);
+	const char *text = dss_arena_printf(
+	    arena, "%d %u-%u", config->identity.id_mapping,
+	    config->identity.id_range.min, config->identity.id_range.max);
 
 	for (char **domain = config->identity.sid_history_domains;
 	     text && history && *domain; domain++)

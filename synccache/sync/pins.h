@@ -12,7 +12,7 @@
 #include "synccache/sync/store.h"
 
 struct dss_pins {
-	bool known;	      /* ids were given out in this domain before */
+	bool known;           /* ids were given out in this domain before */
 	const char *settings; /* ... by these, as text */
 	struct dss_slice *slices;
 	uint32_t nslices;

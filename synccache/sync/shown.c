@@ -49,15 +49,14 @@ static int take_texts(const struct dss_attr *attr, struct dss_arena *arena,
 		      const char ***ret_texts, size_t *ret_count,
 		      size_t *ret_bytes)
 {
-	const char **texts = dss_arena_alloc(arena, attr->count + 1,
-					     sizeof(*texts));
+	const char **texts =
+	    dss_arena_alloc(arena, attr->count + 1, sizeof(*texts));
 	size_t count = 0, bytes = 0;
 
 	if (!texts)
 		return DS_ERR_NOMEM;
 	for (size_t i = 0; i < attr->count && count < VALUES_MAX; i++) {
-		if (dss_value_text(&attr->values[i], VALUE_MAX,
-				   &texts[count]))
+		if (dss_value_text(&attr->values[i], VALUE_MAX, &texts[count]))
 			continue;
 		bytes += strlen(texts[count++]) + 2;
 	}
@@ -142,8 +141,7 @@ bool dss_shown_valid(const uint8_t *data, size_t len)
 	uint8_t last = 0;
 
 	while (pos < len) {
-		const uint8_t *end =
-		    memchr(data + pos + 1, 0, len - pos - 1);
+		const uint8_t *end = memchr(data + pos + 1, 0, len - pos - 1);
 
 		if (!end || data[pos] >= NNAMES || data[pos] < last)
 			return false;

@@ -53,9 +53,8 @@ static int cold_init(struct cold *cold)
 	bool fresh;
 
 	for (size_t i = 0; i < model->nusers; i++) {
-		if (dss_guidmap_add(&cold->by_guid,
-				    &model->users[i].obj->guid, (uint32_t)i,
-				    &fresh))
+		if (dss_guidmap_add(&cold->by_guid, &model->users[i].obj->guid,
+				    (uint32_t)i, &fresh))
 			return DS_ERR_NOMEM;
 	}
 	return DS_OK;

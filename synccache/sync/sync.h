@@ -97,7 +97,7 @@ struct dss_sync {
 	struct dss_domain domain;
 	uint64_t locals_stamp; /* of passwd and group when last published */
 	struct dss_status status;
-	char why[DSS_TEXT]; /* of the pull that failed; "" nothing to add */
+	char why[DSS_TEXT];  /* of the pull that failed; "" nothing to add */
 	int64_t status_sent; /* ds_now_ms() */
 };
 

@@ -518,10 +518,14 @@ def shown_attributes(lab, kind, name, rows):
 
 
 def test_host_shows_every_user_attribute(lab):
-    assert shown_attributes(lab, "user", ALICE, USER_ROWS) == {
-        attribute: sorted(values) for _, attribute, values in USER_ROWS}
+    """As the directory holds them, and a manager by the name on the host."""
+    expected = {attribute: sorted(values)
+                for _, attribute, values in USER_ROWS}
+    assert lab.ldap_user(GRACE)["dn"] == expected["manager"][0]
+    expected["manager"] = [GRACE]
+    assert shown_attributes(lab, "user", ALICE, USER_ROWS) == expected
     text = lab.output("dssyncctl", "user", ALICE)
-    for _, attribute, values in USER_ROWS:
+    for attribute, values in expected.items():
         for value in values:
             assert value in text, attribute
 

@@ -218,7 +218,7 @@ def test_the_plugin_alone_stops_that_machine(lab):
         lab.dc("samba-tool", "computer", "delete", "localuser")
 
 
-# ---- the library's own two questions -----------------------------------------
+# ---- the library's own two questions ---------------------------------------
 
 def userok(lab, principal, account):
     """What krb5_kuserok(3) says: "yes" or "no"."""

@@ -31,7 +31,8 @@ enum nss_status _nss_dssync_getgrnam_r(const char *, struct group *, char *,
 
 const char *const nw_way_names[NW_WAYS] = { "NSS", "PAM", "CLI", "explain" };
 
-/* ---- the modules' seams -------------------------------------------------- */
+/* ---- the modules' seams --------------------------------------------------
+ */
 
 char nss_test_path[PAM_TEST_PATH_MAX];
 uid_t nss_test_owner;
@@ -45,13 +46,27 @@ long nss_test_now(void)
 	return now;
 }
 
-/* passwd: files dssync, with no files. */
+static const char *local_name;
+static uint32_t local_uid;
+
+void nw_local_user(const char *name, uint32_t uid)
+{
+	local_name = name;
+	local_uid = uid;
+}
+
+/* passwd: files dssync, with one line in files. */
 int pam_test_getpwnam_r(const char *name, struct passwd *pw, char *buf,
 			size_t size, struct passwd **ret)
 {
 	int err = 0;
 
 	*ret = NULL;
+	if (local_name && strcmp(name, local_name) == 0) {
+		pw->pw_uid = local_uid;
+		*ret = pw;
+		return 0;
+	}
 	switch (_nss_dssync_getpwnam_r(name, pw, buf, size, &err)) {
 	case NSS_STATUS_SUCCESS:
 		*ret = pw;
@@ -74,7 +89,8 @@ const char *pds_quote(char buf[PDS_QUOTED_MAX], const char *s)
 	return s;
 }
 
-/* ---- what dssyncctl would print ------------------------------------------ */
+/* ---- what dssyncctl would print ------------------------------------------
+ */
 
 static json_t *printed;
 
@@ -145,7 +161,8 @@ const char *nw_explained(void)
 	return text;
 }
 
-/* ---- objects ------------------------------------------------------------- */
+/* ---- objects -------------------------------------------------------------
+ */
 
 static char *no_list[] = { NULL };
 static char domain_name[] = NW_DOMAIN, home[] = "/home/%u",
@@ -170,8 +187,8 @@ void nw_init(struct names_world *w)
 	w->facts.locals = &w->locals;
 	w->facts.netbios = NW_NETBIOS;
 	w->facts.base_dn = NW_BASE_DN;
-	assert_int_equal(
-	    ds_sid_parse_str(NW_DOMAIN_SID, &w->facts.domain_sid), 0);
+	assert_int_equal(ds_sid_parse_str(NW_DOMAIN_SID, &w->facts.domain_sid),
+			 0);
 	nw_clear(w);
 }
 
@@ -228,7 +245,8 @@ struct dss_object *nw_group(struct names_world *w, uint32_t rid,
 	return obj;
 }
 
-/* ---- publishing ---------------------------------------------------------- */
+/* ---- publishing ----------------------------------------------------------
+ */
 
 static char dir[] = "/tmp/dssync-names.XXXXXX";
 
@@ -271,10 +289,10 @@ void nw_publish(struct names_world *w, struct dss_model *ret_model)
 	struct dss_model model;
 	int from = memfd_create("stage", MFD_CLOEXEC), to;
 
-	assert_int_equal(
-	    dss_model_build(w->objs, w->count, &w->facts, &model), 0);
-	assert_int_equal(
-	    dss_snapshot_base(&model, NW_NETBIOS, key, &writer), 0);
+	assert_int_equal(dss_model_build(w->objs, w->count, &w->facts, &model),
+			 0);
+	assert_int_equal(dss_snapshot_base(&model, NW_NETBIOS, key, &writer),
+			 0);
 	assert_int_equal(ds_snapw_write(writer, from), 0);
 	ds_snapw_free(writer);
 	snprintf(tmp, sizeof(tmp), "%s.new", nss_test_path);
@@ -292,7 +310,8 @@ void nw_publish(struct names_world *w, struct dss_model *ret_model)
 		dss_model_done(&model);
 }
 
-/* ---- asking -------------------------------------------------------------- */
+/* ---- asking --------------------------------------------------------------
+ */
 
 static void ask_nss(bool group, const char *typed, struct nw_answer *answer)
 {

@@ -54,9 +54,12 @@ void nw_publish(struct names_world *w, struct dss_model *ret_model);
 /* The file that was published. */
 const char *nw_path(void);
 
+/* A local passwd entry that comes before the domain's; NULL: none. */
+void nw_local_user(const char *name, uint32_t uid);
+
 /* A name resolved on one way. */
 struct nw_answer {
-	uint32_t id; /* 0: nobody */
+	uint32_t id;        /* 0: nobody */
 	char name[NW_NAME]; /* canonical; "" where that way does not say */
 };
 enum nw_way { NW_NSS, NW_PAM, NW_CLI, NW_EXPLAIN, NW_WAYS };

@@ -23,21 +23,21 @@
 
 /* What a KDC does with requests. */
 enum manner {
-  ANSWER,   /* echoes it */
-  DRIBBLE,  /* echoes it, byte by byte */
-  REFUSE,   /* does not listen */
-  SILENT,   /* takes it and says nothing */
-  HANG_UP,  /* closes at once */
-  BUSY,     /* closes twice at once, then echoes */
-  CUT,      /* closes within the answer */
-  HUGE,     /* promises 2 GB */
-  TOO_MUCH, /* promises a byte too much */
-  NOTHING,  /* an answer of no bytes */
-  TRICKLE,  /* never ends */
+	ANSWER,   /* echoes it */
+	DRIBBLE,  /* echoes it, byte by byte */
+	REFUSE,   /* does not listen */
+	SILENT,   /* takes it and says nothing */
+	HANG_UP,  /* closes at once */
+	BUSY,     /* closes twice at once, then echoes */
+	CUT,      /* closes within the answer */
+	HUGE,     /* promises 2 GB */
+	TOO_MUCH, /* promises a byte too much */
+	NOTHING,  /* an answer of no bytes */
+	TRICKLE,  /* never ends */
 };
 
 static krb5_context ctx;
-static char *hosts[KDCS + 1] = {NULL};
+static char *hosts[KDCS + 1] = { NULL };
 static struct ds_config config;
 static struct dsa_kdc kdc;
 static pid_t servers[KDCS];
@@ -45,299 +45,320 @@ static int counters[KDCS]; /* a byte for each request that arrived */
 static uint16_t port;
 static const char *prefer = "";
 
-static void write_all(int fd, const void *p, size_t len) {
-  if (write(fd, p, len) != (ssize_t)len)
-    _exit(0);
+static void write_all(int fd, const void *p, size_t len)
+{
+	if (write(fd, p, len) != (ssize_t)len)
+		_exit(0);
 }
 
 static void answer(int fd, enum manner manner, const uint8_t *frame,
-                   size_t len) {
-  static const uint8_t huge[4] = {0x7f, 0xff, 0xff, 0xff};
-  static const uint8_t more[4] = {0, 4, 0, 1};
-  static const uint8_t zero[4] = {0};
-  static const uint8_t much[3] = {0, 1, 0};
+		   size_t len)
+{
+	static const uint8_t huge[4] = { 0x7f, 0xff, 0xff, 0xff };
+	static const uint8_t more[4] = { 0, 4, 0, 1 };
+	static const uint8_t zero[4] = { 0 };
+	static const uint8_t much[3] = { 0, 1, 0 };
 
-  switch (manner) {
-  case BUSY:
-  case ANSWER:
-    write_all(fd, frame, len);
-    break;
-  case DRIBBLE:
-    for (size_t i = 0; i < len; i++) {
-      write_all(fd, frame + i, 1);
-      (void)usleep(1000);
-    }
-    break;
-  case CUT:
-    write_all(fd, frame, len - 1);
-    break;
-  case HUGE:
-    write_all(fd, huge, sizeof(huge));
-    break;
-  case TOO_MUCH:
-    write_all(fd, more, sizeof(more));
-    break;
-  case NOTHING:
-    write_all(fd, zero, sizeof(zero));
-    break;
-  case TRICKLE:
-    write_all(fd, much, sizeof(much));
-    for (;;) {
-      write_all(fd, "x", 1);
-      (void)usleep(20000);
-    }
-  default:
-    (void)pause();
-  }
+	switch (manner) {
+	case BUSY:
+	case ANSWER:
+		write_all(fd, frame, len);
+		break;
+	case DRIBBLE:
+		for (size_t i = 0; i < len; i++) {
+			write_all(fd, frame + i, 1);
+			(void)usleep(1000);
+		}
+		break;
+	case CUT:
+		write_all(fd, frame, len - 1);
+		break;
+	case HUGE:
+		write_all(fd, huge, sizeof(huge));
+		break;
+	case TOO_MUCH:
+		write_all(fd, more, sizeof(more));
+		break;
+	case NOTHING:
+		write_all(fd, zero, sizeof(zero));
+		break;
+	case TRICKLE:
+		write_all(fd, much, sizeof(much));
+		for (;;) {
+			write_all(fd, "x", 1);
+			(void)usleep(20000);
+		}
+	default:
+		(void)pause();
+	}
 }
 
-static void serve(int listener, enum manner manner, int counter) {
-  uint8_t frame[64];
-  int dropped = 0;
+static void serve(int listener, enum manner manner, int counter)
+{
+	uint8_t frame[64];
+	int dropped = 0;
 
-  (void)alarm(20);
-  (void)signal(SIGPIPE, SIG_IGN);
-  for (;;) {
-    int fd = accept(listener, NULL, NULL);
-    ssize_t n;
+	(void)alarm(20);
+	(void)signal(SIGPIPE, SIG_IGN);
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		ssize_t n;
 
-    if (manner == HANG_UP || (manner == BUSY && dropped++ < 2)) {
-      (void)close(fd);
-      continue;
-    }
-    n = recv(fd, frame, 4 + 7, MSG_WAITALL);
-    if (n == 4 + 7) {
-      write_all(counter, "", 1);
-      answer(fd, manner, frame, (size_t)n);
-    }
-    (void)close(fd);
-  }
+		if (manner == HANG_UP || (manner == BUSY && dropped++ < 2)) {
+			(void)close(fd);
+			continue;
+		}
+		n = recv(fd, frame, 4 + 7, MSG_WAITALL);
+		if (n == 4 + 7) {
+			write_all(counter, "", 1);
+			answer(fd, manner, frame, (size_t)n);
+		}
+		(void)close(fd);
+	}
 }
 
 /* KDC number i on 127.0.0.(i + 1). */
-static void start(int i, enum manner manner) {
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int pipes[2], on = 1;
-  socklen_t len = sizeof(at);
+static void start(int i, enum manner manner)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int pipes[2], on = 1;
+	socklen_t len = sizeof(at);
 
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)i);
-  (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-  assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-  port = ntohs(at.sin_port);
-  assert_int_equal(pipe(pipes), 0);
-  counters[i] = pipes[0];
-  servers[i] = 0;
-  if (manner != REFUSE) {
-    assert_int_equal(listen(fd, 8), 0);
-    servers[i] = fork();
-    if (servers[i] == 0)
-      serve(fd, manner, pipes[1]);
-    assert_true(servers[i] > 0);
-    (void)close(fd);
-  } else {
-    (void)close(fd);
-  }
-  (void)close(pipes[1]);
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)i);
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	port = ntohs(at.sin_port);
+	assert_int_equal(pipe(pipes), 0);
+	counters[i] = pipes[0];
+	servers[i] = 0;
+	if (manner != REFUSE) {
+		assert_int_equal(listen(fd, 8), 0);
+		servers[i] = fork();
+		if (servers[i] == 0)
+			serve(fd, manner, pipes[1]);
+		assert_true(servers[i] > 0);
+		(void)close(fd);
+	} else {
+		(void)close(fd);
+	}
+	(void)close(pipes[1]);
 }
 
-static void world(enum manner a, enum manner b, enum manner c) {
-  port = 0;
-  start(0, a);
-  start(1, b);
-  start(2, c);
-  dsa_kdc_init(&kdc, &config, "R", prefer);
-  kdc.port = port;
-  kdc.connect_ms = 300;
-  kdc.answer_ms = kdc.last_ms = 300;
-  kdc.deadline = ds_now_ms() + 5000;
+static void world(enum manner a, enum manner b, enum manner c)
+{
+	port = 0;
+	start(0, a);
+	start(1, b);
+	start(2, c);
+	dsa_kdc_init(&kdc, &config, "R", prefer);
+	kdc.port = port;
+	kdc.connect_ms = 300;
+	kdc.answer_ms = kdc.last_ms = 300;
+	kdc.deadline = ds_now_ms() + 5000;
 }
 
 /* How many requests came to KDC i; it is gone after. */
-static int stop(int i) {
-  char buf[64];
-  ssize_t n;
+static int stop(int i)
+{
+	char buf[64];
+	ssize_t n;
 
-  if (servers[i] > 0) {
-    (void)kill(servers[i], SIGKILL);
-    (void)waitpid(servers[i], NULL, 0);
-    servers[i] = 0;
-  }
-  n = read(counters[i], buf, sizeof(buf));
-  (void)close(counters[i]);
-  return (int)n;
+	if (servers[i] > 0) {
+		(void)kill(servers[i], SIGKILL);
+		(void)waitpid(servers[i], NULL, 0);
+		servers[i] = 0;
+	}
+	n = read(counters[i], buf, sizeof(buf));
+	(void)close(counters[i]);
+	return (int)n;
 }
 
-static krb5_error_code ask_them(bool once) {
-  krb5_data request = {.length = 7, .data = (char[]){"request"}};
-  krb5_data reply = {0};
-  krb5_error_code code = dsa_kdc_send(&kdc, ctx, &request, once, &reply);
+static krb5_error_code ask_them(bool once)
+{
+	krb5_data request = { .length = 7, .data = (char[]){ "request" } };
+	krb5_data reply = { 0 };
+	krb5_error_code code = dsa_kdc_send(&kdc, ctx, &request, once, &reply);
 
-  if (code == 0) {
-    assert_int_equal(reply.length, 7);
-    assert_memory_equal(reply.data, "request", 7);
-  } else {
-    assert_null(reply.data);
-  }
-  krb5_free_data_contents(ctx, &reply);
-  return code;
+	if (code == 0) {
+		assert_int_equal(reply.length, 7);
+		assert_memory_equal(reply.data, "request", 7);
+	} else {
+		assert_null(reply.data);
+	}
+	krb5_free_data_contents(ctx, &reply);
+	return code;
 }
 
-static int setup(void **state) {
-  (void)state;
-  for (int i = 0; i < KDCS; i++)
-    if (asprintf(&hosts[i], "127.0.0.%d", i + 1) < 0)
-      return -1;
-  config.domain.servers = hosts;
-  config.domain.name = config.domain.site = (char[]){""};
-  return krb5_init_context(&ctx);
+static int setup(void **state)
+{
+	(void)state;
+	for (int i = 0; i < KDCS; i++)
+		if (asprintf(&hosts[i], "127.0.0.%d", i + 1) < 0)
+			return -1;
+	config.domain.servers = hosts;
+	config.domain.name = config.domain.site = (char[]){ "" };
+	return krb5_init_context(&ctx);
 }
 
-static int teardown(void **state) {
-  (void)state;
-  for (int i = 0; i < KDCS; i++)
-    free(hosts[i]);
-  krb5_free_context(ctx);
-  return 0;
+static int teardown(void **state)
+{
+	(void)state;
+	for (int i = 0; i < KDCS; i++)
+		free(hosts[i]);
+	krb5_free_context(ctx);
+	return 0;
 }
 
-static void test_first(void **state) {
-  (void)state;
-  world(ANSWER, ANSWER, ANSWER);
-  assert_int_equal(ask_them(false), 0);
-  assert_int_equal(stop(0), 1);
-  assert_int_equal(stop(1), 0);
-  assert_int_equal(stop(2), 0);
+static void test_first(void **state)
+{
+	(void)state;
+	world(ANSWER, ANSWER, ANSWER);
+	assert_int_equal(ask_them(false), 0);
+	assert_int_equal(stop(0), 1);
+	assert_int_equal(stop(1), 0);
+	assert_int_equal(stop(2), 0);
 }
 
 /* Another worker has found out which one answers. */
-static void test_preferred(void **state) {
-  (void)state;
-  prefer = "127.0.0.2";
-  world(SILENT, ANSWER, ANSWER);
-  assert_string_equal(dsa_kdc_name(&kdc), "");
-  assert_int_equal(ask_them(true), 0);
-  assert_string_equal(dsa_kdc_name(&kdc), "127.0.0.2");
-  assert_int_equal(stop(0), 0);
-  assert_int_equal(stop(1), 1);
-  (void)stop(2);
-  prefer = "gone.example.com";
-  world(ANSWER, REFUSE, REFUSE);
-  assert_int_equal(ask_them(true), 0);
-  for (int i = 0; i < KDCS; i++)
-    (void)stop(i);
-  prefer = "";
+static void test_preferred(void **state)
+{
+	(void)state;
+	prefer = "127.0.0.2";
+	world(SILENT, ANSWER, ANSWER);
+	assert_string_equal(dsa_kdc_name(&kdc), "");
+	assert_int_equal(ask_them(true), 0);
+	assert_string_equal(dsa_kdc_name(&kdc), "127.0.0.2");
+	assert_int_equal(stop(0), 0);
+	assert_int_equal(stop(1), 1);
+	(void)stop(2);
+	prefer = "gone.example.com";
+	world(ANSWER, REFUSE, REFUSE);
+	assert_int_equal(ask_them(true), 0);
+	for (int i = 0; i < KDCS; i++)
+		(void)stop(i);
+	prefer = "";
 }
 
-static void test_slow_but_complete(void **state) {
-  (void)state;
-  world(DRIBBLE, REFUSE, REFUSE);
-  assert_int_equal(ask_them(true), 0);
-  for (int i = 0; i < KDCS; i++)
-    (void)stop(i);
+static void test_slow_but_complete(void **state)
+{
+	(void)state;
+	world(DRIBBLE, REFUSE, REFUSE);
+	assert_int_equal(ask_them(true), 0);
+	for (int i = 0; i < KDCS; i++)
+		(void)stop(i);
 }
 
-static void test_failover(void **state) {
-  static const enum manner bad[] = {REFUSE, SILENT,   HANG_UP, CUT,
-                                    HUGE,   TOO_MUCH, NOTHING, TRICKLE};
+static void test_failover(void **state)
+{
+	static const enum manner bad[] = {
+		REFUSE, SILENT, HANG_UP, CUT, HUGE, TOO_MUCH, NOTHING, TRICKLE
+	};
 
-  (void)state;
-  for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-    world(bad[i], REFUSE, ANSWER);
-    assert_int_equal(ask_them(false), 0);
-    /* It is the first one from now on. */
-    assert_int_equal(kdc.current, 2);
-    assert_int_equal(ask_them(true), 0);
-    (void)stop(0);
-    (void)stop(1);
-    assert_int_equal(stop(2), 2);
-  }
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		world(bad[i], REFUSE, ANSWER);
+		assert_int_equal(ask_them(false), 0);
+		/* It is the first one from now on. */
+		assert_int_equal(kdc.current, 2);
+		assert_int_equal(ask_them(true), 0);
+		(void)stop(0);
+		(void)stop(1);
+		assert_int_equal(stop(2), 2);
+	}
 }
 
-static void test_busy(void **state) {
-  (void)state;
-  world(BUSY, REFUSE, REFUSE);
-  assert_int_equal(ask_them(true), 0);
-  assert_int_equal(stop(0), 1);
-  (void)stop(1);
-  (void)stop(2);
+static void test_busy(void **state)
+{
+	(void)state;
+	world(BUSY, REFUSE, REFUSE);
+	assert_int_equal(ask_them(true), 0);
+	assert_int_equal(stop(0), 1);
+	(void)stop(1);
+	(void)stop(2);
 }
 
 /* A password that may have arrived is not sent to the next one as well. */
-static void test_once(void **state) {
-  (void)state;
-  world(SILENT, ANSWER, ANSWER);
-  assert_int_equal(ask_them(true), KRB5_KDC_UNREACH);
-  assert_int_equal(stop(0), 1);
-  assert_int_equal(stop(1), 0);
-  assert_int_equal(stop(2), 0);
-  /* One that hung up has not read it. */
-  world(HANG_UP, ANSWER, ANSWER);
-  assert_int_equal(ask_them(true), 0);
-  (void)stop(0);
-  assert_int_equal(stop(1), 1);
-  (void)stop(2);
-  /* One that was not reached never had it. */
-  world(REFUSE, ANSWER, ANSWER);
-  assert_int_equal(ask_them(true), 0);
-  (void)stop(0);
-  assert_int_equal(stop(1), 1);
-  (void)stop(2);
+static void test_once(void **state)
+{
+	(void)state;
+	world(SILENT, ANSWER, ANSWER);
+	assert_int_equal(ask_them(true), KRB5_KDC_UNREACH);
+	assert_int_equal(stop(0), 1);
+	assert_int_equal(stop(1), 0);
+	assert_int_equal(stop(2), 0);
+	/* One that hung up has not read it. */
+	world(HANG_UP, ANSWER, ANSWER);
+	assert_int_equal(ask_them(true), 0);
+	(void)stop(0);
+	assert_int_equal(stop(1), 1);
+	(void)stop(2);
+	/* One that was not reached never had it. */
+	world(REFUSE, ANSWER, ANSWER);
+	assert_int_equal(ask_them(true), 0);
+	(void)stop(0);
+	assert_int_equal(stop(1), 1);
+	(void)stop(2);
 }
 
-static void test_none(void **state) {
-  const char *text;
+static void test_none(void **state)
+{
+	const char *text;
 
-  (void)state;
-  world(REFUSE, REFUSE, REFUSE);
-  assert_int_equal(ask_them(false), KRB5_KDC_UNREACH);
-  text = krb5_get_error_message(ctx, KRB5_KDC_UNREACH);
-  assert_non_null(strstr(text, "127.0.0.3: Connection refused"));
-  krb5_free_error_message(ctx, text);
-  for (int i = 0; i < KDCS; i++)
-    (void)stop(i);
+	(void)state;
+	world(REFUSE, REFUSE, REFUSE);
+	assert_int_equal(ask_them(false), KRB5_KDC_UNREACH);
+	text = krb5_get_error_message(ctx, KRB5_KDC_UNREACH);
+	assert_non_null(strstr(text, "127.0.0.3: Connection refused"));
+	krb5_free_error_message(ctx, text);
+	for (int i = 0; i < KDCS; i++)
+		(void)stop(i);
 }
 
 /* The last one may take all the time that there is. */
-static void test_patience_with_the_last(void **state) {
-  int64_t begin = ds_now_ms();
+static void test_patience_with_the_last(void **state)
+{
+	int64_t begin = ds_now_ms();
 
-  (void)state;
-  world(REFUSE, REFUSE, SILENT);
-  kdc.deadline = begin + 800;
-  assert_int_equal(ask_them(false), KRB5_KDC_UNREACH);
-  assert_true(ds_now_ms() - begin >= 750);
-  for (int i = 0; i < KDCS; i++)
-    (void)stop(i);
+	(void)state;
+	world(REFUSE, REFUSE, SILENT);
+	kdc.deadline = begin + 800;
+	assert_int_equal(ask_them(false), KRB5_KDC_UNREACH);
+	assert_true(ds_now_ms() - begin >= 750);
+	for (int i = 0; i < KDCS; i++)
+		(void)stop(i);
 }
 
-static void test_time(void **state) {
-  int64_t begin = ds_now_ms();
+static void test_time(void **state)
+{
+	int64_t begin = ds_now_ms();
 
-  (void)state;
-  world(SILENT, TRICKLE, SILENT);
-  kdc.deadline = begin + 500;
-  assert_int_equal(ask_them(false), KRB5_KDC_UNREACH);
-  assert_true(ds_now_ms() - begin >= 450);
-  assert_true(ds_now_ms() - begin < 1500);
-  (void)stop(0);
-  (void)stop(1);
-  assert_int_equal(stop(2), 0); /* its turn never came */
+	(void)state;
+	world(SILENT, TRICKLE, SILENT);
+	kdc.deadline = begin + 500;
+	assert_int_equal(ask_them(false), KRB5_KDC_UNREACH);
+	assert_true(ds_now_ms() - begin >= 450);
+	assert_true(ds_now_ms() - begin < 1500);
+	(void)stop(0);
+	(void)stop(1);
+	assert_int_equal(stop(2), 0); /* its turn never came */
 }
 
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_first),
-      cmocka_unit_test(test_preferred),
-      cmocka_unit_test(test_slow_but_complete),
-      cmocka_unit_test(test_failover),
-      cmocka_unit_test(test_busy),
-      cmocka_unit_test(test_once),
-      cmocka_unit_test(test_none),
-      cmocka_unit_test(test_patience_with_the_last),
-      cmocka_unit_test(test_time),
-  };
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_first),
+		cmocka_unit_test(test_preferred),
+		cmocka_unit_test(test_slow_but_complete),
+		cmocka_unit_test(test_failover),
+		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_once),
+		cmocka_unit_test(test_none),
+		cmocka_unit_test(test_patience_with_the_last),
+		cmocka_unit_test(test_time),
+	};
 
-  return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

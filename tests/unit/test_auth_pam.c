@@ -24,395 +24,439 @@
 #include "synccache/auth/fast.h"
 
 static struct dsa_server server;
-static struct sockaddr_un address = {.sun_family = AF_UNIX};
+static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static char dir[] = "/tmp/dsa-pam-XXXXXX";
 
 /* ---- what stands around pam.c ---- */
 
 static struct {
-  enum ds_auth_result result;
-  char user[DS_USER_MAX + 1];
-  char reason[DSA_REASON_MAX + 1];
+	enum ds_auth_result result;
+	char user[DS_USER_MAX + 1];
+	char reason[DSA_REASON_MAX + 1];
 } audited;
 
 void dsa_audit(const char *event, const struct dsa_subject *subject,
-               enum ds_auth_result result, const char *reason, int64_t kdc_ms) {
-  (void)event;
-  (void)kdc_ms;
-  audited.result = result;
-  (void)snprintf(audited.user, sizeof(audited.user), "%s", subject->user);
-  (void)snprintf(audited.reason, sizeof(audited.reason), "%s", reason);
+	       enum ds_auth_result result, const char *reason, int64_t kdc_ms)
+{
+	(void)event;
+	(void)kdc_ms;
+	audited.result = result;
+	(void)snprintf(audited.user, sizeof(audited.user), "%s",
+		       subject->user);
+	(void)snprintf(audited.reason, sizeof(audited.reason), "%s", reason);
 }
 
-void dsa_mirror_refresh(struct dsa_mirror *mirror) { (void)mirror; }
+void dsa_mirror_refresh(struct dsa_mirror *mirror)
+{
+	(void)mirror;
+}
 
-void dsa_report_changed(struct dsa_server *s) { (void)s; }
+void dsa_report_changed(struct dsa_server *s)
+{
+	(void)s;
+}
 
 void dsa_report_result(struct dsa_server *s, enum ds_auth_result result,
-                       const char *reason) {
-  (void)s;
-  (void)result;
-  (void)reason;
+		       const char *reason)
+{
+	(void)s;
+	(void)result;
+	(void)reason;
 }
 
 void dsa_account_answer(struct dsa_server *s, const struct ds_frame *frame,
-                        struct ds_writer *reply) {
-  (void)s;
-  ds_frame_begin(reply, DS_MSG_ACCOUNT_REPLY, frame->seq);
-  ds_put_u32(reply, DS_AUTH_OK);
-  ds_put_str(reply, "");
+			struct ds_writer *reply)
+{
+	(void)s;
+	ds_frame_begin(reply, DS_MSG_ACCOUNT_REPLY, frame->seq);
+	ds_put_u32(reply, DS_AUTH_OK);
+	ds_put_str(reply, "");
 }
 
 void dsa_ticket_answer(struct dsa_server *s, const struct ds_frame *frame,
-                       struct ds_writer *reply) {
-  (void)s;
-  (void)frame;
-  (void)reply;
-  fail();
+		       struct ds_writer *reply)
+{
+	(void)s;
+	(void)frame;
+	(void)reply;
+	fail();
 }
 
 /* ---- the worker ---- */
 
 static uint32_t kept_serial;
 
-void dsa_fast_keep(struct dsa_server *s, struct dsa_tgt *tgt) {
-  (void)s;
-  kept_serial = tgt->serial;
+void dsa_fast_keep(struct dsa_server *s, struct dsa_tgt *tgt)
+{
+	(void)s;
+	kept_serial = tgt->serial;
 }
 
 static void say(int out, uint16_t type, const struct dsa_subject *s,
-                const char *reason) {
-  const struct dsa_tgt tgt = {.serial = 9};
-  uint8_t buf[4096];
-  struct ds_writer w;
+		const char *reason)
+{
+	const struct dsa_tgt tgt = { .serial = 9 };
+	uint8_t buf[4096];
+	struct ds_writer w;
 
-  ds_writer_init(&w, buf, sizeof(buf));
-  ds_frame_begin(&w, type, 0);
-  if (type == DSA_MSG_SUBJECT) {
-    dsa_subject_write(&w, s);
-    ds_put_str(&w, s->user);
-    ds_put_u32(&w, 700001);
-  } else {
-    ds_put_u32(&w, DS_AUTH_OK);
-    ds_put_u8(&w, 1);
-    ds_put_str(&w, "text");
-    ds_put_str(&w, reason);
-    ds_put_u64(&w, 5);
-    ds_put_str(&w, "p@R");
-    ds_put_blob(&w, "ticket", 6);
-    ds_put_str(&w, "kdc.example.com");
-    dsa_tgt_put(&w, &tgt);
-  }
-  if (ds_frame_end(&w) != 0 || ds_packet_send(out, &w, -1) != 0)
-    _exit(9);
+	ds_writer_init(&w, buf, sizeof(buf));
+	ds_frame_begin(&w, type, 0);
+	if (type == DSA_MSG_SUBJECT) {
+		dsa_subject_write(&w, s);
+		ds_put_str(&w, s->user);
+		ds_put_u32(&w, 700001);
+	} else {
+		ds_put_u32(&w, DS_AUTH_OK);
+		ds_put_u8(&w, 1);
+		ds_put_str(&w, "text");
+		ds_put_str(&w, reason);
+		ds_put_u64(&w, 5);
+		ds_put_str(&w, "p@R");
+		ds_put_blob(&w, "ticket", 6);
+		ds_put_str(&w, "kdc.example.com");
+		dsa_tgt_put(&w, &tgt);
+	}
+	if (ds_frame_end(&w) != 0 || ds_packet_send(out, &w, -1) != 0)
+		_exit(9);
 }
 
-static size_t open_descriptors(void) {
-  size_t n = 0;
+static size_t open_descriptors(void)
+{
+	size_t n = 0;
 
-  for (int fd = 3; fd < 1024; fd++)
-    if (fcntl(fd, F_GETFD) >= 0)
-      n++;
-  return n;
+	for (int fd = 3; fd < 1024; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			n++;
+	return n;
 }
 
-void dsa_check_run(const struct dsa_server *s, int conn, int out) {
-  static uint8_t buf[DSA_REQUEST_MAX];
-  size_t descriptors = open_descriptors();
-  struct dsa_subject subject = {0};
-  struct ds_frame frame;
-  struct ds_reader r;
-  char script[64], reason[64];
+void dsa_check_run(const struct dsa_server *s, int conn, int out)
+{
+	static uint8_t buf[DSA_REQUEST_MAX];
+	size_t descriptors = open_descriptors();
+	struct dsa_subject subject = { 0 };
+	struct ds_frame frame;
+	struct ds_reader r;
+	char script[64], reason[64];
 
-  (void)s;
-  if (ds_wire_recv(conn, buf, sizeof(buf), ds_now_ms() + 1000, &frame) != 0)
-    return;
-  ds_reader_init(&r, frame.payload, frame.len);
-  dsa_subject_read(&r, &subject);
-  ds_get_str(&r, script, sizeof(script));
-  if (ds_reader_end(&r) != 0)
-    return;
-  say(out, DSA_MSG_SUBJECT, &subject, "");
-  if (strcmp(script, "die") == 0)
-    _exit(9);
-  if (strcmp(script, "hang") == 0)
-    for (;;)
-      (void)pause();
-  if (strcmp(script, "chatter") == 0)
-    for (;;) {
-      (void)usleep(20000);
-      say(out, DSA_MSG_SUBJECT, &subject, "");
-    }
-  if (strcmp(script, "nonsense") == 0)
-    say(out, 77, &subject, "");
-  (void)snprintf(reason, sizeof(reason), "%zu descriptors", descriptors);
-  say(out, DSA_MSG_VERDICT, &subject, reason);
-  if (strcmp(script, "linger") == 0)
-    (void)pause();
+	(void)s;
+	if (ds_wire_recv(conn, buf, sizeof(buf), ds_now_ms() + 1000, &frame) !=
+	    0)
+		return;
+	ds_reader_init(&r, frame.payload, frame.len);
+	dsa_subject_read(&r, &subject);
+	ds_get_str(&r, script, sizeof(script));
+	if (ds_reader_end(&r) != 0)
+		return;
+	say(out, DSA_MSG_SUBJECT, &subject, "");
+	if (strcmp(script, "die") == 0)
+		_exit(9);
+	if (strcmp(script, "hang") == 0)
+		for (;;)
+			(void)pause();
+	if (strcmp(script, "chatter") == 0)
+		for (;;) {
+			(void)usleep(20000);
+			say(out, DSA_MSG_SUBJECT, &subject, "");
+		}
+	if (strcmp(script, "nonsense") == 0)
+		say(out, 77, &subject, "");
+	(void)snprintf(reason, sizeof(reason), "%zu descriptors", descriptors);
+	say(out, DSA_MSG_VERDICT, &subject, reason);
+	if (strcmp(script, "linger") == 0)
+		(void)pause();
 }
 
 /* ---- the caller ---- */
 
-static int call(void) {
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+static int call(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-  assert_true(fd >= 0);
-  assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
-                   0);
-  return fd;
+	assert_true(fd >= 0);
+	assert_int_equal(
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
 }
 
 static struct ds_writer request(uint8_t *buf, size_t cap, uint16_t type,
-                                const char *script) {
-  struct dsa_subject s = {.user = "alice@example.com"};
-  struct ds_writer w;
+				const char *script)
+{
+	struct dsa_subject s = { .user = "alice@example.com" };
+	struct ds_writer w;
 
-  ds_writer_init(&w, buf, cap);
-  ds_frame_begin(&w, type, 42);
-  dsa_subject_write(&w, &s);
-  if (type == DS_MSG_AUTH)
-    ds_put_str(&w, script);
-  assert_int_equal(ds_frame_end(&w), 0);
-  return w;
+	ds_writer_init(&w, buf, cap);
+	ds_frame_begin(&w, type, 42);
+	dsa_subject_write(&w, &s);
+	if (type == DS_MSG_AUTH)
+		ds_put_str(&w, script);
+	assert_int_equal(ds_frame_end(&w), 0);
+	return w;
 }
 
-static int ask(uint16_t type, const char *script) {
-  uint8_t buf[512];
-  struct ds_writer w = request(buf, sizeof(buf), type, script);
-  int fd = call();
+static int ask(uint16_t type, const char *script)
+{
+	uint8_t buf[512];
+	struct ds_writer w = request(buf, sizeof(buf), type, script);
+	int fd = call();
 
-  assert_int_equal(write(fd, buf, w.len), w.len);
-  return fd;
+	assert_int_equal(write(fd, buf, w.len), w.len);
+	return fd;
 }
 
 /* Lets the server work. */
-static void run_for(int ms) {
-  const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+static void run_for(int ms)
+{
+	const struct timeval tv = { .tv_sec = ms / 1000,
+				    .tv_usec = ms % 1000 * 1000 };
 
-  (void)event_base_loopexit(server.base, &tv);
-  (void)event_base_dispatch(server.base);
+	(void)event_base_loopexit(server.base, &tv);
+	(void)event_base_dispatch(server.base);
 }
 
 /* The result of the reply that comes within ms; -1: the end, -2: nothing. */
-static int result_of(int fd, int ms, bool *ret_handle) {
-  struct pollfd p = {.fd = fd, .events = POLLIN};
-  uint8_t buf[DSA_REQUEST_MAX];
-  struct ds_frame frame;
-  struct ds_reader r;
-  char text[DS_TEXT_MAX + 1];
-  int64_t end = ds_now_ms() + ms;
-  size_t len = 0;
-  int result;
+static int result_of(int fd, int ms, bool *ret_handle)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint8_t buf[DSA_REQUEST_MAX];
+	struct ds_frame frame;
+	struct ds_reader r;
+	char text[DS_TEXT_MAX + 1];
+	int64_t end = ds_now_ms() + ms;
+	size_t len = 0;
+	int result;
 
-  while (poll(&p, 1, 0) == 0) {
-    if (ds_now_ms() > end)
-      return -2;
-    run_for(10);
-  }
-  if (ds_wire_recv(fd, buf, sizeof(buf), ds_now_ms() + 100, &frame) != 0)
-    return -1;
-  assert_int_equal(frame.seq, 42);
-  ds_reader_init(&r, frame.payload, frame.len);
-  result = (int)ds_get_u32(&r);
-  ds_get_str(&r, text, sizeof(text));
-  if (frame.type == DS_MSG_AUTH_REPLY)
-    (void)ds_get_blob(&r, &len);
-  assert_int_equal(ds_reader_end(&r), 0);
-  if (ret_handle != NULL)
-    *ret_handle = len == DS_HANDLE_LEN;
-  return result;
+	while (poll(&p, 1, 0) == 0) {
+		if (ds_now_ms() > end)
+			return -2;
+		run_for(10);
+	}
+	if (ds_wire_recv(fd, buf, sizeof(buf), ds_now_ms() + 100, &frame) != 0)
+		return -1;
+	assert_int_equal(frame.seq, 42);
+	ds_reader_init(&r, frame.payload, frame.len);
+	result = (int)ds_get_u32(&r);
+	ds_get_str(&r, text, sizeof(text));
+	if (frame.type == DS_MSG_AUTH_REPLY)
+		(void)ds_get_blob(&r, &len);
+	assert_int_equal(ds_reader_end(&r), 0);
+	if (ret_handle != NULL)
+		*ret_handle = len == DS_HANDLE_LEN;
+	return result;
 }
 
-static int result_and_close(int fd, int ms) {
-  int result = result_of(fd, ms, NULL);
+static int result_and_close(int fd, int ms)
+{
+	int result = result_of(fd, ms, NULL);
 
-  (void)close(fd);
-  return result;
+	(void)close(fd);
+	return result;
 }
 
-static void no_worker_left(void) {
-  for (int i = 0; i < 50 && server.jobs.first != NULL; i++)
-    run_for(50);
-  assert_null(server.jobs.first);
-  assert_int_equal(server.jobs.running[DSA_JOB_CHECK], 0);
-  assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+static void no_worker_left(void)
+{
+	for (int i = 0; i < 50 && server.jobs.first != NULL; i++)
+		run_for(50);
+	assert_null(server.jobs.first);
+	assert_int_equal(server.jobs.running[DSA_JOB_CHECK], 0);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
-static int setup(void **state) {
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+static int setup(void **state)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-  (void)state;
-  assert_non_null(mkdtemp(dir));
-  (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", dir);
-  assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-  assert_int_equal(listen(fd, 64), 0);
-  assert_int_equal(dup2(fd, DS_FD_PAM), DS_FD_PAM);
-  if (fd != DS_FD_PAM)
-    (void)close(fd);
-  server.base = event_base_new();
-  server.handles = dsa_handles_new(8);
-  assert_true(dsa_jobs_init(&server.jobs, server.base));
-  assert_true(dsa_pam_start(&server));
-  return 0;
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/s",
+		       dir);
+	assert_int_equal(
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(dup2(fd, DS_FD_PAM), DS_FD_PAM);
+	if (fd != DS_FD_PAM)
+		(void)close(fd);
+	server.base = event_base_new();
+	server.handles = dsa_handles_new(8);
+	assert_true(dsa_jobs_init(&server.jobs, server.base));
+	assert_true(dsa_pam_start(&server));
+	return 0;
 }
 
-static int teardown(void **state) {
-  (void)state;
-  dsa_jobs_done(&server.jobs);
-  dsa_pam_stop(&server);
-  event_base_free(server.base);
-  dsa_handles_free(server.handles);
-  (void)unlink(address.sun_path);
-  return rmdir(dir);
+static int teardown(void **state)
+{
+	(void)state;
+	dsa_jobs_done(&server.jobs);
+	dsa_pam_stop(&server);
+	event_base_free(server.base);
+	dsa_handles_free(server.handles);
+	(void)unlink(address.sun_path);
+	return rmdir(dir);
 }
 
 /* ---- tests ---- */
 
-static void test_answer(void **state) {
-  bool handle = false;
-  int fd = ask(DS_MSG_AUTH, "ok");
+static void test_answer(void **state)
+{
+	bool handle = false;
+	int fd = ask(DS_MSG_AUTH, "ok");
 
-  (void)state;
-  assert_int_equal(result_of(fd, 1000, &handle), DS_AUTH_OK);
-  assert_true(handle);
-  assert_int_equal(dsa_handles_count(server.handles), 1);
-  assert_string_equal(audited.user, "alice@example.com");
-  /* The connection and the channel, nothing else of the server. */
-  assert_string_equal(audited.reason, "2 descriptors");
-  (void)close(fd);
-  assert_int_equal(result_and_close(ask(DS_MSG_ACCOUNT, ""), 1000), DS_AUTH_OK);
-  no_worker_left();
+	(void)state;
+	assert_int_equal(result_of(fd, 1000, &handle), DS_AUTH_OK);
+	assert_true(handle);
+	assert_int_equal(dsa_handles_count(server.handles), 1);
+	assert_string_equal(audited.user, "alice@example.com");
+	/* The connection and the channel, nothing else of the server. */
+	assert_string_equal(audited.reason, "2 descriptors");
+	(void)close(fd);
+	assert_int_equal(result_and_close(ask(DS_MSG_ACCOUNT, ""), 1000),
+			 DS_AUTH_OK);
+	no_worker_left();
 }
 
-static void test_worker_dies(void **state) {
-  (void)state;
-  assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "die"), 1000),
-                   DS_AUTH_UNAVAILABLE);
-  assert_string_equal(audited.user, "alice@example.com");
-  assert_int_equal(audited.result, DS_AUTH_UNAVAILABLE);
-  assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "nonsense"), 1000),
-                   DS_AUTH_UNAVAILABLE);
-  no_worker_left();
+static void test_worker_dies(void **state)
+{
+	(void)state;
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "die"), 1000),
+			 DS_AUTH_UNAVAILABLE);
+	assert_string_equal(audited.user, "alice@example.com");
+	assert_int_equal(audited.result, DS_AUTH_UNAVAILABLE);
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "nonsense"), 1000),
+			 DS_AUTH_UNAVAILABLE);
+	no_worker_left();
 }
 
-static void test_worker_deadline(void **state) {
-  int64_t begin = ds_now_ms();
+static void test_worker_deadline(void **state)
+{
+	int64_t begin = ds_now_ms();
 
-  (void)state;
-  assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "hang"), 2000),
-                   DS_AUTH_UNAVAILABLE);
-  assert_in_range(ds_now_ms() - begin, DSA_CHECK_MS - 50, DSA_CHECK_MS + 700);
-  /* Talk does not buy time. */
-  begin = ds_now_ms();
-  assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "chatter"), 2000),
-                   DS_AUTH_UNAVAILABLE);
-  assert_in_range(ds_now_ms() - begin, DSA_CHECK_MS - 50, DSA_CHECK_MS + 700);
-  no_worker_left();
-  /* One that has answered and stays is ended too. */
-  assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "linger"), 1000),
-                   DS_AUTH_OK);
-  no_worker_left();
+	(void)state;
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "hang"), 2000),
+			 DS_AUTH_UNAVAILABLE);
+	assert_in_range(ds_now_ms() - begin, DSA_CHECK_MS - 50,
+			DSA_CHECK_MS + 700);
+	/* Talk does not buy time. */
+	begin = ds_now_ms();
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "chatter"), 2000),
+			 DS_AUTH_UNAVAILABLE);
+	assert_in_range(ds_now_ms() - begin, DSA_CHECK_MS - 50,
+			DSA_CHECK_MS + 700);
+	no_worker_left();
+	/* One that has answered and stays is ended too. */
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "linger"), 1000),
+			 DS_AUTH_OK);
+	no_worker_left();
 }
 
-static void test_queue(void **state) {
-  int hang[DSA_CHECKS_MAX], late;
+static void test_queue(void **state)
+{
+	int hang[DSA_CHECKS_MAX], late;
 
-  (void)state;
-  for (int i = 0; i < DSA_CHECKS_MAX; i++)
-    hang[i] = ask(DS_MSG_AUTH, "hang");
-  run_for(50);
-  assert_int_equal(server.jobs.running[DSA_JOB_CHECK], DSA_CHECKS_MAX);
-  late = ask(DS_MSG_AUTH, "ok");
-  /* No slot, but others need none. */
-  assert_int_equal(result_and_close(ask(DS_MSG_ACCOUNT, ""), 300), DS_AUTH_OK);
-  assert_int_equal(result_and_close(late, DSA_QUEUE_MS + 200),
-                   DS_AUTH_UNAVAILABLE);
-  assert_string_equal(audited.reason, "all workers are busy");
-  /* One that waits when a slot comes free is served. */
-  run_for(DSA_CHECK_MS - DSA_QUEUE_MS - 150);
-  late = ask(DS_MSG_AUTH, "ok");
-  assert_int_equal(result_and_close(late, DSA_QUEUE_MS), DS_AUTH_OK);
-  for (int i = 0; i < DSA_CHECKS_MAX; i++)
-    assert_int_equal(result_and_close(hang[i], 1000), DS_AUTH_UNAVAILABLE);
-  no_worker_left();
+	(void)state;
+	for (int i = 0; i < DSA_CHECKS_MAX; i++)
+		hang[i] = ask(DS_MSG_AUTH, "hang");
+	run_for(50);
+	assert_int_equal(server.jobs.running[DSA_JOB_CHECK], DSA_CHECKS_MAX);
+	late = ask(DS_MSG_AUTH, "ok");
+	/* No slot, but others need none. */
+	assert_int_equal(result_and_close(ask(DS_MSG_ACCOUNT, ""), 300),
+			 DS_AUTH_OK);
+	assert_int_equal(result_and_close(late, DSA_QUEUE_MS + 200),
+			 DS_AUTH_UNAVAILABLE);
+	assert_string_equal(audited.reason, "all workers are busy");
+	/* One that waits when a slot comes free is served. */
+	run_for(DSA_CHECK_MS - DSA_QUEUE_MS - 150);
+	late = ask(DS_MSG_AUTH, "ok");
+	assert_int_equal(result_and_close(late, DSA_QUEUE_MS), DS_AUTH_OK);
+	for (int i = 0; i < DSA_CHECKS_MAX; i++)
+		assert_int_equal(result_and_close(hang[i], 1000),
+				 DS_AUTH_UNAVAILABLE);
+	no_worker_left();
 }
 
-static void test_hanging_callers(void **state) {
-  int hang[DSA_CONNS_MAX], late;
+static void test_hanging_callers(void **state)
+{
+	int hang[DSA_CONNS_MAX], late;
 
-  (void)state;
-  for (int i = 0; i < DSA_CONNS_MAX; i++)
-    hang[i] = call();
-  run_for(50);
-  /* Full: this one waits in the backlog until the others are cut off. */
-  late = ask(DS_MSG_ACCOUNT, "");
-  assert_int_equal(result_of(late, 100, NULL), -2);
-  assert_int_equal(result_and_close(late, DSA_REQUEST_MS + 500), DS_AUTH_OK);
-  for (int i = 0; i < DSA_CONNS_MAX; i++)
-    assert_int_equal(result_and_close(hang[i], 500), -1);
+	(void)state;
+	for (int i = 0; i < DSA_CONNS_MAX; i++)
+		hang[i] = call();
+	run_for(50);
+	/* Full: this one waits in the backlog until the others are cut off. */
+	late = ask(DS_MSG_ACCOUNT, "");
+	assert_int_equal(result_of(late, 100, NULL), -2);
+	assert_int_equal(result_and_close(late, DSA_REQUEST_MS + 500),
+			 DS_AUTH_OK);
+	for (int i = 0; i < DSA_CONNS_MAX; i++)
+		assert_int_equal(result_and_close(hang[i], 500), -1);
 }
 
-static void test_slow_writer(void **state) {
-  uint8_t buf[512];
-  struct ds_writer w = request(buf, sizeof(buf), DS_MSG_AUTH, "ok");
-  int fd = call();
+static void test_slow_writer(void **state)
+{
+	uint8_t buf[512];
+	struct ds_writer w = request(buf, sizeof(buf), DS_MSG_AUTH, "ok");
+	int fd = call();
 
-  (void)state;
-  for (size_t i = 0; i < w.len; i++) {
-    assert_int_equal(write(fd, buf + i, 1), 1);
-    if (i % 16 == 0)
-      run_for(1);
-  }
-  assert_int_equal(result_and_close(fd, 1000), DS_AUTH_OK);
-  /* A byte now and then does not keep a connection. */
-  fd = call();
-  for (int i = 0; i < 8; i++) {
-    (void)!send(fd, buf + i, 1, MSG_NOSIGNAL);
-    run_for(DSA_REQUEST_MS / 6);
-  }
-  assert_int_equal(result_and_close(fd, 0), -1);
-  no_worker_left();
+	(void)state;
+	for (size_t i = 0; i < w.len; i++) {
+		assert_int_equal(write(fd, buf + i, 1), 1);
+		if (i % 16 == 0)
+			run_for(1);
+	}
+	assert_int_equal(result_and_close(fd, 1000), DS_AUTH_OK);
+	/* A byte now and then does not keep a connection. */
+	fd = call();
+	for (int i = 0; i < 8; i++) {
+		(void)!send(fd, buf + i, 1, MSG_NOSIGNAL);
+		run_for(DSA_REQUEST_MS / 6);
+	}
+	assert_int_equal(result_and_close(fd, 0), -1);
+	no_worker_left();
 }
 
-static void check_cut_off(const void *p, size_t len) {
-  int fd = call();
+static void check_cut_off(const void *p, size_t len)
+{
+	int fd = call();
 
-  assert_int_equal(write(fd, p, len), len);
-  assert_int_equal(result_and_close(fd, DSA_REQUEST_MS / 2), -1);
+	assert_int_equal(write(fd, p, len), len);
+	assert_int_equal(result_and_close(fd, DSA_REQUEST_MS / 2), -1);
 }
 
-static void test_hostile_headers(void **state) {
-  uint8_t buf[512];
+static void test_hostile_headers(void **state)
+{
+	uint8_t buf[512];
 
-  (void)state;
-  check_cut_off("\0\0\0\0\0\0\0\0\0\0\0\0", 12);     /* version 0 */
-  check_cut_off("\0\0\0\0\1\0\2\0\0\0\0\0", 12);     /* a reply */
-  check_cut_off("\0\0\0\0\1\0\x20\0\0\0\0\0", 12);   /* ctl.sock's */
-  check_cut_off("\xff\xff\0\0\1\0\1\0\0\0\0\0", 12); /* too large */
-  check_cut_off("\xff\xff\xff\xff\1\0\1\0\0\0\0\0", 12);
-  /* A frame that ends in the middle: the worker never starts. */
-  (void)request(buf, sizeof(buf), DS_MSG_AUTH, "ok");
-  {
-    int fd = call();
+	(void)state;
+	check_cut_off("\0\0\0\0\0\0\0\0\0\0\0\0", 12);     /* version 0 */
+	check_cut_off("\0\0\0\0\1\0\2\0\0\0\0\0", 12);     /* a reply */
+	check_cut_off("\0\0\0\0\1\0\x20\0\0\0\0\0", 12);   /* ctl.sock's */
+	check_cut_off("\xff\xff\0\0\1\0\1\0\0\0\0\0", 12); /* too large */
+	check_cut_off("\xff\xff\xff\xff\1\0\1\0\0\0\0\0", 12);
+	/* A frame that ends in the middle: the worker never starts. */
+	(void)request(buf, sizeof(buf), DS_MSG_AUTH, "ok");
+	{
+		int fd = call();
 
-    assert_int_equal(write(fd, buf, 40), 40);
-    (void)shutdown(fd, SHUT_WR);
-    run_for(50);
-    assert_int_equal(server.jobs.running[DSA_JOB_CHECK], 0);
-    assert_int_equal(result_and_close(fd, DSA_REQUEST_MS + 200), -1);
-  }
+		assert_int_equal(write(fd, buf, 40), 40);
+		(void)shutdown(fd, SHUT_WR);
+		run_for(50);
+		assert_int_equal(server.jobs.running[DSA_JOB_CHECK], 0);
+		assert_int_equal(result_and_close(fd, DSA_REQUEST_MS + 200),
+				 -1);
+	}
 }
 
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_answer),
-      cmocka_unit_test(test_worker_dies),
-      cmocka_unit_test(test_worker_deadline),
-      cmocka_unit_test(test_queue),
-      cmocka_unit_test(test_hanging_callers),
-      cmocka_unit_test(test_slow_writer),
-      cmocka_unit_test(test_hostile_headers),
-  };
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_worker_dies),
+		cmocka_unit_test(test_worker_deadline),
+		cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_hanging_callers),
+		cmocka_unit_test(test_slow_writer),
+		cmocka_unit_test(test_hostile_headers),
+	};
 
-  return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -15,9 +15,9 @@
 #include "tests/unit/names_world.h"
 
 /* The vectors of PROTOCOL's table: 674001013 and 770801107. */
-#define ONPREM   "S-1-5-21-3623811015-3361044348-30300820"
-#define FOREST   "S-1-5-21-2153326666-2176343378-3404031434"
-#define STRANGER "S-1-5-21-1-2-3"
+#define ONPREM      "S-1-5-21-3623811015-3361044348-30300820"
+#define FOREST      "S-1-5-21-2153326666-2176343378-3404031434"
+#define STRANGER    "S-1-5-21-1-2-3"
 #define ONPREM_BASE 674000000u
 #define FOREST_BASE 770800000u
 
@@ -68,9 +68,9 @@ static void history(struct dss_object *obj, const char *text)
 static struct dss_object *user(uint32_t rid, const char *sid)
 {
 	const char *name = dss_arena_printf(&world.arena, "u%u", rid);
-	struct dss_object *obj = nw_user(
-	    &world, rid, name,
-	    dss_arena_printf(&world.arena, "%s@contoso.com", name));
+	struct dss_object *obj =
+	    nw_user(&world, rid, name,
+		    dss_arena_printf(&world.arena, "%s@contoso.com", name));
 
 	if (sid)
 		history(obj, sid);
@@ -234,7 +234,8 @@ static void made_up_group_is_not_to_be_had(void **state)
 	assert_int_equal(reason(1), DS_WH_NAME_CONFLICT);
 }
 
-/* ---- slices -------------------------------------------------------------- */
+/* ---- slices --------------------------------------------------------------
+ */
 
 /* A domain whose slice is that of the first one, found by trying. */
 static const char *clashing_domain(const char *other)
@@ -245,8 +246,7 @@ static const char *clashing_domain(const char *other)
 
 	snprintf(text, sizeof(text), "%s-1", other);
 	assert_int_equal(ds_sid_parse_str(text, &sid), 0);
-	assert_int_equal(ds_idmap_slice(&sid, 200000, 2000200000, &wanted),
-			 0);
+	assert_int_equal(ds_idmap_slice(&sid, 200000, 2000200000, &wanted), 0);
 	for (i = 1;; i++) {
 		snprintf(text, sizeof(text), "S-1-5-21-7-7-%u-1", i);
 		assert_int_equal(ds_sid_parse_str(text, &sid), 0);
@@ -304,9 +304,8 @@ static void secondary_slices(void **state)
 	assert_string_equal(model.slices[3].name, NW_DOMAIN_SID "-200000");
 	assert_string_equal(model.slices[4].name, ONPREM "-200000");
 	/* A newcomer does not take the slice of one that is pinned. */
-	world.facts.pins = (const struct dss_slice[]){
-		{ model.slices[3].slice, ONPREM "-200000" }
-	};
+	world.facts.pins = (const struct dss_slice[]){ { model.slices[3].slice,
+							 ONPREM "-200000" } };
 	world.facts.npins = 1;
 	build();
 	expect(250123, 0, 0);

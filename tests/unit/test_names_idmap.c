@@ -70,7 +70,8 @@ static uint32_t their_id(const struct ds_sid *sid)
 	assert_int_equal(idmap_init(NULL, NULL, NULL, &ctx), 0);
 	assert_int_equal(calculate_range(ctx, domain_text, &slice, &range), 0);
 	assert_int_equal(add_domain(ctx, "d", domain_text, &range, NULL, 0,
-				    false, NULL, NULL), 0);
+				    false, NULL, NULL),
+			 0);
 	assert_int_equal(sid_to_unix(ctx, sid_text, &id), 0);
 	assert_int_equal(idmap_free(ctx), 0);
 	return id;
@@ -119,7 +120,8 @@ static void same_as_sssd(void **state)
 	(void)state;
 	load_library();
 	while (compared < SIDS) {
-		struct ds_sid sid = { .authority = 5, .count = 5,
+		struct ds_sid sid = { .authority = 5,
+				      .count = 5,
 				      .sub = { 21, random_u32(), random_u32(),
 					       random_u32(), random_rid() } };
 		char text[DS_SID_STR_MAX];
@@ -146,7 +148,8 @@ static void same_as_sssd(void **state)
 /* RID - base_rid + range low, and nothing outside of the range. */
 static void same_as_winbind(void **state)
 {
-	struct ds_sid sid = { .authority = 5, .count = 5,
+	struct ds_sid sid = { .authority = 5,
+			      .count = 5,
 			      .sub = { 21, 1, 2, 3, 0 } };
 	uint32_t id;
 

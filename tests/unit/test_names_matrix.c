@@ -28,53 +28,72 @@
 #define EVE   "eve@contoso.com"
 #define YURI  "yuri@contoso.com"
 
-/* ---- the table of names -------------------------------------------------- */
+/* ---- the table of names --------------------------------------------------
+ */
 
 enum {
-	FINE = 1,    /* may be published and found bare */
-	ODD = 2,     /* only with its domain: a number, an odd first letter */
-	TAKEN = 3,   /* only with its domain: reserved or local */
-	NEVER = 4,   /* never published, never matched */
+	FINE = 1,  /* may be published and found bare */
+	ODD = 2,   /* only with its domain: a number, an odd first letter */
+	TAKEN = 3, /* only with its domain: reserved or local */
+	NEVER = 4, /* never published, never matched */
 };
 static const struct name_rule {
 	const char *sam;
 	int kind;
 } names[] = {
-	{ "anna", FINE },	 { "Anna", FINE },
-	{ "smith (3AF2)", FINE }, { "j\303\274rgen", FINE },
-	{ "1e3", FINE },	 { "0y", FINE },
+	{ "anna", FINE },
+	{ "Anna", FINE },
+	{ "smith (3AF2)", FINE },
+	{ "j\303\274rgen", FINE },
+	{ "1e3", FINE },
+	{ "0y", FINE },
 	{ "a#b%c+d-e~f!g.h", FINE },
-	{ "wheel", TAKEN },	 { "Docker", TAKEN },
-	{ "postgres", TAKEN },	 { "LocalTeam", TAKEN },
-	{ "0", ODD },		 { "1000", ODD },
-	{ "0x1f", ODD },	 { "0X1F", ODD },
-	{ "#0", ODD },		 { "%wheel", ODD },
-	{ "+n", ODD },		 { "-n", ODD },
-	{ "~n", ODD },		 { "!n", ODD },
-	{ ".n", ODD },		 { " n", ODD },
+	{ "wheel", TAKEN },
+	{ "Docker", TAKEN },
+	{ "postgres", TAKEN },
+	{ "LocalTeam", TAKEN },
+	{ "0", ODD },
+	{ "1000", ODD },
+	{ "0x1f", ODD },
+	{ "0X1F", ODD },
+	{ "#0", ODD },
+	{ "%wheel", ODD },
+	{ "+n", ODD },
+	{ "-n", ODD },
+	{ "~n", ODD },
+	{ "!n", ODD },
+	{ ".n", ODD },
+	{ " n", ODD },
 	{ "n ", ODD },
-	{ "an@na", NEVER },	 { "@n", NEVER },
-	{ "a:b", NEVER },	 { "a,b", NEVER },
-	{ "a/b", NEVER },	 { "a\\b", NEVER },
-	{ "a\nb", NEVER },	 { "a\177b", NEVER },
-	{ "a\302\200b", NEVER }, { "a\377b", NEVER },
-	{ "..", NEVER },	 { ".", NEVER },
+	{ "an@na", NEVER },
+	{ "@n", NEVER },
+	{ "a:b", NEVER },
+	{ "a,b", NEVER },
+	{ "a/b", NEVER },
+	{ "a\\b", NEVER },
+	{ "a\nb", NEVER },
+	{ "a\177b", NEVER },
+	{ "a\302\200b", NEVER },
+	{ "a\377b", NEVER },
+	{ "..", NEVER },
+	{ ".", NEVER },
 };
 
-/* ---- the table of conflicts ---------------------------------------------- */
+/* ---- the table of conflicts ----------------------------------------------
+ */
 
 enum conflict {
 	NONE,
-	UPN_SAME,	 /* Y's UPN is E's in other letters */
+	UPN_SAME,        /* Y's UPN is E's in other letters */
 	UPN_IS_IMPLICIT, /* Y's UPN is E's sam@domain */
 	IMPLICIT_IS_UPN, /* E's UPN is Y's sam@domain */
-	SAM_SAME,	 /* Y's sAMAccountName is E's in other letters */
-	ID_SAME,	 /* Y has E's SID */
-	NO_UPN,		 /* E has none */
-	NO_UPN_TAKEN,	 /* Y has none, and its sam@domain is E's UPN */
-	AGE_UNKNOWN,	 /* as UPN_SAME, and nobody knows how old E is */
-	OWNER_WITHHELD,	 /* as IMPLICIT_IS_UPN, and E is malformed */
-	LOCAL_ID,	 /* E's and G's ids are local ones */
+	SAM_SAME,        /* Y's sAMAccountName is E's in other letters */
+	ID_SAME,         /* Y has E's SID */
+	NO_UPN,          /* E has none */
+	NO_UPN_TAKEN,    /* Y has none, and its sam@domain is E's UPN */
+	AGE_UNKNOWN,     /* as UPN_SAME, and nobody knows how old E is */
+	OWNER_WITHHELD,  /* as IMPLICIT_IS_UPN, and E is malformed */
+	LOCAL_ID,        /* E's and G's ids are local ones */
 	CONFLICTS
 };
 
@@ -84,29 +103,35 @@ enum conflict {
  */
 static const char rules[CONFLICTS][2][6 + 1] = {
 	/*		      any name   NEVER */
-	[NONE]		  = { "EEEYYY", "E--YYY" },
-	[UPN_SAME]	  = { "EEE---", "E-----" },
-	[UPN_IS_IMPLICIT] = { "EEE---", ""	 }, /* nothing to equal */
+	[NONE] = { "EEEYYY", "E--YYY" },
+	[UPN_SAME] = { "EEE---", "E-----" },
+	[UPN_IS_IMPLICIT] = { "EEE---", "" }, /* nothing to equal */
 	[IMPLICIT_IS_UPN] = { "-EEYEY", "---YEY" },
-	[SAM_SAME]	  = { "EEE---", "E--Y--" },
-	[ID_SAME]	  = { "EEE---", "E-----" },
-	[NO_UPN]	  = { "-EEYYY", "---YYY" },
-	[NO_UPN_TAKEN]	  = { "-EE-E-", "----E-" },
-	[AGE_UNKNOWN]	  = { "Y---YY", "Y---YY" },
-	[OWNER_WITHHELD]  = { "---Y-Y", "---Y-Y" },
-	[LOCAL_ID]	  = { "---YYY", "---YYY" },
+	[SAM_SAME] = { "EEE---", "E--Y--" },
+	[ID_SAME] = { "EEE---", "E-----" },
+	[NO_UPN] = { "-EEYYY", "---YYY" },
+	[NO_UPN_TAKEN] = { "-EE-E-", "----E-" },
+	[AGE_UNKNOWN] = { "Y---YY", "Y---YY" },
+	[OWNER_WITHHELD] = { "---Y-Y", "---Y-Y" },
+	[LOCAL_ID] = { "---YYY", "---YYY" },
 };
 /* The same for the groups: SAM@example.com, heron@example.com. */
 static const char group_rules[CONFLICTS][2 + 1] = {
-	[NONE]		  = "GH", [UPN_SAME]	    = "GH",
-	[UPN_IS_IMPLICIT] = "GH", [IMPLICIT_IS_UPN] = "GH",
-	[SAM_SAME]	  = "G-", [ID_SAME]	    = "G-",
-	[NO_UPN]	  = "GH", [NO_UPN_TAKEN]    = "GH",
-	[AGE_UNKNOWN]	  = "GH", [OWNER_WITHHELD]  = "GH",
-	[LOCAL_ID]	  = "-H",
+	[NONE] = "GH",
+	[UPN_SAME] = "GH",
+	[UPN_IS_IMPLICIT] = "GH",
+	[IMPLICIT_IS_UPN] = "GH",
+	[SAM_SAME] = "G-",
+	[ID_SAME] = "G-",
+	[NO_UPN] = "GH",
+	[NO_UPN_TAKEN] = "GH",
+	[AGE_UNKNOWN] = "GH",
+	[OWNER_WITHHELD] = "GH",
+	[LOCAL_ID] = "-H",
 };
 
-/* ---- a case -------------------------------------------------------------- */
+/* ---- a case --------------------------------------------------------------
+ */
 
 struct mix {
 	const struct name_rule *name;
@@ -188,13 +213,15 @@ static void populate(const struct mix *m)
 		e->malformed = DSS_F_UAC;
 }
 
-/* ---- what is expected ---------------------------------------------------- */
+/* ---- what is expected ----------------------------------------------------
+ */
 
 /* The published name of E, Y, G or H. */
 static void published(const struct mix *m, char who, char *buf)
 {
-	const char *sam = who == 'Y' ? "yuri" : who == 'H' ? "heron" :
-							     m->name->sam;
+	const char *sam = who == 'Y'   ? "yuri"
+			  : who == 'H' ? "heron"
+				       : m->name->sam;
 	bool bare = who == 'E' || who == 'Y' ? m->bare_users : m->bare_groups;
 	char full[NW_NAME];
 
@@ -204,22 +231,21 @@ static void published(const struct mix *m, char who, char *buf)
 		strcpy(full, m->conflict == AGE_UNKNOWN ? EVE : YURI);
 	if (who == 'E' && !bare && m->conflict != NO_UPN)
 		strcpy(full, m->conflict == IMPLICIT_IS_UPN ||
-					     m->conflict == NO_UPN_TAKEN ?
-				 "yuri@" NW_DOMAIN :
-				 EVE);
+				     m->conflict == NO_UPN_TAKEN
+				 ? "yuri@" NW_DOMAIN
+				 : EVE);
 	lower(buf, full);
 }
 
 static uint32_t id_of(char who)
 {
-	return NW_BASE_ID + (who == 'E' ? E_RID :
-			     who == 'Y' ? Y_RID :
-			     who == 'G' ? G_RID :
-					  H_RID);
+	return NW_BASE_ID + (who == 'E'   ? E_RID
+			     : who == 'Y' ? Y_RID
+			     : who == 'G' ? G_RID
+					  : H_RID);
 }
 
-static void check(const struct mix *m, bool group, const char *typed,
-		  char who)
+static void check(const struct mix *m, bool group, const char *typed, char who)
 {
 	char name[NW_NAME] = "";
 	uint32_t id = 0;
@@ -233,8 +259,8 @@ static void check(const struct mix *m, bool group, const char *typed,
 
 		(group ? nw_ask_group : nw_ask_user)(way, typed, &a);
 		cases++;
-		if (a.id == id && (!id || !a.name[0] ||
-				   strcmp(a.name, name) == 0))
+		if (a.id == id &&
+		    (!id || !a.name[0] || strcmp(a.name, name) == 0))
 			continue;
 		fail_msg("%s '%s' by %s, sAMAccountName '%s', conflict %d, "
 			 "name_format=%s short_names=%s group_format=%s "
@@ -244,8 +270,8 @@ static void check(const struct mix *m, bool group, const char *typed,
 			 m->bare_users ? "sam" : "upn",
 			 m->short_names ? "sam" : "none",
 			 m->bare_groups ? "sam" : "qualified",
-			 m->canonical ? "canonical" : "any", a.id, a.name,
-			 id, id ? name : "nobody");
+			 m->canonical ? "canonical" : "any", a.id, a.name, id,
+			 id ? name : "nobody");
 	}
 }
 
@@ -347,7 +373,8 @@ static void matrix(void **state)
 	nw_done(&world);
 }
 
-/* ---- space_replacement --------------------------------------------------- */
+/* ---- space_replacement ---------------------------------------------------
+ */
 
 static void expect_user(const char *typed, uint32_t rid, const char *name)
 {
@@ -408,8 +435,8 @@ static void blanks(void **state)
 	expect_group("domain_users", 513, "domain_users");
 	expect_group("Domain Users@example.com", 513, "domain_users");
 	/* For a KDC they are two names. */
-	assert_int_equal(ds_snap_open(nw_path(), DS_SNAP_BASE, geteuid(),
-				      &snap), 0);
+	assert_int_equal(
+	    ds_snap_open(nw_path(), DS_SNAP_BASE, geteuid(), &snap), 0);
 	assert_int_equal(ds_resolve_client(&snap, "smith (3AF2)", &user), 0);
 	assert_int_equal(user.uid, NW_BASE_ID + 1101);
 	assert_int_equal(ds_resolve_client(&snap, "smith_(3af2)", &user),
@@ -454,7 +481,36 @@ static void blanks_and_the_shield(void **state)
 	nw_done(&world);
 }
 
-/* ---- dssyncctl explain --------------------------------------------------- */
+/* ---- PAM's own rule ------------------------------------------------------
+ */
+
+/* The name leads to a local user: that is not the domain's, whatever uid. */
+static void pam_wants_the_same_uid(void **state)
+{
+	static const uint32_t uids[] = { 0, 1000, NW_BASE_ID + 1102,
+					 2147483648u };
+	struct nw_answer a;
+
+	(void)state;
+	nw_init(&world);
+	set_policy(&(struct mix){ .bare_users = true });
+	nw_user(&world, 1101, "ann", "ann@contoso.com");
+	nw_user(&world, 1102, "ben", "ben@contoso.com");
+	nw_publish(&world, NULL);
+	for (size_t i = 0; i < sizeof(uids) / sizeof(uids[0]); i++) {
+		nw_local_user("ann", uids[i]);
+		nw_ask_user(NW_PAM, "ann", &a);
+		assert_int_equal(a.id, 0);
+	}
+	nw_local_user("ann", NW_BASE_ID + 1101);
+	nw_ask_user(NW_PAM, "ann", &a);
+	assert_int_equal(a.id, NW_BASE_ID + 1101);
+	nw_local_user(NULL, 0);
+	nw_done(&world);
+}
+
+/* ---- dssyncctl explain ---------------------------------------------------
+ */
 
 static void expect_text(const char *typed, const char *part)
 {
@@ -490,7 +546,7 @@ static void reasons_are_given(void **state)
 	nw_publish(&world, NULL);
 	expect_text("ben", "no sAMAccountName");
 	expect_text("carl@contoso.com", "the older object \\\"ann\\\"");
-	expect_text("dora@contoso.com", "reserved or local name");
+	expect_text("wheel", "reserved or local name");
 	expect_text("emil@contoso.com", "out of scope");
 	expect_text("fred", "is in the local passwd or group");
 	expect_text("a:b", "characters that no name may have");
@@ -507,6 +563,7 @@ int main(void)
 		cmocka_unit_test(matrix),
 		cmocka_unit_test(blanks),
 		cmocka_unit_test(blanks_and_the_shield),
+		cmocka_unit_test(pam_wants_the_same_uid),
 		cmocka_unit_test(reasons_are_given),
 	};
 

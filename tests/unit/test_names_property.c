@@ -16,9 +16,9 @@
 #include "lib/resolve.h"
 #include "tests/unit/names_world.h"
 
-#define ROUNDS   1500
-#define PEOPLE   24
-#define GROUPS   16
+#define ROUNDS 1500
+#define PEOPLE 24
+#define GROUPS 16
 
 static struct names_world world;
 static uint32_t seed = 20231114;
@@ -32,15 +32,54 @@ static uint32_t pick(uint32_t below)
 	return seed % below;
 }
 
-/* ---- a random directory -------------------------------------------------- */
+/* ---- a random directory --------------------------------------------------
+ */
 
 static const char *const words[] = {
-	"root", "wheel", "docker", "postgres", "anna", "Anna", "ANNA", "bob",
-	"0",	"1000",	 "0x10",   "#0",       "%w",   "-r",   "+x",   "~",
-	".",	"..",	 "a b",	   "a_b",      "a-b",  "A B",  " a",   "a ",
-	"a@b",	"a:b",	 "a/b",	   "a\\b",     "a,b",  "",     "a\nb", "a\377",
-	"j\303\274", "J\303\234", "smith (3af2)", "systemd network",
-	"systemd-network", "local team", "local_team", "@", " ", "  ", "!", "a.b",
+	"root",
+	"wheel",
+	"docker",
+	"postgres",
+	"anna",
+	"Anna",
+	"ANNA",
+	"bob",
+	"0",
+	"1000",
+	"0x10",
+	"#0",
+	"%w",
+	"-r",
+	"+x",
+	"~",
+	".",
+	"..",
+	"a b",
+	"a_b",
+	"a-b",
+	"A B",
+	" a",
+	"a ",
+	"a@b",
+	"a:b",
+	"a/b",
+	"a\\b",
+	"a,b",
+	"",
+	"a\nb",
+	"a\377",
+	"j\303\274",
+	"J\303\234",
+	"smith (3af2)",
+	"systemd network",
+	"systemd-network",
+	"local team",
+	"local_team",
+	"@",
+	" ",
+	"  ",
+	"!",
+	"a.b",
 };
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
@@ -87,9 +126,9 @@ static void populate(void)
 		struct ds_guid member =
 		    world.objs[pick((uint32_t)world.count)].guid;
 
-		assert_int_equal(dss_members_change(group, true, &member, 1,
-						    &world.arena),
-				 0);
+		assert_int_equal(
+		    dss_members_change(group, true, &member, 1, &world.arena),
+		    0);
 	}
 }
 
@@ -125,7 +164,8 @@ static void policy(void)
 	world.locals.nids = sizeof(ids) / sizeof(ids[0]);
 }
 
-/* ---- what must hold ------------------------------------------------------ */
+/* ---- what must hold ------------------------------------------------------
+ */
 
 static bool one_of(const char *name, char *const *list, size_t n)
 {
@@ -154,8 +194,7 @@ static void check_name(const char *name, bool bare_allowed)
 	(void)strtoul(name, &rest, 0);
 	assert_int_not_equal(*rest, '\0');
 	assert_false(one_of(name, world.config.identity.reserved_names, 99));
-	assert_false(
-	    one_of(name, world.locals.names, world.locals.nnames));
+	assert_false(one_of(name, world.locals.names, world.locals.nnames));
 }
 
 static void check_id(uint32_t id)
@@ -213,15 +252,15 @@ static void check_groups(const struct ds_snap *snap)
 				 0);
 		assert_int_equal(found.index, i);
 		for (uint32_t k = 0; k < i; k++) {
-			assert_int_equal(ds_snap_group_at(snap, k, &found),
-					 0);
+			assert_int_equal(ds_snap_group_at(snap, k, &found), 0);
 			assert_int_not_equal(found.gid, group.gid);
 			assert_string_not_equal(found.blob, group.blob);
 		}
 	}
 }
 
-/* ---- nothing is taken away ----------------------------------------------- */
+/* ---- nothing is taken away -----------------------------------------------
+ */
 
 /* The i-th of all that anybody could type here; false: there are no more. */
 static bool spelling(size_t i, char *buf, size_t cap)
@@ -267,20 +306,20 @@ static void newcomer_takes_nothing(void)
 	char typed[64];
 
 	nw_publish(&world, NULL);
-	assert_int_equal(ds_snap_open(nw_path(), DS_SNAP_BASE, geteuid(),
-				      &snap), 0);
+	assert_int_equal(
+	    ds_snap_open(nw_path(), DS_SNAP_BASE, geteuid(), &snap), 0);
 	meanings(&snap, before[0], before[1]);
 	ds_snap_close(&snap);
-	obj = pick(2) ? nw_user(&world, 2000 + pick(PEOPLE * 4), random_sam(),
-				random_upn())
-		      : nw_group(&world, 1000 + pick(GROUPS * 4),
-				 random_sam());
+	obj = pick(2)
+		  ? nw_user(&world, 2000 + pick(PEOPLE * 4), random_sam(),
+			    random_upn())
+		  : nw_group(&world, 1000 + pick(GROUPS * 4), random_sam());
 	/* Younger than those of unknown age too, whom the GUID orders. */
 	obj->guid.b[0] = 0xff;
 	obj->present &= ~(uint32_t)DSS_F_CREATED;
 	nw_publish(&world, NULL);
-	assert_int_equal(ds_snap_open(nw_path(), DS_SNAP_BASE, geteuid(),
-				      &snap), 0);
+	assert_int_equal(
+	    ds_snap_open(nw_path(), DS_SNAP_BASE, geteuid(), &snap), 0);
 	meanings(&snap, after[0], after[1]);
 	ds_snap_close(&snap);
 	for (size_t i = 0; spelling(i, typed, sizeof(typed)); i++)
@@ -304,9 +343,9 @@ static void random_directories(void **state)
 		policy();
 		populate();
 		nw_publish(&world, NULL);
-		assert_int_equal(ds_snap_open(nw_path(), DS_SNAP_BASE,
-					      geteuid(), &snap),
-				 0);
+		assert_int_equal(
+		    ds_snap_open(nw_path(), DS_SNAP_BASE, geteuid(), &snap),
+		    0);
 		check_users(&snap);
 		check_groups(&snap);
 		ds_snap_close(&snap);

@@ -23,11 +23,11 @@
 #include "synccache/sync/snapshots.h"
 #include "tests/unit/sync_entry.h"
 
-#define OBJECTS   24 /* that exist at once, of ... */
-#define NUMBERS   4096
-#define TEXTS     4
-#define HISTORIES 40
-#define PULLS     25
+#define OBJECTS      24 /* that exist at once, of ... */
+#define NUMBERS      4096
+#define TEXTS        4
+#define HISTORIES    40
+#define PULLS        25
 #define DOMAIN_USERS 1 /* the number of the primary group */
 
 /* What an object says; the n-th value of a text is made from its number. */

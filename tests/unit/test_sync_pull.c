@@ -76,7 +76,7 @@ static int wait_fd(void *arg, int fd, int64_t deadline_ms)
 
 	(void)arg;
 	return poll(&pfd, 1, left > 0 ? (int)left : 0) > 0 ? DS_OK
-							    : DS_ERR_TIMEOUT;
+							   : DS_ERR_TIMEOUT;
 }
 
 /* ---- the server's answers ---- */
@@ -117,8 +117,7 @@ static void send_entry(struct server *sv, int id, const struct dss_entry *e)
 		(void)ber_printf(ber, "{s[", e->attrs[i].name);
 		for (size_t k = 0; k < e->attrs[i].count; k++)
 			(void)ber_printf(
-			    ber, "o",
-			    (const char *)e->attrs[i].values[k].data,
+			    ber, "o", (const char *)e->attrs[i].values[k].data,
 			    (ber_len_t)e->attrs[i].values[k].len);
 		(void)ber_printf(ber, "]}");
 	}
@@ -249,8 +248,8 @@ static bool read_request(BerElement *ber, struct request *rq)
 	(void)snprintf(rq->base, sizeof(rq->base), "%s", base.bv_val);
 	(void)ber_skip_element(ber, &filter);
 	rq->narrowed = memmem(filter.bv_val, filter.bv_len, "uSNChanged", 10);
-	for (tag = ber_first_element(ber, &len, &cookie);
-	     tag != LBER_DEFAULT; tag = ber_next_element(ber, &len, cookie)) {
+	for (tag = ber_first_element(ber, &len, &cookie); tag != LBER_DEFAULT;
+	     tag = ber_next_element(ber, &len, cookie)) {
 		(void)ber_scanf(ber, "m", &attr);
 		if (!rq->first_attr[0])
 			(void)snprintf(rq->first_attr, sizeof(rq->first_attr),
@@ -384,8 +383,8 @@ static int pull(struct world *w, uint32_t flags,
 	w->server.serve = script;
 	assert_int_equal(
 	    dss_conn_new(pair[0], "dc1.example.com", &waiter, &w->s.conn), 0);
-	assert_int_equal(
-	    pthread_create(&w->thread, NULL, serve, &w->server), 0);
+	assert_int_equal(pthread_create(&w->thread, NULL, serve, &w->server),
+			 0);
 	return dss_pull(&w->s, flags, &changed);
 }
 
@@ -563,7 +562,8 @@ static void hostile(struct server *sv, const struct request *rq)
 	entry_text(&t, "", "");
 	send_entry(sv, rq->id, &t.e);
 	entry_user(&t, 2, "sid");
-	t.attrs[2].values = &(struct dss_value){ (const uint8_t *)"\1\377", 2 };
+	t.attrs[2].values =
+	    &(struct dss_value){ (const uint8_t *)"\1\377", 2 };
 	send_entry(sv, rq->id, &t.e);
 	entry_group(&t, 3, "group");
 	entry_text(&t, "member;range=1-1", member_dn(1, text[0]));
@@ -642,9 +642,8 @@ static void test_valve(void **state)
 	assert_int_equal(pull(w, 0, many), 0);
 	assert_int_equal(pull(w, DS_PULL_FULL, two_users), 0);
 	assert_int_equal(objects(w), 60);
-	assert_int_equal(pull(w, DS_PULL_FULL | DS_PULL_ACCEPT_DELETES,
-			      two_users),
-			 0);
+	assert_int_equal(
+	    pull(w, DS_PULL_FULL | DS_PULL_ACCEPT_DELETES, two_users), 0);
 	assert_int_equal(objects(w), 2);
 }
 
@@ -676,14 +675,10 @@ static void test_vanished_base(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD_TEST(test_continuation),
-		WORLD_TEST(test_cookie_refused),
-		WORLD_TEST(test_paged),
-		WORLD_TEST(test_slices),
-		WORLD_TEST(test_hostile),
-		WORLD_TEST(test_failures),
-		WORLD_TEST(test_valve),
-		WORLD_TEST(test_vanished_base),
+		WORLD_TEST(test_continuation), WORLD_TEST(test_cookie_refused),
+		WORLD_TEST(test_paged),        WORLD_TEST(test_slices),
+		WORLD_TEST(test_hostile),      WORLD_TEST(test_failures),
+		WORLD_TEST(test_valve),        WORLD_TEST(test_vanished_base),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
