@@ -154,7 +154,8 @@ struct ds_snap_identity {
 };
 
 enum ds_identity_flags {
-	DS_ID_GENERATED = 1 << 0, /* sAMAccountName is not the nickname */
+	DS_ID_GENERATED = 1 << 0, /* sAMAccountName is not what it is made of:
+				   * a nickname, or a group's displayName */
 	DS_ID_ONPREM = 1 << 1,    /* has SID history */
 	DS_ID_DISABLED = 1 << 2,
 	DS_ID_CUSTOM_OU = 1 << 3, /* lives outside OU=AADDC Users */

@@ -161,7 +161,8 @@ class Box:
         # One shell that waits: cheaper than to ask from outside.
         self.run(["sh", "-c", 'kill -TERM "$1"; '
                   'for i in $(seq $(($2 * 20))); do '
-                  'kill -0 -- "-$1" || exit 0; sleep 0.05; done; '
+                  'kill -0 "$1" || kill -0 -- "-$1" || exit 0; '
+                  'sleep 0.05; done; '
                   'kill -KILL -- "-$1"', "sh", str(pid), str(timeout)],
                  timeout=timeout * 2)
         self.run(["rm", "-f", f"/run/{name}.pid"])

@@ -283,7 +283,7 @@ class Filler:
         self.set_password_state(item)
         self.done.append(f"set the password of {self.title(item)}")
 
-    # ---- links, once everybody is there ---------------------------------------
+    # ---- links, once everybody is there -------------------------------------
 
     def set_links(self, item):
         if item["kind"] == "group":
@@ -338,7 +338,7 @@ class Filler:
                 with self.about(item):
                     self.add(item)
 
-    # ---- all of it --------------------------------------------------------------
+    # ---- all of it ----------------------------------------------------------
 
     def run(self):
         self.was_present = set(self.present)

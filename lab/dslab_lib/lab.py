@@ -63,11 +63,8 @@ class Lab:
         self.state_dir = RUN_DIR / name
         self.names_file = self.state_dir / "names.json"
         self.names, self.counts = {}, {}
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, KeyError):
             found = json.loads(self.names_file.read_text())
-            if "names" not in found:     # a lab of an older version
-                found = {"names": {**found, "BACKEND": "tdb"},
-                         "counts": {"dc": 1, "host": 1, "rogue": 0}}
             self.use_names(found["names"], found["counts"])
 
     def use_names(self, names, counts):

@@ -13,7 +13,7 @@ DEFAULT_RATE = "64kbit"
 
 
 def hang(lab, controller):
-    """It still takes connections, as the kernel does that, and says nothing."""
+    """The kernel still takes connections for it; it says nothing."""
     if not controller.signal_samba("STOP"):
         raise LabError(f"Samba does not run on {controller.name}")
 

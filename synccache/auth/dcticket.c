@@ -13,29 +13,13 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "lib/srv.h"
 #include "lib/wire.h"
 #include "synccache/auth/ccfile.h"
 #include "synccache/auth/krb.h"
 #include "synccache/auth/krberr.h"
 
 #define SERVICE "ldap"
-
-bool dsa_dc_host_ok(const char *host, const char *domain)
-{
-	size_t len = strlen(host), dlen = strlen(domain);
-	char before = '.';
-
-	if (dlen == 0 || len > DSA_HOST_MAX || len < dlen + 2 ||
-	    host[len - dlen - 1] != '.' ||
-	    strcasecmp(host + len - dlen, domain) != 0)
-		return false;
-	for (const char *p = host; *p != '\0'; before = *p++)
-		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-		      (*p >= '0' && *p <= '9') || *p == '-' ||
-		      (*p == '.' && before != '.')))
-			return false;
-	return true;
-}
 
 struct work {
 	const struct dsa_server *server;
@@ -53,7 +37,7 @@ static krb5_error_code prepare(struct work *w, const char *host)
 {
 	const struct dsa_server *s = w->server;
 	unsigned int realm_len = (unsigned int)strlen(s->realm);
-	char name[DSA_HOST_MAX + 1];
+	char name[DS_HOST_MAX + 1];
 	krb5_error_code code;
 	size_t i;
 

@@ -17,14 +17,6 @@
 
 #include "synccache/auth/auth.h"
 
-#define DSA_HOST_MAX 253 /* RFC 1035, without a final dot */
-
-/*
- * Whether `host` is a DNS name below `domain`: letters, digits, '-' and '.',
- * no empty label, ASCII case folded.  Pure.
- */
-bool dsa_dc_host_ok(const char *host, const char *domain);
-
 /*
  * In a worker, blocks: gets the ticket with the host's TGT, the kept one or
  * a new one, and sends a DC_VERDICT (job.h) to `out`.

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "lib/wire.h"
-#include "synccache/sync/srv.h"
+#include "lib/srv.h"
 
 #define KDC_PORT        88
 #define CONNECT_MS      2000
@@ -65,7 +65,7 @@ static void add_host(struct dsa_kdc *kdc, const char *host)
 /* Every domain controller is a KDC (MS-ADTS 6.3.2.3). */
 static int find(struct dsa_kdc *kdc)
 {
-	struct dss_srv list[DSS_SRV_MAX];
+	struct ds_srv list[DS_SRV_MAX];
 	size_t count = 0;
 	int err = 0;
 
@@ -79,8 +79,8 @@ static int find(struct dsa_kdc *kdc)
 	for (ds_strv s = kdc->config->domain.servers; *s != NULL; s++)
 		add_host(kdc, *s);
 	if (kdc->count == 0)
-		err = dss_srv_lookup(kdc->config->domain.name,
-				     kdc->config->domain.site, list, &count);
+		err = ds_srv_lookup(kdc->config->domain.name,
+				    kdc->config->domain.site, list, &count);
 	for (size_t i = 0; err == 0 && i < count; i++)
 		add_host(kdc, list[i].host);
 	for (size_t i = 0; i < kdc->count; i++)

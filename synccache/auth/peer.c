@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/srv.h"
 #include "lib/wire.h"
 #include "synccache/auth/auth.h"
 #include "synccache/auth/dcticket.h"
@@ -21,7 +22,7 @@
 struct question {
 	struct dsa_server *server;
 	uint32_t seq;
-	char host[DSA_HOST_MAX + 1];
+	char host[DS_HOST_MAX + 1];
 };
 
 struct verdict {
@@ -152,7 +153,7 @@ static void on_dc_ticket(struct dsa_server *server,
 	ds_reader_init(&r, frame->payload, frame->len);
 	ds_get_str(&r, q->host, sizeof(q->host));
 	if (ds_reader_end(&r) != 0 ||
-	    !dsa_dc_host_ok(q->host, server->config.domain.name))
+	    !ds_host_in_domain(q->host, server->config.domain.name))
 		refuse(server, q->seq, DS_ERR_DENIED,
 		       "the server's name does not lie in the domain");
 	else if (server->keytab.kt == NULL)

@@ -18,7 +18,7 @@
 #include "lib/log.h"
 #include "lib/wire.h"
 #include "synccache/sync/meta.h"
-#include "synccache/sync/srv.h"
+#include "lib/srv.h"
 #include "synccache/sync/sync.h"
 #include "synccache/sync/tcp.h"
 
@@ -217,7 +217,7 @@ static int try_host(struct dss_sync *s, const char *host, uint16_t port,
 }
 
 struct candidates {
-	struct dss_srv list[DSS_SRV_MAX];
+	struct ds_srv list[DS_SRV_MAX];
 	size_t count;
 };
 
@@ -226,11 +226,11 @@ static int find_candidates(struct dss_sync *s, struct candidates *c)
 	char **server = s->config.domain.servers;
 
 	if (!*server)
-		return dss_srv_lookup(s->config.domain.name,
-				      s->config.domain.site, c->list,
-				      &c->count);
-	for (; *server && c->count < DSS_SRV_MAX; server++) {
-		struct dss_srv *srv = &c->list[c->count++];
+		return ds_srv_lookup(s->config.domain.name,
+				     s->config.domain.site, c->list,
+				     &c->count);
+	for (; *server && c->count < DS_SRV_MAX; server++) {
+		struct ds_srv *srv = &c->list[c->count++];
 
 		srv->port = LDAP_PORT;
 		(void)snprintf(srv->host, sizeof(srv->host), "%s", *server);
@@ -257,7 +257,7 @@ static int try_all(struct dss_sync *s, const struct candidates *c, char *tried,
 		const char *host = c->list[i].host;
 		char why[DSS_TEXT] = "";
 
-		if (!dss_host_in_domain(host, s->config.domain.name)) {
+		if (!ds_host_in_domain(host, s->config.domain.name)) {
 			(void)snprintf(why, sizeof(why),
 				       "%s: not in the domain, not used",
 				       host);

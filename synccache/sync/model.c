@@ -79,10 +79,14 @@ static bool is_security_group(const struct dss_object *obj)
 uint32_t dss_identity_flags(const struct dss_facts *facts,
 			    const struct dss_object *obj)
 {
+	/* What the domain makes a sAMAccountName of, where it need not
+	 * generate one. */
+	const char *wanted =
+	    obj->kind == DSS_KIND_GROUP ? obj->display : obj->nickname;
 	const char *ou = strcasestr(obj->dn, TENANT_OU);
 	uint32_t flags = 0;
 
-	if (obj->nickname[0] && strcasecmp(obj->nickname, obj->sam) != 0)
+	if (wanted[0] && strcasecmp(wanted, obj->sam) != 0)
 		flags |= DS_ID_GENERATED;
 	if (obj->nhistory > 0)
 		flags |= DS_ID_ONPREM;

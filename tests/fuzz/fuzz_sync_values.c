@@ -11,7 +11,7 @@
 
 #include "synccache/sync/entry.h"
 #include "synccache/sync/fields.h"
-#include "synccache/sync/srv.h"
+#include "lib/srv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,7 +46,7 @@ static void parse_value(const struct dss_value *value)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct dss_srv list[DSS_SRV_MAX];
+	static struct ds_srv list[DS_SRV_MAX];
 	struct dss_value value = { NULL, size };
 	uint8_t *copy = malloc(size + 1);
 	size_t count = 0;
@@ -58,8 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	value.data = copy;
 	parse_value(&value);
 	free(copy);
-	if (dss_srv_parse(data, size, list, &count) == 0) {
-		if (count > DSS_SRV_MAX)
+	if (ds_srv_parse(data, size, list, &count) == 0) {
+		if (count > DS_SRV_MAX)
 			abort();
 		for (size_t i = 0; i < count; i++) {
 			if (!memchr(list[i].host, 0, sizeof(list[i].host)))

@@ -238,6 +238,16 @@ class Laboratory:
             *attributes)
         return parse_ldif(text)
 
+    def unlock(self, upn):
+        """Undo what wrong passwords did to an account."""
+        dn = self.ldap_user(upn, "sAMAccountName")["dn"]
+        result = self.lab.dc.run(
+            ["env", f"KRB5CCNAME={ADMIN_CACHE}", "ldapmodify", "-H",
+             f"ldap://dc1.{DOMAIN}", "-N", "-Q", "-Y", "GSSAPI"],
+            input=f"dn: {dn}\nchangetype: modify\nreplace: lockoutTime\n"
+            "lockoutTime: 0\n", check=False)
+        assert result.returncode == 0, result.stderr
+
     def ldap_user(self, upn, *attributes):
         """One entry by UPN, all attributes where none is named."""
         found = self.ldapsearch(f"(userPrincipalName={upn})", *attributes)
@@ -326,5 +336,5 @@ def new_user(upn, **more):
 
 
 __all__ = ["ADMIN_PASSWORD", "DOMAIN", "DOMAIN_DN", "NETBIOS", "PASSWORD",
-           "SNAPSHOT", "LabError", "Laboratory", "dslab", "group_of", "ldap_escape",
-           "new_user", "user_of", "wait_until"]
+           "SNAPSHOT", "LabError", "Laboratory", "dslab", "group_of",
+           "ldap_escape", "new_user", "user_of", "wait_until"]

@@ -59,7 +59,7 @@ def title_on(lab, dc):
             if line.startswith("title")]
 
 
-# ---- two domain controllers --------------------------------------------------
+# ---- two domain controllers -------------------------------------------------
 
 def test_both_are_in_dns(pair):
     found = pair.output("dig", "+short", "SRV", f"_ldap._tcp.{DOMAIN}")
@@ -193,7 +193,7 @@ def test_clock(pair):
     assert abs(seconds_off()) < 5
 
 
-# ---- LDAPS, keys, hosts, the rogue ---------------------------------------------
+# ---- LDAPS, keys, hosts, the rogue ------------------------------------------
 
 @pytest.mark.parametrize("dc", ["dc1", "dc2"])
 def test_ldaps_with_the_labs_authority(pair, dc):

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/srv.h"
 #include "synccache/auth/dcticket.h"
 #include "synccache/auth/krb.h"
 #include "synccache/auth/policy.h"
@@ -115,21 +116,21 @@ static void test_dc_host(void **state)
 	char longest[300];
 
 	(void)state;
-	assert_true(dsa_dc_host_ok("dc1.example.com", "example.com"));
-	assert_true(dsa_dc_host_ok("DC1.Site.EXAMPLE.com", "example.com"));
-	assert_false(dsa_dc_host_ok("example.com", "example.com"));
-	assert_false(dsa_dc_host_ok(".example.com", "example.com"));
-	assert_false(dsa_dc_host_ok("a..example.com", "example.com"));
-	assert_false(dsa_dc_host_ok("dc1.badexample.com", "example.com"));
-	assert_false(dsa_dc_host_ok("dc1.example.com.", "example.com"));
-	assert_false(dsa_dc_host_ok("dc1.example.com.evil", "example.com"));
-	assert_false(dsa_dc_host_ok("dc1/x.example.com", "example.com"));
-	assert_false(dsa_dc_host_ok("dc1@x.example.com", "example.com"));
-	assert_false(dsa_dc_host_ok("", "example.com"));
-	assert_false(dsa_dc_host_ok("dc1.example.com", ""));
+	assert_true(ds_host_in_domain("dc1.example.com", "example.com"));
+	assert_true(ds_host_in_domain("DC1.Site.EXAMPLE.com", "example.com"));
+	assert_false(ds_host_in_domain("example.com", "example.com"));
+	assert_false(ds_host_in_domain(".example.com", "example.com"));
+	assert_false(ds_host_in_domain("a..example.com", "example.com"));
+	assert_false(ds_host_in_domain("dc1.badexample.com", "example.com"));
+	assert_false(ds_host_in_domain("dc1.example.com.", "example.com"));
+	assert_false(ds_host_in_domain("dc1.example.com.evil", "example.com"));
+	assert_false(ds_host_in_domain("dc1/x.example.com", "example.com"));
+	assert_false(ds_host_in_domain("dc1@x.example.com", "example.com"));
+	assert_false(ds_host_in_domain("", "example.com"));
+	assert_false(ds_host_in_domain("dc1.example.com", ""));
 	memset(longest, 'a', sizeof(longest));
 	memcpy(longest + 260, ".example.com", 13);
-	assert_false(dsa_dc_host_ok(longest, "example.com"));
+	assert_false(ds_host_in_domain(longest, "example.com"));
 }
 
 #define NOW 134397000000000000u

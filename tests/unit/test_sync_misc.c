@@ -20,7 +20,7 @@
 #include "synccache/sync/graph.h"
 #include "synccache/sync/locals.h"
 #include "synccache/sync/map.h"
-#include "synccache/sync/srv.h"
+#include "lib/srv.h"
 
 /* A DNS answer with one question and `n` records, and room for more. */
 struct dns {
@@ -87,7 +87,7 @@ static void dns_srv(struct dns *d, unsigned priority, unsigned weight,
 
 static void test_srv_parse(void **state)
 {
-	struct dss_srv list[DSS_SRV_MAX];
+	struct ds_srv list[DS_SRV_MAX];
 	struct dns d;
 	size_t n = 99;
 
@@ -100,7 +100,7 @@ static void test_srv_parse(void **state)
 		"\x03"
 		"a b\0",
 		5); /* not a host name */
-	assert_int_equal(dss_srv_parse(d.buf, d.len, list, &n), 0);
+	assert_int_equal(ds_srv_parse(d.buf, d.len, list, &n), 0);
 	assert_int_equal(n, 2);
 	assert_string_equal(list[0].host, "dc1.example.com");
 	assert_int_equal(list[0].priority, 10);
@@ -112,7 +112,7 @@ static void test_srv_parse(void **state)
 /* Cut anywhere: never a step outside, never a record that is not whole. */
 static void test_srv_cut(void **state)
 {
-	struct dss_srv list[DSS_SRV_MAX];
+	struct ds_srv list[DS_SRV_MAX];
 	struct dns d;
 
 	(void)state;
@@ -125,7 +125,7 @@ static void test_srv_cut(void **state)
 
 		assert_non_null(copy);
 		memcpy(copy, d.buf, len);
-		if (dss_srv_parse(copy, len, list, &n) == 0)
+		if (ds_srv_parse(copy, len, list, &n) == 0)
 			assert_true(n < 2);
 		free(copy);
 	}
@@ -140,7 +140,7 @@ static uint32_t fixed_draw(void *arg, uint32_t n)
 
 static void test_srv_order(void **state)
 {
-	struct dss_srv list[] = {
+	struct ds_srv list[] = {
 		{ 20, 0, 389, "late" },
 		{ 10, 1, 389, "light" },
 		{ 10, 99, 389, "heavy" },
@@ -149,29 +149,29 @@ static void test_srv_order(void **state)
 	uint32_t draw = 50;
 
 	(void)state;
-	dss_srv_order(list, 4, fixed_draw, &draw);
+	ds_srv_order(list, 4, fixed_draw, &draw);
 	assert_string_equal(list[0].host, "heavy");
 	assert_string_equal(list[3].host, "late");
 	draw = 0; /* those of weight 0 have their chance */
-	dss_srv_order(list, 4, fixed_draw, &draw);
+	ds_srv_order(list, 4, fixed_draw, &draw);
 	assert_string_equal(list[0].host, "zero");
 	draw = 1;
-	dss_srv_order(list, 4, fixed_draw, &draw);
+	ds_srv_order(list, 4, fixed_draw, &draw);
 	assert_string_equal(list[0].host, "light");
 }
 
 static void test_host_in_domain(void **state)
 {
 	(void)state;
-	assert_true(dss_host_in_domain("dc1.example.com", "example.com"));
-	assert_true(dss_host_in_domain("DC1.sub.EXAMPLE.com", "example.com"));
-	assert_false(dss_host_in_domain("example.com", "example.com"));
-	assert_false(dss_host_in_domain("evilexample.com", "example.com"));
-	assert_false(dss_host_in_domain(".example.com", "example.com"));
-	assert_false(dss_host_in_domain("a..example.com", "example.com"));
+	assert_true(ds_host_in_domain("dc1.example.com", "example.com"));
+	assert_true(ds_host_in_domain("DC1.sub.EXAMPLE.com", "example.com"));
+	assert_false(ds_host_in_domain("example.com", "example.com"));
+	assert_false(ds_host_in_domain("evilexample.com", "example.com"));
+	assert_false(ds_host_in_domain(".example.com", "example.com"));
+	assert_false(ds_host_in_domain("a..example.com", "example.com"));
 	assert_false(
-	    dss_host_in_domain("dc1.example.com.evil.org", "example.com"));
-	assert_false(dss_host_in_domain("dc1.example.com", ""));
+	    ds_host_in_domain("dc1.example.com.evil.org", "example.com"));
+	assert_false(ds_host_in_domain("dc1.example.com", ""));
 }
 
 static void test_gecos(void **state)

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "synccache/sync/srv.h"
+#include "lib/srv.h"
 
 #include <arpa/nameser.h>
 #include <netdb.h>
@@ -26,7 +26,7 @@ static uint32_t draw_number(void *arg, uint32_t n)
 	return n ? v % n : 0;
 }
 
-static int ask(const char *name, struct dss_srv *ret_list, size_t *ret_count)
+static int ask(const char *name, struct ds_srv *ret_list, size_t *ret_count)
 {
 	static uint8_t answer[65536]; /* any DNS message over TCP */
 	struct __res_state state;
@@ -45,11 +45,11 @@ static int ask(const char *name, struct dss_srv *ret_list, size_t *ret_count)
 		return h_error == HOST_NOT_FOUND || h_error == NO_DATA
 			   ? DS_ERR_NOTFOUND
 			   : DS_ERR_UNAVAIL;
-	return dss_srv_parse(answer, (size_t)len, ret_list, ret_count);
+	return ds_srv_parse(answer, (size_t)len, ret_list, ret_count);
 }
 
-int dss_srv_lookup(const char *domain, const char *site,
-		   struct dss_srv *ret_list, size_t *ret_count)
+int ds_srv_lookup(const char *domain, const char *site,
+		  struct ds_srv *ret_list, size_t *ret_count)
 {
 	char name[NS_MAXDNAME];
 	size_t count = 0;
@@ -71,7 +71,7 @@ int dss_srv_lookup(const char *domain, const char *site,
 		return err;
 	if (count == 0)
 		return DS_ERR_NOTFOUND;
-	dss_srv_order(ret_list, count, draw_number, NULL);
+	ds_srv_order(ret_list, count, draw_number, NULL);
 	*ret_count = count;
 	return DS_OK;
 }

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include "synccache/sync/srv.h"
+#include "lib/srv.h"
 
 #include <arpa/nameser.h>
 #include <ctype.h>
@@ -14,7 +14,7 @@
 
 #define RDATA_NAME 6 /* after priority, weight and port */
 
-static bool parse_one(ns_msg handle, const ns_rr *rr, struct dss_srv *srv)
+static bool parse_one(ns_msg handle, const ns_rr *rr, struct ds_srv *srv)
 {
 	const uint8_t *rdata = ns_rr_rdata(*rr);
 	char name[NS_MAXDNAME];
@@ -45,8 +45,8 @@ static bool parse_one(ns_msg handle, const ns_rr *rr, struct dss_srv *srv)
 	return srv->port != 0;
 }
 
-int dss_srv_parse(const uint8_t *msg, size_t len, struct dss_srv *ret_list,
-		  size_t *ret_count)
+int ds_srv_parse(const uint8_t *msg, size_t len, struct ds_srv *ret_list,
+		 size_t *ret_count)
 {
 	size_t count = 0;
 	ns_msg handle;
@@ -55,7 +55,7 @@ int dss_srv_parse(const uint8_t *msg, size_t len, struct dss_srv *ret_list,
 	if (len > INT_MAX || ns_initparse(msg, (int)len, &handle) != 0)
 		return DS_ERR_FORMAT;
 	for (int i = 0; i < ns_msg_count(handle, ns_s_an); i++) {
-		if (count == DSS_SRV_MAX)
+		if (count == DS_SRV_MAX)
 			break;
 		if (ns_parserr(&handle, ns_s_an, i, &rr) != 0)
 			break;
@@ -66,16 +66,16 @@ int dss_srv_parse(const uint8_t *msg, size_t len, struct dss_srv *ret_list,
 	return DS_OK;
 }
 
-static void swap(struct dss_srv *a, struct dss_srv *b)
+static void swap(struct ds_srv *a, struct ds_srv *b)
 {
-	struct dss_srv tmp = *a;
+	struct ds_srv tmp = *a;
 
 	*a = *b;
 	*b = tmp;
 }
 
 /* RFC 2782: a running sum over the weights, those of 0 first. */
-static size_t draw(const struct dss_srv *list, size_t count,
+static size_t draw(const struct ds_srv *list, size_t count,
 		   uint32_t (*random)(void *, uint32_t), void *arg)
 {
 	uint32_t sum = 0, pick;
@@ -95,8 +95,8 @@ static size_t draw(const struct dss_srv *list, size_t count,
 	return 0;
 }
 
-void dss_srv_order(struct dss_srv *list, size_t count,
-		   uint32_t (*random)(void *arg, uint32_t n), void *arg)
+void ds_srv_order(struct ds_srv *list, size_t count,
+		  uint32_t (*random)(void *arg, uint32_t n), void *arg)
 {
 	for (size_t i = 1; i < count; i++) {
 		for (size_t j = i;
@@ -113,11 +113,20 @@ void dss_srv_order(struct dss_srv *list, size_t count,
 	}
 }
 
-bool dss_host_in_domain(const char *host, const char *domain)
+bool ds_host_in_domain(const char *host, const char *domain)
 {
-	size_t hl = strlen(host), dl = strlen(domain);
+	size_t len = strlen(host), dlen = strlen(domain);
+	char before = '.';
+	const char *p;
 
-	return dl > 0 && hl > dl + 1 && host[hl - dl - 1] == '.' &&
-	       host[0] != '.' && !strstr(host, "..") &&
-	       strcasecmp(host + hl - dl, domain) == 0;
+	if (dlen == 0 || len > DS_HOST_MAX || len < dlen + 2 ||
+	    host[len - dlen - 1] != '.' ||
+	    strcasecmp(host + len - dlen, domain) != 0)
+		return false;
+	for (p = host; *p; before = *p++)
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+		      (*p >= '0' && *p <= '9') || *p == '-' ||
+		      (*p == '.' && before != '.')))
+			return false;
+	return true;
 }
