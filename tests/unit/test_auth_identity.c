@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/srv.h"
-#include "synccache/auth/dcticket.h"
 #include "synccache/auth/krb.h"
 #include "synccache/auth/policy.h"
 
@@ -111,28 +109,6 @@ static void test_enterprise(void **state)
 	check_enterprise("a/b\\c@x@y", "a", "a/b\\c@x@y");
 }
 
-static void test_dc_host(void **state)
-{
-	char longest[300];
-
-	(void)state;
-	assert_true(ds_host_in_domain("dc1.example.com", "example.com"));
-	assert_true(ds_host_in_domain("DC1.Site.EXAMPLE.com", "example.com"));
-	assert_false(ds_host_in_domain("example.com", "example.com"));
-	assert_false(ds_host_in_domain(".example.com", "example.com"));
-	assert_false(ds_host_in_domain("a..example.com", "example.com"));
-	assert_false(ds_host_in_domain("dc1.badexample.com", "example.com"));
-	assert_false(ds_host_in_domain("dc1.example.com.", "example.com"));
-	assert_false(ds_host_in_domain("dc1.example.com.evil", "example.com"));
-	assert_false(ds_host_in_domain("dc1/x.example.com", "example.com"));
-	assert_false(ds_host_in_domain("dc1@x.example.com", "example.com"));
-	assert_false(ds_host_in_domain("", "example.com"));
-	assert_false(ds_host_in_domain("dc1.example.com", ""));
-	memset(longest, 'a', sizeof(longest));
-	memcpy(longest + 260, ".example.com", 13);
-	assert_false(ds_host_in_domain(longest, "example.com"));
-}
-
 #define NOW 134397000000000000u
 
 static void check_state(uint32_t uac, uint64_t expires,
@@ -203,7 +179,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_object),
 		cmocka_unit_test(test_enterprise),
-		cmocka_unit_test(test_dc_host),
 		cmocka_unit_test(test_account_state),
 		cmocka_unit_test(test_must_change),
 		cmocka_unit_test(test_text),

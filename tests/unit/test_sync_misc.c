@@ -162,16 +162,24 @@ static void test_srv_order(void **state)
 
 static void test_host_in_domain(void **state)
 {
+	char longest[300];
+
 	(void)state;
 	assert_true(ds_host_in_domain("dc1.example.com", "example.com"));
-	assert_true(ds_host_in_domain("DC1.sub.EXAMPLE.com", "example.com"));
+	assert_true(ds_host_in_domain("DC1.Site.EXAMPLE.com", "example.com"));
 	assert_false(ds_host_in_domain("example.com", "example.com"));
-	assert_false(ds_host_in_domain("evilexample.com", "example.com"));
 	assert_false(ds_host_in_domain(".example.com", "example.com"));
 	assert_false(ds_host_in_domain("a..example.com", "example.com"));
-	assert_false(
-	    ds_host_in_domain("dc1.example.com.evil.org", "example.com"));
+	assert_false(ds_host_in_domain("dc1.badexample.com", "example.com"));
+	assert_false(ds_host_in_domain("dc1.example.com.", "example.com"));
+	assert_false(ds_host_in_domain("dc1.example.com.evil", "example.com"));
+	assert_false(ds_host_in_domain("dc1/x.example.com", "example.com"));
+	assert_false(ds_host_in_domain("dc1@x.example.com", "example.com"));
+	assert_false(ds_host_in_domain("", "example.com"));
 	assert_false(ds_host_in_domain("dc1.example.com", ""));
+	memset(longest, 'a', sizeof(longest));
+	memcpy(longest + 260, ".example.com", 13);
+	assert_false(ds_host_in_domain(longest, "example.com"));
 }
 
 static void test_gecos(void **state)
