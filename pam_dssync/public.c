@@ -7,17 +7,25 @@
 
 #define PDS_PUBLIC __attribute__((visibility("default")))
 
+/* What every entry point does around its worker. */
+static int run(struct pds_call *call, int argc, const char **argv,
+	       int (*worker)(struct pds_call *call))
+{
+	int code = pds_begin(call, argc, argv);
+
+	if (code == PAM_SUCCESS)
+		code = worker(call);
+	return pds_end(call, code);
+}
+
 PDS_PUBLIC int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc,
 				   const char **argv)
 {
 	struct pds_call call = { .pamh = pamh,
 				 .stage = PDS_AUTH,
 				 .flags = flags };
-	int code = pds_begin(&call, argc, argv);
 
-	if (code == PAM_SUCCESS)
-		code = pds_auth(&call);
-	return pds_end(&call, code);
+	return run(&call, argc, argv, pds_auth);
 }
 
 PDS_PUBLIC int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc,
@@ -26,11 +34,8 @@ PDS_PUBLIC int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc,
 	struct pds_call call = { .pamh = pamh,
 				 .stage = PDS_CRED,
 				 .flags = flags };
-	int code = pds_begin(&call, argc, argv);
 
-	if (code == PAM_SUCCESS)
-		code = pds_setcred(&call);
-	return pds_end(&call, code);
+	return run(&call, argc, argv, pds_setcred);
 }
 
 PDS_PUBLIC int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc,
@@ -39,11 +44,8 @@ PDS_PUBLIC int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc,
 	struct pds_call call = { .pamh = pamh,
 				 .stage = PDS_ACCOUNT,
 				 .flags = flags };
-	int code = pds_begin(&call, argc, argv);
 
-	if (code == PAM_SUCCESS)
-		code = pds_account(&call);
-	return pds_end(&call, code);
+	return run(&call, argc, argv, pds_account);
 }
 
 PDS_PUBLIC int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc,
@@ -52,11 +54,8 @@ PDS_PUBLIC int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc,
 	struct pds_call call = { .pamh = pamh,
 				 .stage = PDS_SESSION,
 				 .flags = flags };
-	int code = pds_begin(&call, argc, argv);
 
-	if (code == PAM_SUCCESS)
-		code = pds_open_session(&call);
-	return pds_end(&call, code);
+	return run(&call, argc, argv, pds_open_session);
 }
 
 PDS_PUBLIC int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc,
@@ -65,11 +64,8 @@ PDS_PUBLIC int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc,
 	struct pds_call call = { .pamh = pamh,
 				 .stage = PDS_SESSION,
 				 .flags = flags };
-	int code = pds_begin(&call, argc, argv);
 
-	if (code == PAM_SUCCESS)
-		code = pds_close_session(&call);
-	return pds_end(&call, code);
+	return run(&call, argc, argv, pds_close_session);
 }
 
 PDS_PUBLIC int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc,
@@ -78,9 +74,6 @@ PDS_PUBLIC int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc,
 	struct pds_call call = { .pamh = pamh,
 				 .stage = PDS_PASSWORD,
 				 .flags = flags };
-	int code = pds_begin(&call, argc, argv);
 
-	if (code == PAM_SUCCESS)
-		code = pds_chauthtok(&call);
-	return pds_end(&call, code);
+	return run(&call, argc, argv, pds_chauthtok);
 }

@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -304,10 +303,8 @@ static void log_end(const struct dsm_child *child, int status)
 		       child->name, WEXITSTATUS(status), child->delay);
 }
 
-static void child_ended(struct dsm_monitor *m, struct dsm_child *child,
-			int status)
+static void child_ended(struct dsm_child *child, int status)
 {
-	(void)m;
 	if (ds_now_ms() - child->started_ms > HEALTHY_MS)
 		child->delay = FIRST_DELAY;
 	log_end(child, status);
@@ -327,7 +324,7 @@ void dsm_children_reap(struct dsm_monitor *m)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (role = 0; role < DSM_ROLES; role++)
 			if (m->child[role].pid == pid)
-				child_ended(m, &m->child[role], status);
+				child_ended(&m->child[role], status);
 }
 
 static bool wait_all(struct dsm_monitor *m, int64_t deadline)

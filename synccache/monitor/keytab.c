@@ -87,17 +87,6 @@ static void hand_over(struct dsm_monitor *m, int err, int fd)
 	dsm_child_send(m, DSM_AUTH, &w, fd);
 }
 
-static bool same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
-	       a->st_size == b->st_size && a->st_mode == b->st_mode &&
-	       a->st_uid == b->st_uid &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
-	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
 void dsm_keytab_check(struct dsm_monitor *m, bool force)
 {
 	const char *path = m->config->domain.keytab;
@@ -113,7 +102,7 @@ void dsm_keytab_check(struct dsm_monitor *m, bool force)
 			 "join)",
 			 path, strerror(errno));
 	}
-	if (!force && m->keytab_known && same(&st, &m->keytab_seen))
+	if (!force && m->keytab_known && dsm_same_file(&st, &m->keytab_seen))
 		goto out;
 	m->keytab_seen = st;
 	if (!err)

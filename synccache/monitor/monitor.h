@@ -68,6 +68,8 @@ DS_MUST_CHECK int dsm_places_make(void);
 DS_MUST_CHECK int dsm_lock_instance(void); /* held until the process ends */
 DS_MUST_CHECK int dsm_write_krb5_conf(const struct ds_config *config);
 DS_MUST_CHECK int dsm_listen(const char *path, int *ret_fd);
+/* Whether two stat calls saw one file, and nobody touched it in between. */
+bool dsm_same_file(const struct stat *a, const struct stat *b);
 
 /* child.c */
 DS_MUST_CHECK int dsm_children_start(struct dsm_monitor *m);

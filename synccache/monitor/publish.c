@@ -207,16 +207,11 @@ static int verify(char *problem, size_t cap, uint64_t *ret_generation,
 
 static bool seen_before(const struct dsm_monitor *m)
 {
-	const struct stat *old = &m->public_seen;
 	struct stat st;
 
 	if (stat(DS_PUBLIC_SNAP, &st))
 		return !m->public_known;
-	return m->public_known && st.st_ino == old->st_ino &&
-	       st.st_size == old->st_size && st.st_mode == old->st_mode &&
-	       st.st_uid == old->st_uid &&
-	       st.st_ctim.tv_sec == old->st_ctim.tv_sec &&
-	       st.st_ctim.tv_nsec == old->st_ctim.tv_nsec;
+	return m->public_known && dsm_same_file(&st, &m->public_seen);
 }
 
 void dsm_publish_check(struct dsm_monitor *m)
