@@ -44,9 +44,10 @@
 #define DS_CCACHE_MAX   61440 /* serialized ticket cache */
 
 /* Descriptors that the monitor's children find open. */
-#define DS_FD_MONITOR 3 /* SOCK_SEQPACKET to the monitor */
-#define DS_FD_PEER    4 /* SOCK_SEQPACKET between sync and auth */
-#define DS_FD_PAM     5 /* auth: listening pam.sock */
+#define DS_FD_MONITOR  3 /* SOCK_SEQPACKET to the monitor */
+#define DS_FD_PEER     4 /* SOCK_SEQPACKET between sync and auth */
+#define DS_FD_PAM      5 /* auth: listening pam.sock */
+#define DS_FD_PAM_USER 6 /* auth: listening pam-user.sock */
 
 enum ds_msg {
 	/*
@@ -72,6 +73,8 @@ enum ds_msg {
 	DS_MSG_ACCOUNT_REPLY = 4,
 	DS_MSG_TICKET = 5,
 	DS_MSG_TICKET_REPLY = 6,
+	DS_MSG_CHANGE = 7,
+	DS_MSG_CHANGE_REPLY = 8,
 
 	/*
 	 * ctl.sock, root only; the monitor answers.
@@ -86,6 +89,8 @@ enum ds_msg {
 	DS_MSG_STATUS_REPLY = 33,
 	DS_MSG_SYNC = 34,
 	DS_MSG_SYNC_REPLY = 35,
+	DS_MSG_FORGET = 36,
+	DS_MSG_FORGET_REPLY = 37,
 
 	/*
 	 * Monitor channel (fd 3).
@@ -110,6 +115,8 @@ enum ds_msg {
 	DS_MSG_KEYTAB = 68,
 	DS_MSG_CHILD_STATUS = 69,
 	DS_MSG_RELOADED = 70,
+	DS_MSG_DROP = 71,
+	DS_MSG_DROPPED = 72,
 
 	/*
 	 * Sync <-> auth (fd 4).
@@ -123,9 +130,22 @@ enum ds_msg {
 	 *   (MS-DRSR 2.2.2; a member machine cannot register that name).
 	 *   DS_ERR_CONFIG: the keytab will not do, which was logged by whom
 	 *   it concerns.
+	 *
+	 * LOOK, from auth: blob guid(16).  Sync reads that one object, over a
+	 *   connection that no bulk read keeps busy, and answers within 2 s.
+	 *   -> LOOK_REPLY: u32 0 or -ds_err (DS_ERR_NOTFOUND: a proven DC does
+	 *   not show such an object; anything else: nobody knows), then, zeros
+	 *   unless that is 0: u32 userAccountControl, u32
+	 *   msDS-User-Account-Control-Computed, u64 accountExpires, u64
+	 *   pwdLastSet, u64 lockoutTime, u64
+	 *   msDS-UserPasswordExpiryTimeComputed (times: FILETIME), blob
+	 *   logonHours (empty or 21 bytes, MS-SAMR 2.2.6.5), str
+	 *   userPrincipalName, str sAMAccountName.
 	 */
 	DS_MSG_DC_TICKET = 96,
 	DS_MSG_DC_TICKET_REPLY = 97,
+	DS_MSG_LOOK = 98,
+	DS_MSG_LOOK_REPLY = 99,
 };
 
 enum ds_pull_flags {
