@@ -16,6 +16,7 @@ DAEMON = "synccached-lab"
 ROGUE_LOG = "/var/log/rogue.log"
 DAEMON_LOG = "/var/log/dssync.log"
 CONF = "/etc/dssync/dssync.conf"
+PROFILES = LAB_DIR.parent / "packaging/pam"
 
 
 class Member(Box):
@@ -86,6 +87,22 @@ class Member(Box):
         self.run(["mkdir", "-p", os.path.dirname(CONF)])
         self.write(CONF, f"[domain]\nname = {self.names['DOMAIN']}\n")
         self.install_files(LAB_DIR / "files/product", self.names)
+        self.install_profile()
+
+    def install_profile(self):
+        """The PAM profile, as README.md tells an administrator to.
+
+        One word of the lab's own is added: `nodelay`, after a wrong
+        password, because the tests send many.
+        """
+        names = ["dssync", "dssync-password", "dssync-mkhomedir"]
+        for name in names:
+            self.write(f"/usr/share/pam-configs/{name}",
+                       (PROFILES / name).read_text())
+        self.run(["env", "DEBIAN_FRONTEND=noninteractive", "sh", "-ec",
+                  'pam-auth-update --enable "$@"; sed -Ei '
+                  r"'s/(pam_(unix|dssync)\.so.*)/\1 nodelay/' "
+                  "/etc/pam.d/common-auth", "sh", *names])
 
     def has_product(self):
         return Path(self.path("/usr/sbin/synccached")).exists()
