@@ -507,23 +507,27 @@ static int take_cookie(struct dss_conn *conn, LDAPControl **reply,
 /*
  * What says that the cookie is of no use: Windows has 0000203D with
  * unwillingToPerform or unavailableCriticalExtension, Samba the latter.
- * Without a cookie these, and a right that is missing, mean DirSync itself.
+ * Without a cookie these mean DirSync itself, and so does a right that is
+ * missing, or was withdrawn.
  */
 static bool dirsync_refused(int code, const struct dss_cookie *cookie)
 {
 	if (code == LDAP_UNWILLING_TO_PERFORM ||
-	    code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION)
+	    code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION ||
+	    code == LDAP_INSUFFICIENT_ACCESS)
 		return true;
-	if (cookie->len == 0)
-		return code == LDAP_INSUFFICIENT_ACCESS;
-	return code == LDAP_PROTOCOL_ERROR || code == LDAP_OPERATIONS_ERROR;
+	return cookie->len > 0 &&
+	       (code == LDAP_PROTOCOL_ERROR || code == LDAP_OPERATIONS_ERROR);
 }
 
 int dss_conn_dirsync(struct dss_conn *conn, const struct dss_search *search,
-		     struct dss_cookie *cookie, bool *ret_more)
+		     bool replication, struct dss_cookie *cookie,
+		     bool *ret_more)
 {
-	const int flags = LDAP_CONTROL_X_DIRSYNC_OBJECT_SECURITY |
-			  (int)LDAP_CONTROL_X_DIRSYNC_INCREMENTAL_VALUES;
+	const int security =
+	    replication ? 0 : LDAP_CONTROL_X_DIRSYNC_OBJECT_SECURITY;
+	const int flags =
+	    security | (int)LDAP_CONTROL_X_DIRSYNC_INCREMENTAL_VALUES;
 	struct berval old = { cookie->len, (char *)cookie->data };
 	struct controls c = { .count = 0 };
 	LDAPControl **reply = NULL;

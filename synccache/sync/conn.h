@@ -78,8 +78,9 @@ DS_MUST_CHECK int dss_conn_search(struct dss_conn *conn,
 				  const struct dss_search *search, bool paged);
 
 /*
- * One DirSync request (MS-ADTS 3.1.1.3.4.1.3) with OBJECT_SECURITY and
- * INCREMENTAL_VALUES.  *cookie (malloc'ed or NULL) is replaced by the new
+ * One DirSync request (MS-ADTS 3.1.1.3.4.1.3) with INCREMENTAL_VALUES;
+ * `replication`: by the right of that name, which tells of deletions, else
+ * with OBJECT_SECURITY.  *cookie (malloc'ed or NULL) is replaced by the new
  * one on success; *ret_more: ask again at once.  DS_ERR_VERSION: the cookie
  * was refused, or DirSync itself if there was none; else as above.
  */
@@ -89,7 +90,8 @@ struct dss_cookie {
 };
 DS_MUST_CHECK int dss_conn_dirsync(struct dss_conn *conn,
 				   const struct dss_search *search,
-				   struct dss_cookie *cookie, bool *ret_more);
+				   bool replication, struct dss_cookie *cookie,
+				   bool *ret_more);
 
 /*
  * Asks to be told of changes anywhere below base (MS-ADTS 3.1.1.3.4.1.9).

@@ -57,6 +57,7 @@ int dss_meta_load(struct dss_txn *txn, struct dss_meta *ret_meta)
 	meta.complete = ds_get_u8(&r) != 0;
 	ds_get_str(&r, meta.server, sizeof(meta.server));
 	ds_get_str(&r, meta.request, sizeof(meta.request));
+	ds_get_str(&r, meta.strategy, sizeof(meta.strategy));
 	ds_get_str(&r, meta.base_dn, sizeof(meta.base_dn));
 	ds_get_str(&r, meta.netbios, sizeof(meta.netbios));
 	sid = ds_get_blob(&r, &sid_len);
@@ -82,6 +83,7 @@ int dss_meta_save(struct dss_txn *txn, const struct dss_meta *meta)
 	ds_put_u8(&w, meta->complete);
 	ds_put_str(&w, meta->server);
 	ds_put_str(&w, meta->request);
+	ds_put_str(&w, meta->strategy);
 	ds_put_str(&w, meta->base_dn);
 	ds_put_str(&w, meta->netbios);
 	ds_put_blob(&w, sid,

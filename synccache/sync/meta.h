@@ -13,6 +13,7 @@ struct dss_meta {
 	bool complete;      /* a first load ended well */
 	char server[256];   /* where the cookie comes from */
 	char request[1024]; /* filter and attributes that it covers */
+	char strategy[32];  /* whose cookie it is: a key of pull.h */
 	char base_dn[512], netbios[16];
 	struct ds_sid sid;
 	uint64_t reconciled; /* epoch seconds */

@@ -94,6 +94,21 @@ static bool is_deleted(const struct dss_entry *entry)
 	       dss_value_bool(&attr->values[0], &deleted) == DS_OK && deleted;
 }
 
+/*
+ * With object security, what went out of sight comes as a GUID without a DN:
+ * to be looked at.
+ */
+static bool has_name(const struct dss_entry *entry)
+{
+	struct dss_value dn = { (const uint8_t *)entry->dn,
+				strlen(entry->dn) };
+	const char *plain = entry->dn;
+	struct ds_guid guid;
+
+	return dss_extdn_parse(&dn, &guid, &plain) == DS_ERR_FORMAT ||
+	       plain[0];
+}
+
 /* What is known of the object so far; blank if nothing that can be read. */
 static int load(struct dss_mirror *m, const struct ds_guid *guid, bool blank,
 		struct dss_object *ret_obj)
@@ -174,6 +189,8 @@ int dss_mirror_delta(struct dss_mirror *m, const struct dss_entry *entry)
 	}
 	if (is_deleted(entry))
 		return dss_guids_add(&m->gone, &guid);
+	if (!has_name(entry))
+		return dss_guids_add(&m->partial, &guid);
 	if (m->full)
 		err = see(m, &guid, &fresh);
 	dss_arena_reset(&m->scratch);
@@ -203,6 +220,8 @@ int dss_mirror_listed(struct dss_mirror *m, const struct dss_entry *entry)
 		m->malformed++;
 		return DS_OK;
 	}
+	if (is_deleted(entry))
+		return DS_OK;
 	err = see(m, &guid, &fresh);
 	if (err)
 		return err;

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STORE_VERSION "dssync store 2"
+#define STORE_VERSION "dssync store 3"
 /* Address space, not disk: far above 500,000 users. */
 #define MAP_SIZE  ((size_t)8 << 30)
 #define FILE_MODE 0600

@@ -1,0 +1,69 @@
+/*
+ * What a first load would take away.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "synccache/sync/pull.h"
+
+#include <stdio.h>
+
+#include "lib/snapshot.h"
+#include "synccache/sync/valve.h"
+
+typedef int (*identity_getter)(const struct ds_snap *snap, uint32_t index,
+			       struct ds_snap_identity *ret_id);
+
+/* How many published users (or groups) of this domain are not in the store. */
+static size_t count_lost(struct dss_pull *p, const struct ds_snap *snap,
+			 uint32_t count, identity_getter get, size_t *total)
+{
+	size_t lost = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct ds_snap_identity id;
+		struct ds_sid domain;
+		const uint8_t *data;
+		uint32_t rid;
+		size_t len;
+
+		if (get(snap, i, &id) != 0 ||
+		    ds_sid_split(&id.sid, &domain, &rid) != 0 ||
+		    !ds_sid_equal(&domain, &p->s->domain.sid))
+			continue;
+		++*total;
+		if (dss_txn_get(p->m.txn, &id.guid, &data, &len) ==
+		    DS_ERR_NOTFOUND)
+			lost++;
+	}
+	return lost;
+}
+
+/*
+ * The valve of a first load, which has no store to compare with: a store
+ * that was made anew must not empty the host because the account can read
+ * less than before.  What is published says what there was.
+ */
+int dss_lost_check(struct dss_pull *p)
+{
+	struct ds_snap snap;
+	size_t lost, total = 0;
+
+	if (p->accept ||
+	    ds_snap_open(DS_PUBLIC_SNAP, DS_SNAP_BASE, 0, &snap) != 0)
+		return DS_OK;
+	lost = count_lost(p, &snap, ds_snap_user_count(&snap),
+			  ds_snap_user_identity, &total);
+	lost += count_lost(p, &snap, ds_snap_group_count(&snap),
+			   ds_snap_group_identity, &total);
+	ds_snap_close(&snap);
+	if (dss_valve_allows(lost, total,
+			     p->s->config.sync.max_delete_percent))
+		return DS_OK;
+	(void)snprintf(p->s->why, sizeof(p->s->why),
+		       "the directory does not show %zu of %zu published "
+		       "users and groups: may the host's account still read "
+		       "them? If they are gone: dssyncctl sync "
+		       "--accept-deletes",
+		       lost, total);
+	return DS_ERR_DENIED;
+}

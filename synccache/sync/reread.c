@@ -1,0 +1,179 @@
+/*
+ * One whole object by its GUID, its members to the last slice.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "synccache/sync/pull.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GUID_DN_MAX 64
+#define ATTRS_MAX   80
+
+struct reread {
+	struct dss_object obj;
+	struct dss_arena arena;
+	struct dss_guids groups; /* memberOf */
+	bool found;
+	uint32_t next; /* first member of the next slice; 0: all are there */
+};
+
+static int take_groups(struct reread *r, const struct dss_entry *entry)
+{
+	const struct dss_attr *attr = dss_entry_find(entry, "memberOf");
+
+	for (size_t i = 0; attr && i < attr->count; i++) {
+		struct ds_guid guid;
+		const char *dn;
+
+		if (dss_extdn_parse(&attr->values[i], &guid, &dn) == DS_OK &&
+		    dss_guids_add(&r->groups, &guid) != 0)
+			return DS_ERR_NOMEM;
+	}
+	return DS_OK;
+}
+
+/*
+ * Applies the entry and moves the result into the arena, by way of its stored
+ * form: the entry's bytes are gone when the search goes on.
+ */
+static int keep_object(struct reread *r, const struct dss_entry *entry)
+{
+	struct ds_guid guid = r->obj.guid;
+	const uint8_t *data;
+	size_t len;
+	int err = dss_object_apply(&r->obj, entry, DSS_APPLY_READ, &r->arena);
+
+	if (err == DS_OK)
+		err = dss_object_encode(&r->obj, &r->arena, &data, &len);
+	return err ? err : dss_object_decode(&guid, data, len, &r->obj);
+}
+
+static int on_reread(void *arg, const struct dss_entry *entry)
+{
+	struct reread *r = arg;
+	struct ds_guid guid;
+
+	/* Another object than the one asked for is nobody's. */
+	if (dss_entry_guid(entry, &guid) != 0 ||
+	    !ds_guid_equal(&guid, &r->obj.guid))
+		return DS_OK;
+	r->found = true;
+	r->next = 0;
+	for (size_t i = 0; i < entry->count; i++) {
+		uint32_t low, high;
+		size_t len;
+
+		if (dss_range_parse(entry->attrs[i].name, &len, &low, &high))
+			continue;
+		if (high != UINT32_MAX && high >= low)
+			r->next = high + 1;
+	}
+	if (take_groups(r, entry) != 0)
+		return DS_ERR_NOMEM;
+	return keep_object(r, entry);
+}
+
+static int reread_once(struct dss_pull *p, struct reread *r)
+{
+	static const char *attrs[ATTRS_MAX];
+	const char *const *all = dss_pull_attributes(p->s);
+	char base[GUID_DN_MAX], guid[DS_GUID_STR_MAX], range[48];
+	struct dss_search search = dss_pull_search(p, attrs, on_reread);
+	size_t n = 0;
+
+	(void)snprintf(base, sizeof(base), "<GUID=%s>",
+		       ds_guid_to_str(&r->obj.guid, guid));
+	(void)snprintf(range, sizeof(range), "member;range=%u-*", r->next);
+	attrs[n++] = "objectGUID";
+	attrs[n++] = "memberOf";
+	if (r->next > 0)
+		attrs[n++] = range;
+	for (; r->next == 0 && *all && n < ATTRS_MAX - 1; all++)
+		attrs[n++] = *all;
+	attrs[n] = NULL;
+	search.base = base;
+	search.scope = DSS_SCOPE_BASE;
+	search.filter = "(objectClass=*)";
+	search.extended_dn = true;
+	search.arg = r;
+	return dss_conn_search(p->s->conn, &search, false);
+}
+
+static int store_reread(struct dss_pull *p, const struct reread *r)
+{
+	int err;
+
+	if (!r->found || r->obj.kind == DSS_KIND_NONE) {
+		/* The server tells itself of those that go. */
+		if (p->strategy->beyond)
+			return DS_OK;
+		return dss_guids_add(&p->m.gone, &r->obj.guid);
+	}
+	err = dss_mirror_replace(&p->m, &r->obj);
+	/*
+	 * An object that appears without being new (it became readable): its
+	 * groups have no change to report.
+	 */
+	for (size_t i = 0; i < r->groups.count && err == DS_OK; i++)
+		err = dss_mirror_join(&p->m, &r->obj.guid, &r->groups.list[i]);
+	return err;
+}
+
+static int reread(struct dss_pull *p, const struct ds_guid *guid)
+{
+	struct reread r = { .found = false };
+	uint32_t last;
+	int err;
+
+	dss_object_init(&r.obj, guid);
+	do {
+		last = r.next;
+		err = reread_once(p, &r);
+	} while (err == DS_OK && r.next > last);
+	if (err == DS_ERR_NOTFOUND)
+		err = DS_OK;
+	if (err == DS_OK)
+		err = store_reread(p, &r);
+	dss_pull_count(p->s);
+	free(r.groups.list);
+	dss_arena_done(&r.arena);
+	return err;
+}
+
+/* The rest of the members that came in slices. */
+int dss_reread_partial(struct dss_pull *p)
+{
+	struct dss_guids *todo = &p->m.partial;
+
+	for (size_t i = 0; i < todo->count; i++) {
+		int err = reread(p, &todo->list[i]);
+
+		if (err)
+			return err;
+	}
+	todo->count = 0;
+	return DS_OK;
+}
+
+/* What a delta told only in part, or a listing showed for the first time. */
+int dss_reread_incomplete(struct dss_pull *p)
+{
+	struct dss_guids *todo = &p->m.incomplete;
+
+	if (todo->count > 0)
+		dss_pull_phase(p->s, "reading single objects", todo->count);
+	for (size_t i = 0; i < todo->count; i++) {
+		struct dss_object obj;
+		int err = dss_mirror_get(&p->m, &todo->list[i], &obj);
+
+		if (err == DS_OK && dss_object_complete(&obj))
+			continue; /* another entry completed it */
+		err = reread(p, &todo->list[i]);
+		if (err)
+			return err;
+	}
+	todo->count = 0;
+	return DS_OK;
+}
