@@ -51,7 +51,8 @@ struct dsa_server {
 	struct dsa_report *report;
 	struct dsa_stats stats;
 	struct dsa_tgt host_tgt; /* between one worker and the next */
-	char kdc[256];           /* that answered a login last; "": none */
+	char kdc[256];           /* whose address answered last; "": none */
+	int64_t kdc_until;       /* when DNS is to be asked again */
 	bool fast_seen;          /* the domain has taken armour, once */
 };
 

@@ -34,21 +34,21 @@
 #define ROUNDS_MAX      16  /* of one exchange; a KDC has no end of errors */
 
 void dsa_kdc_init(struct dsa_kdc *kdc, const struct ds_config *config,
-		  const char *realm, const char *prefer)
+		  const char *realm, const char *near)
 {
 	*kdc = (struct dsa_kdc){ .config = config,
 				 .realm = realm,
-				 .prefer = prefer,
 				 .port = KDC_PORT,
 				 .connect_ms = CONNECT_MS,
 				 .answer_ms = ANSWER_MS,
 				 .last_ms = LAST_MS,
 				 .deadline = ds_now_ms() + ALL_MS };
+	(void)snprintf(kdc->near, sizeof(kdc->near), "%s", near);
 }
 
-const char *dsa_kdc_name(const struct dsa_kdc *kdc)
+const char *dsa_kdc_address(const struct dsa_kdc *kdc)
 {
-	return kdc->answered ? kdc->host[kdc->current] : "";
+	return kdc->answered ? kdc->near : "";
 }
 
 /* ---- where they are ---- */
@@ -83,9 +83,6 @@ static int find(struct dsa_kdc *kdc)
 				    kdc->config->domain.site, list, &count);
 	for (size_t i = 0; err == 0 && i < count; i++)
 		add_host(kdc, list[i].host);
-	for (size_t i = 0; i < kdc->count; i++)
-		if (strcmp(kdc->host[i], kdc->prefer) == 0)
-			kdc->current = i;
 	return err;
 }
 
@@ -225,10 +222,16 @@ static int64_t within(const struct dsa_kdc *kdc, int ms)
 	return end < kdc->deadline ? end : kdc->deadline;
 }
 
-/* Any of a name's addresses; 0 or an errno. */
+/*
+ * Any of a name's addresses; 0 or an errno.  One that has just failed is
+ * passed over, if there is anything else.  *ret_address is "" for one that
+ * cannot be written in it.
+ */
 static int connect_host(const struct dsa_kdc *kdc, const char *host,
-			int timeout_ms, int *ret_fd)
+			int timeout_ms,
+			char ret_address[DSA_KDC_ADDRESS_MAX + 1], int *ret_fd)
 {
+	char address[DSA_KDC_ADDRESS_MAX + 1];
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 					.ai_flags =
 					    AI_ADDRCONFIG | AI_NUMERICSERV };
@@ -241,31 +244,47 @@ static int connect_host(const struct dsa_kdc *kdc, const char *host,
 	if (getaddrinfo(host, service, &hints, &list) != 0)
 		return EHOSTUNREACH;
 	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
+		if (getnameinfo(ai->ai_addr, ai->ai_addrlen, address,
+				sizeof(address), NULL, 0, NI_NUMERICHOST) != 0)
+			address[0] = '\0';
+		if (kdc->count > 1 && address[0] != '\0' &&
+		    strcmp(address, kdc->failed) == 0)
+			continue;
 		error = connect_to(ai, within(kdc, timeout_ms), ret_fd);
-		if (error == 0)
+		if (error == 0) {
+			memcpy(ret_address, address, sizeof(address));
 			break;
+		}
 	}
 	freeaddrinfo(list);
 	return error;
 }
 
 /* *ret_sent: it may have the request. */
-static int ask(const struct dsa_kdc *kdc, const char *host, bool last,
+static int ask(struct dsa_kdc *kdc, const char *host, bool last,
 	       const krb5_data *request, bool *ret_sent, krb5_data *ret_reply)
 {
+	char address[DSA_KDC_ADDRESS_MAX + 1];
 	int connect_ms = last ? kdc->last_ms : kdc->connect_ms;
-	int fd = -1, error = connect_host(kdc, host, connect_ms, &fd);
+	int fd = -1, error = connect_host(kdc, host, connect_ms, address, &fd);
 	int64_t deadline;
 
 	*ret_sent = false;
 	if (error != 0)
 		return error;
 	*ret_sent = true;
-	deadline = last ? kdc->deadline : within(kdc, kdc->answer_ms);
+	/* Where no other is asked there is nothing to hurry for. */
+	deadline =
+	    last || kdc->once ? kdc->deadline : within(kdc, kdc->answer_ms);
 	error = send_request(fd, request, deadline);
 	if (error == 0)
 		error = recv_reply(fd, deadline, ret_reply);
 	(void)close(fd);
+	if (error == 0) {
+		memcpy(kdc->near, address, sizeof(kdc->near));
+		kdc->failed[0] = '\0';
+		kdc->answered = true;
+	}
 	return error;
 }
 
@@ -289,8 +308,7 @@ static enum outcome outcome_of(int error, bool sent)
 
 /* From the one that answered last on; why is a phrase, if none does. */
 static enum outcome ask_all(struct dsa_kdc *kdc, const krb5_data *request,
-			    bool once, krb5_data *ret_reply, char *why,
-			    size_t why_cap)
+			    krb5_data *ret_reply, char *why, size_t why_cap)
 {
 	bool busy = false;
 
@@ -302,17 +320,37 @@ static enum outcome ask_all(struct dsa_kdc *kdc, const krb5_data *request,
 				request, &sent, ret_reply);
 		enum outcome outcome = outcome_of(error, sent);
 
-		kdc->answered = kdc->answered || outcome == ANSWERED;
 		if (outcome == ANSWERED)
 			kdc->current = at;
 		else
 			(void)snprintf(why, why_cap, "%s: %s", kdc->host[at],
 				       strerror(error));
-		if (outcome == ANSWERED || (outcome == PERHAPS && once))
+		if (outcome == ANSWERED || (outcome == PERHAPS && kdc->once))
 			return outcome;
 		busy = busy || outcome == BUSY;
 	}
 	return busy ? BUSY : AWAY;
+}
+
+/* The one that answered last; the list comes after it. */
+static enum outcome ask_near(struct dsa_kdc *kdc, const krb5_data *request,
+			     krb5_data *ret_reply, char *why, size_t why_cap)
+{
+	char near[DSA_KDC_ADDRESS_MAX + 1];
+	enum outcome outcome;
+	bool sent;
+	int error;
+
+	memcpy(near, kdc->near, sizeof(near));
+	error = ask(kdc, near, false, request, &sent, ret_reply);
+	outcome = outcome_of(error, sent);
+	if (outcome == ANSWERED)
+		return outcome;
+	(void)snprintf(why, why_cap, "%s: %s", near, strerror(error));
+	kdc->near[0] = '\0';
+	if (outcome != BUSY) /* which may be so for a moment only */
+		memcpy(kdc->failed, near, sizeof(near));
+	return outcome;
 }
 
 krb5_error_code dsa_kdc_send(struct dsa_kdc *kdc, krb5_context ctx,
@@ -322,20 +360,27 @@ krb5_error_code dsa_kdc_send(struct dsa_kdc *kdc, krb5_context ctx,
 	enum outcome outcome = BUSY;
 	char why[512] = "no time is left";
 
+	kdc->once = once;
+	if (kdc->near[0] != '\0')
+		outcome = ask_near(kdc, request, ret_reply, why, sizeof(why));
+	if (outcome == ANSWERED)
+		return 0;
+	if (outcome == PERHAPS && once)
+		goto unreachable;
 	if (find(kdc) != 0 || kdc->count == 0) {
 		krb5_set_error_message(ctx, KRB5_REALM_UNKNOWN,
 				       "DNS names no domain controller of %s",
 				       kdc->config->domain.name);
 		return KRB5_REALM_UNKNOWN;
 	}
-	for (int i = 0; i < PASSES && outcome == BUSY; i++) {
+	for (int i = 0; i < PASSES && (i == 0 || outcome == BUSY); i++) {
 		if (i > 0)
 			(void)poll(NULL, 0, PAUSE_MS << i);
-		outcome =
-		    ask_all(kdc, request, once, ret_reply, why, sizeof(why));
+		outcome = ask_all(kdc, request, ret_reply, why, sizeof(why));
 	}
 	if (outcome == ANSWERED)
 		return 0;
+unreachable:
 	krb5_set_error_message(ctx, KRB5_KDC_UNREACH,
 			       "no KDC answers; the last one asked: %s", why);
 	return KRB5_KDC_UNREACH;

@@ -13,8 +13,9 @@
 
 #include "lib/config.h"
 
-#define DSA_KDCS_MAX      8      /* that are tried */
-#define DSA_KDC_REPLY_MAX 262144 /* bytes of an answer */
+#define DSA_KDCS_MAX        8      /* that are tried */
+#define DSA_KDC_REPLY_MAX   262144 /* bytes of an answer */
+#define DSA_KDC_ADDRESS_MAX 63     /* with a scope: fe80::...%eth0 */
 
 struct dsa_kdc {
 	/* Where they are: config.domain.servers, or what DNS says, asked when
@@ -23,22 +24,29 @@ struct dsa_kdc {
 	const char *realm;
 	char host[DSA_KDCS_MAX][256];
 	size_t count;
-	size_t current;     /* the one that answered last is asked first */
-	const char *prefer; /* it, of another worker; "": not known */
+	size_t current; /* where the list begins: at one that answered */
+	/* The address that answered last, here or another worker, is asked
+	 * first: without a name server.  "": none has. */
+	char near[DSA_KDC_ADDRESS_MAX + 1];
+	char failed[DSA_KDC_ADDRESS_MAX + 1]; /* what was `near` */
 	uint16_t port;
 	/* For one KDC while there are others; a busy one drops connections
 	 * and is slow, so that the last one gets last_ms to connect, and all
 	 * that is left to answer. */
 	int connect_ms, answer_ms, last_ms;
 	bool answered;
+	bool once;        /* the request in hand goes to no second one */
 	int64_t deadline; /* for all of it; ds_now_ms() */
 };
 
-/* All are borrowed; the clock starts here. */
+/*
+ * The clock starts here.  config and realm are borrowed; near: what
+ * dsa_kdc_address() said in another worker, or "".
+ */
 void dsa_kdc_init(struct dsa_kdc *kdc, const struct ds_config *config,
-		  const char *realm, const char *prefer);
-/* The one that answered last, "" if none has. */
-const char *dsa_kdc_name(const struct dsa_kdc *kdc);
+		  const char *realm, const char *near);
+/* The numeric address that answered last, "" if none has. */
+const char *dsa_kdc_address(const struct dsa_kdc *kdc);
 
 /*
  * One request, one answer (RFC 4120 7.2.2).  The next KDC is asked if one

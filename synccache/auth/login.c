@@ -395,7 +395,7 @@ void dsa_login(const struct dsa_server *server,
 		ask_kdc(&a);
 		login->kdc_ms = ds_now_ms() - begin;
 		(void)snprintf(login->kdc, sizeof(login->kdc), "%s",
-			       dsa_kdc_name(&a.kdc));
+			       dsa_kdc_address(&a.kdc));
 	} else {
 		decide_code(&a, DSA_STAGE_VERIFY, code, "");
 	}

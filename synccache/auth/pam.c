@@ -33,8 +33,9 @@
 #define DSA_CHECK_MS   24000 /* a worker's whole life; kdc.c has less */
 #define DSA_PEER_UID   0
 #endif
-#define REPLY_MS 200 /* the socket buffer is empty: no wait at all */
-#define RETRY_MS 200 /* after accept failed for want of resources */
+#define DSA_KDC_KEEP_MS 600000
+#define REPLY_MS        200 /* the socket buffer is empty: no wait at all */
+#define RETRY_MS        200 /* after accept failed for want of resources */
 
 #define TIMEVAL(ms)                                                           \
 	{                                                                     \
@@ -187,6 +188,25 @@ static void answer(struct conn *c, const struct verdict *v)
 	explicit_bzero(handle, sizeof(handle));
 }
 
+/*
+ * The next worker asks the same KDC at once; now and then one asks DNS again,
+ * because a domain controller that DNS no longer names still answers.
+ */
+static void keep_kdc(struct dsa_server *server, const char *address)
+{
+	int64_t now = ds_now_ms();
+
+	if (address[0] == '\0')
+		return;
+	if (strcmp(server->kdc, address) != 0) {
+		(void)snprintf(server->kdc, sizeof(server->kdc), "%s",
+			       address);
+		server->kdc_until = now + DSA_KDC_KEEP_MS;
+	} else if (now >= server->kdc_until) {
+		server->kdc[0] = '\0';
+	}
+}
+
 static bool on_worker(void *arg, const struct ds_frame *frame)
 {
 	struct conn *c = arg;
@@ -198,8 +218,7 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 	}
 	if (frame != NULL && read_verdict(frame, &v) == 0) {
 		dsa_fast_keep(c->pam->server, &v.tgt);
-		if (v.kdc[0] != '\0')
-			memcpy(c->pam->server->kdc, v.kdc, sizeof(v.kdc));
+		keep_kdc(c->pam->server, v.kdc);
 		answer(c, &v);
 	} else {
 		fail_auth(c, "the worker gave no answer");

@@ -43,7 +43,7 @@ static struct dsa_kdc kdc;
 static pid_t servers[KDCS];
 static int counters[KDCS]; /* a byte for each request that arrived */
 static uint16_t port;
-static const char *prefer = "";
+static const char *near = "";
 
 static void write_all(int fd, const void *p, size_t len)
 {
@@ -153,7 +153,7 @@ static void world(enum manner a, enum manner b, enum manner c)
 	start(0, a);
 	start(1, b);
 	start(2, c);
-	dsa_kdc_init(&kdc, &config, "R", prefer);
+	dsa_kdc_init(&kdc, &config, "R", near);
 	kdc.port = port;
 	kdc.connect_ms = 300;
 	kdc.answer_ms = kdc.last_ms = 300;
@@ -222,24 +222,46 @@ static void test_first(void **state)
 	assert_int_equal(stop(2), 0);
 }
 
-/* Another worker has found out which one answers. */
-static void test_preferred(void **state)
+/* Another worker has found out which one answers; no list is made then. */
+static void test_near(void **state)
 {
 	(void)state;
-	prefer = "127.0.0.2";
+	near = "127.0.0.2";
 	world(SILENT, ANSWER, ANSWER);
-	assert_string_equal(dsa_kdc_name(&kdc), "");
+	assert_string_equal(dsa_kdc_address(&kdc), "");
 	assert_int_equal(ask_them(true), 0);
-	assert_string_equal(dsa_kdc_name(&kdc), "127.0.0.2");
+	assert_string_equal(dsa_kdc_address(&kdc), "127.0.0.2");
+	assert_int_equal(kdc.count, 0);
 	assert_int_equal(stop(0), 0);
 	assert_int_equal(stop(1), 1);
 	(void)stop(2);
-	prefer = "gone.example.com";
-	world(ANSWER, REFUSE, REFUSE);
-	assert_int_equal(ask_them(true), 0);
-	for (int i = 0; i < KDCS; i++)
-		(void)stop(i);
-	prefer = "";
+	near = "";
+}
+
+/* ... and now it does not: asked once, then the others. */
+static void test_near_fails(void **state)
+{
+	static const enum manner bad[] = { REFUSE, SILENT, HANG_UP };
+
+	(void)state;
+	near = "127.0.0.1";
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		world(bad[i], ANSWER, REFUSE);
+		assert_int_equal(ask_them(false), 0);
+		assert_string_equal(dsa_kdc_address(&kdc), "127.0.0.2");
+		assert_int_equal(stop(0), bad[i] == SILENT ? 1 : 0);
+		assert_int_equal(stop(1), 1);
+		(void)stop(2);
+	}
+	/* A password that it may have is not sent to another. */
+	world(SILENT, ANSWER, ANSWER);
+	kdc.deadline = ds_now_ms() + 500;
+	assert_int_equal(ask_them(true), KRB5_KDC_UNREACH);
+	assert_string_equal(dsa_kdc_address(&kdc), "");
+	assert_int_equal(stop(0), 1);
+	assert_int_equal(stop(1), 0);
+	(void)stop(2);
+	near = "";
 }
 
 static void test_slow_but_complete(void **state)
@@ -262,7 +284,7 @@ static void test_failover(void **state)
 		world(bad[i], REFUSE, ANSWER);
 		assert_int_equal(ask_them(false), 0);
 		/* It is the first one from now on. */
-		assert_int_equal(kdc.current, 2);
+		assert_string_equal(dsa_kdc_address(&kdc), "127.0.0.3");
 		assert_int_equal(ask_them(true), 0);
 		(void)stop(0);
 		(void)stop(1);
@@ -285,6 +307,7 @@ static void test_once(void **state)
 {
 	(void)state;
 	world(SILENT, ANSWER, ANSWER);
+	kdc.deadline = ds_now_ms() + 500;
 	assert_int_equal(ask_them(true), KRB5_KDC_UNREACH);
 	assert_int_equal(stop(0), 1);
 	assert_int_equal(stop(1), 0);
@@ -350,7 +373,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first),
-		cmocka_unit_test(test_preferred),
+		cmocka_unit_test(test_near),
+		cmocka_unit_test(test_near_fails),
 		cmocka_unit_test(test_slow_but_complete),
 		cmocka_unit_test(test_failover),
 		cmocka_unit_test(test_busy),
