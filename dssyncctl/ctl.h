@@ -36,6 +36,13 @@ struct ctl_args {
 
 int ctl_status(const struct ctl_args *args);
 int ctl_sync(const struct ctl_args *args);
+/*
+ * Asks for a pull and waits for it with progress.  CTL_OK or CTL_NO with a
+ * *ret_result to be given to ctl_sync_say(); CTL_UNAVAIL, and said.
+ */
+int ctl_sync_wait(uint32_t pull_flags, json_t **ret_result);
+/* Prints the result, which it takes over (NULL: none), and returns status. */
+int ctl_sync_say(const struct ctl_args *args, int status, json_t *result);
 /* sync --renumber, in renumber.c */
 int ctl_renumber(const struct ctl_args *args);
 int ctl_user(const struct ctl_args *args);

@@ -33,52 +33,79 @@ static json_t *ids_of(const struct ds_snap *snap, bool groups)
 	return ids;
 }
 
-static void print_changes(json_t *before, json_t *after, const char *kind)
+/* Adds what differs; an object that is new has no files. */
+static void compare_ids(json_t *before, json_t *after, const char *kind,
+			json_t *changes)
 {
 	const char *guid;
 	json_t *old, *new;
 
 	json_object_foreach(before, guid, old)
 	{
-		json_int_t from = ctl_number(old, "id"), to;
-
 		new = json_object_get(after, guid);
-		to = ctl_number(new, "id");
-		if (!new)
-			ctl_row(kind, "%s: %jd, now withheld or gone",
-				ctl_string(old, "name"), (intmax_t)from);
-		else if (from != to)
-			ctl_row(kind, "%s: %jd -> %jd",
-				ctl_string(new, "name"), (intmax_t)from,
-				(intmax_t)to);
+		if (new &&ctl_number(old, "id") == ctl_number(new, "id"))
+			continue;
+		json_array_append_new(
+		    changes,
+		    json_pack("{s:s, s:O, s:O, s:O?, s:s}", "kind", kind,
+			      "name", json_object_get(new ? new : old, "name"),
+			      "old", json_object_get(old, "id"), "new",
+			      json_object_get(new, "id"), "objectGUID", guid));
 	}
 }
 
 static void compare(const struct ds_snap *old, const struct ds_snap *new,
-		    bool groups)
+		    json_t *changes)
 {
-	json_t *before = ids_of(old, groups), *after = ids_of(new, groups);
+	for (int groups = 0; groups < 2; groups++) {
+		json_t *before = ids_of(old, groups);
+		json_t *after = ids_of(new, groups);
 
-	print_changes(before, after, groups ? "group" : "user");
-	json_decref(before);
-	json_decref(after);
+		compare_ids(before, after, groups ? "group" : "user", changes);
+		json_decref(before);
+		json_decref(after);
+	}
+}
+
+static void print_changes(const json_t *changes)
+{
+	const json_t *change;
+	size_t i;
+
+	json_array_foreach(changes, i, change)
+	{
+		const char *kind = ctl_string(change, "kind");
+		const char *name = ctl_string(change, "name");
+		intmax_t old = (intmax_t)ctl_number(change, "old");
+
+		if (json_is_null(json_object_get(change, "new")))
+			ctl_row(kind, "%s: %jd, now withheld or gone", name,
+				old);
+		else
+			ctl_row(kind, "%s: %jd -> %jd", name, old,
+				(intmax_t)ctl_number(change, "new"));
+	}
 }
 
 int ctl_renumber(const struct ctl_args *args)
 {
-	struct ctl_args waiting = *args;
+	json_t *changes = json_array(), *result = NULL;
 	struct ds_snap old, new;
-	int status;
+	int status = CTL_UNAVAIL;
 
-	waiting.wait = true;
 	if (ctl_open_snapshot(&old))
-		return CTL_UNAVAIL;
-	status = ctl_sync(&waiting);
-	if (status == CTL_OK && !args->json && !ctl_open_snapshot(&new)) {
-		compare(&old, &new, false);
-		compare(&old, &new, true);
+		goto out;
+	status = ctl_sync_wait(args->pull_flags, &result);
+	if (status == CTL_OK && !ctl_open_snapshot(&new)) {
+		compare(&old, &new, changes);
 		ds_snap_close(&new);
+		json_object_set(result, "changes", changes);
 	}
 	ds_snap_close(&old);
+	status = ctl_sync_say(args, status, result);
+	if (status == CTL_OK && !args->json)
+		print_changes(changes);
+out:
+	json_decref(changes);
 	return status;
 }

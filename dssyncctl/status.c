@@ -80,8 +80,7 @@ static int count_withheld(const struct ds_snap *snap)
 
 	for (i = 0; i < ds_snap_note_count(snap); i++)
 		if (!ds_snap_note_at(snap, i, &note) &&
-		    note.reason != DS_WH_HELD_BACK &&
-		    note.reason != DS_WH_SCOPE)
+		    ds_withheld_by_fault(note.reason))
 			n++;
 	return n;
 }

@@ -52,85 +52,107 @@ static void end_progress(void)
 		fputs("\r\033[K", stderr);
 }
 
-static int report(const struct ctl_args *args, const json_t *sync)
+/* What became of it, as in --json; NULL without memory. */
+static json_t *success(const json_t *sync)
 {
-	if (args->json)
-		return ctl_json(json_pack(
-		    "{s:b, s:I, s:I, s:I, s:I}", "ok", 1, "users",
-		    (json_int_t)ctl_number(sync, "users"), "groups",
-		    (json_int_t)ctl_number(sync, "groups"), "withheld",
-		    (json_int_t)ctl_number(sync, "withheld"), "generation",
-		    (json_int_t)ctl_number(sync, "generation")));
-	printf("synchronized: %jd users, %jd groups, %jd withheld, generation "
-	       "%jd\n",
-	       (intmax_t)ctl_number(sync, "users"),
-	       (intmax_t)ctl_number(sync, "groups"),
-	       (intmax_t)ctl_number(sync, "withheld"),
-	       (intmax_t)ctl_number(sync, "generation"));
-	return CTL_OK;
+	return json_pack("{s:b, s:I, s:I, s:I, s:I}", "ok", 1, "users",
+			 (json_int_t)ctl_number(sync, "users"), "groups",
+			 (json_int_t)ctl_number(sync, "groups"), "withheld",
+			 (json_int_t)ctl_number(sync, "withheld"),
+			 "generation",
+			 (json_int_t)ctl_number(sync, "generation"));
 }
 
-static int report_failure(const struct ctl_args *args, const char *why)
+static json_t *failure(const char *why)
 {
-	ctl_complain("the synchronization failed: %s", why);
-	if (args->json)
-		ctl_json(
-		    json_pack("{s:b, s:o}", "ok", 0, "error", ctl_text(why)));
-	return CTL_NO;
+	return json_pack("{s:b, s:o}", "ok", 0, "error", ctl_text(why));
 }
 
-/* -1: go on waiting; else the exit status. */
-static int look(const struct ctl_args *args, uint64_t ticket)
+/* True if it is over: *ret_status and *ret_result say how. */
+static bool look(uint64_t ticket, int *ret_status, json_t **ret_result)
 {
 	struct ctl_daemon d;
-	int r = ctl_ask_status(&d), status = -1;
+	int r = ctl_ask_status(&d);
+	bool over = true;
 
 	if (r) {
 		end_progress();
 		ctl_complain_daemon(r);
-		return CTL_UNAVAIL;
+		*ret_status = CTL_UNAVAIL;
+		return true;
 	}
 	if ((uint64_t)ctl_number(d.sync, "done") >= ticket) {
-		end_progress();
-		status = report(args, d.sync);
+		*ret_status = CTL_OK;
+		*ret_result = success(d.sync);
 	} else if ((uint64_t)ctl_number(d.sync, "failed") >= ticket) {
-		end_progress();
-		status =
-		    report_failure(args, ctl_string(d.sync, "last_error"));
+		*ret_status = CTL_NO;
+		*ret_result = failure(ctl_string(d.sync, "last_error"));
 	} else {
-		show_progress(d.sync);
+		over = false;
 	}
+	if (over)
+		end_progress();
+	else
+		show_progress(d.sync);
 	ctl_daemon_done(&d);
-	return status;
+	return over;
 }
 
-static int wait_for(const struct ctl_args *args, uint64_t ticket)
+int ctl_sync_wait(uint32_t pull_flags, json_t **ret_result)
 {
 	const struct timespec pause = { .tv_nsec = POLL_NS };
 	time_t start = time(NULL);
-	int status;
+	uint64_t ticket;
+	int status = ctl_ask_sync(pull_flags, &ticket);
 
+	*ret_result = NULL;
+	if (status) {
+		ctl_complain_daemon(status);
+		return CTL_UNAVAIL;
+	}
 	do {
-		status = look(args, ticket);
-		if (status >= 0)
+		if (look(ticket, &status, ret_result))
 			return status;
 		nanosleep(&pause, NULL);
 	} while (time(NULL) - start < PATIENCE);
 	end_progress();
-	return report_failure(args, "no answer for 10 minutes");
+	*ret_result = failure("no answer for 10 minutes");
+	return CTL_NO;
+}
+
+int ctl_sync_say(const struct ctl_args *args, int status, json_t *result)
+{
+	if (status == CTL_NO)
+		ctl_complain("the synchronization failed: %s",
+			     ctl_string(result, "error"));
+	if (result && args->json)
+		return ctl_json(result) ? CTL_NO : status;
+	if (status == CTL_OK)
+		printf("synchronized: %jd users, %jd groups, %jd withheld, "
+		       "generation %jd\n",
+		       (intmax_t)ctl_number(result, "users"),
+		       (intmax_t)ctl_number(result, "groups"),
+		       (intmax_t)ctl_number(result, "withheld"),
+		       (intmax_t)ctl_number(result, "generation"));
+	json_decref(result);
+	return status;
 }
 
 int ctl_sync(const struct ctl_args *args)
 {
+	json_t *result;
 	uint64_t ticket;
-	int r = ctl_ask_sync(args->pull_flags, &ticket);
+	int r;
 
+	if (args->wait) {
+		r = ctl_sync_wait(args->pull_flags, &result);
+		return ctl_sync_say(args, r, result);
+	}
+	r = ctl_ask_sync(args->pull_flags, &ticket);
 	if (r) {
 		ctl_complain_daemon(r);
 		return CTL_UNAVAIL;
 	}
-	if (args->wait)
-		return wait_for(args, ticket);
 	if (args->json)
 		return ctl_json(
 		    json_pack("{s:I}", "ticket", (json_int_t)ticket));

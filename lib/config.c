@@ -447,7 +447,6 @@ static void check_together(struct parse *p)
 		{ "transport", c->domain.transport != DS_TRANSPORT_GSSAPI },
 		{ "ca_file", *c->domain.ca_file },
 		{ "groups", c->sync.groups[0] },
-		{ "id_mapping", c->identity.id_mapping == DS_IDMAP_ATTRIBUTE },
 		{ "offline", c->login.offline },
 		{ "live_check", c->login.live_check == DS_LIVE_ALWAYS },
 	};

@@ -22,6 +22,19 @@ char *dss_fold(struct dss_arena *arena, const char *s)
 	return copy;
 }
 
+bool dss_fill_blanks(char *s, char with)
+{
+	bool any = false;
+
+	for (; *s; s++) {
+		if (*s != ' ')
+			continue;
+		*s = with;
+		any = true;
+	}
+	return any;
+}
+
 char *dss_gecos(struct dss_arena *arena, const char *display)
 {
 	size_t len = 0;

@@ -18,6 +18,9 @@
 /* ASCII lower case; NULL without memory. */
 char *dss_fold(struct dss_arena *arena, const char *s);
 
+/* space_replacement; true if there was a blank. */
+bool dss_fill_blanks(char *s, char with);
+
 /*
  * A display name as gecos: ':' and control characters (C0, DEL, C1) become
  * spaces, bytes that are not UTF-8 '?', and what is over DSS_GECOS_MAX is cut

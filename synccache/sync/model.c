@@ -184,6 +184,21 @@ static int note_id(struct dss_build *b, const struct dss_node *node,
 	return dss_note(b, node, reason, node->sam, text);
 }
 
+/* What dss_node_id()'s error means for the object. */
+static enum ds_withheld no_id(int err)
+{
+	switch (err) {
+	case DS_ERR_CONFLICT:
+		return DS_WH_ID_CONFLICT;
+	case DS_ERR_NOTFOUND:
+		return DS_WH_NO_ID;
+	case DS_ERR_RANGE:
+		return DS_WH_ID_RANGE;
+	default:
+		return DS_WH_MALFORMED;
+	}
+}
+
 int dss_claim_id(struct dss_build *b, struct dss_map *ids,
 		 struct dss_node *node, bool report)
 {
@@ -194,15 +209,11 @@ int dss_claim_id(struct dss_build *b, struct dss_map *ids,
 
 	if (err == DS_ERR_NOMEM)
 		return err;
-	if (err == DS_ERR_CONFLICT)
-		return report ? dss_note(b, node, DS_WH_ID_CONFLICT, node->sam,
-					 why)
-			      : DS_OK;
-	if (err != DS_OK) {
-		reason =
-		    err == DS_ERR_RANGE ? DS_WH_ID_RANGE : DS_WH_MALFORMED;
-		return report ? note_id(b, node, reason) : DS_OK;
-	}
+	if (err != DS_OK && !report)
+		return DS_OK;
+	if (err != DS_OK)
+		return why ? dss_note(b, node, no_id(err), node->sam, why)
+			   : note_id(b, node, no_id(err));
 	err = dss_map_add(ids, &node->id, sizeof(node->id), self, &owner);
 	if (err)
 		return err;
@@ -235,10 +246,8 @@ static char *make_sam(struct dss_build *b, const struct dss_object *obj)
 	char blank = b->facts->config->identity.space_replacement[0];
 	char *sam = dss_fold(dss_build_arena(b), obj->sam);
 
-	for (char *p = sam; blank && p && *p; p++) {
-		if (*p == ' ')
-			*p = blank;
-	}
+	if (sam && blank)
+		(void)dss_fill_blanks(sam, blank);
 	return sam;
 }
 
@@ -360,8 +369,6 @@ void dss_model_done(struct dss_model *model)
 
 const char *dss_model_unsupported(const struct ds_config *config)
 {
-	if (config->identity.id_mapping == DS_IDMAP_ATTRIBUTE)
-		return "id_mapping: attribute is not available yet";
 	if (config->domain.transport != DS_TRANSPORT_GSSAPI)
 		return "transport: only gssapi is available yet";
 	if (config->sync.groups[0])

@@ -21,11 +21,14 @@
 #define DOMAIN_USERS   513u        /* MS-DTYP 2.4.2.4 */
 #define GROUP_SECURITY 0x80000002u /* MS-ADTS 2.2.12, global */
 
+static int mapping(const struct dss_build *b)
+{
+	return b->facts->config->identity.id_mapping;
+}
+
 static bool uses_slices(const struct dss_build *b)
 {
-	int mapping = b->facts->config->identity.id_mapping;
-
-	return mapping == DS_IDMAP_SID || mapping == DS_IDMAP_SIDHISTORY;
+	return mapping(b) == DS_IDMAP_SID || mapping(b) == DS_IDMAP_SIDHISTORY;
 }
 
 static uint32_t id_min(const struct dss_build *b)
@@ -54,7 +57,7 @@ static int list_domains(struct dss_build *b)
 	if (!b->domains)
 		return DS_ERR_NOMEM;
 	b->domains[b->ndomains++] = b->facts->domain_sid;
-	if (b->facts->config->identity.id_mapping != DS_IDMAP_SIDHISTORY)
+	if (mapping(b) != DS_IDMAP_SIDHISTORY)
 		return DS_OK;
 	for (size_t i = 0; i < n; i++) {
 		struct ds_sid sid;
@@ -340,24 +343,46 @@ static int map_in_slice(struct dss_build *b, const struct ds_sid *sid,
 	return *ret_why ? DS_ERR_CONFLICT : DS_ERR_NOMEM;
 }
 
-/* An id by SID; as dss_node_id(). */
-static int map_sid(struct dss_build *b, const struct ds_sid *sid,
-		   uint32_t *ret_id, const char **ret_why)
+/* The directory's own number (RFC 2307); as dss_node_id(). */
+static int map_number(const struct dss_object *obj, uint32_t *ret_id,
+		      const char **ret_why)
 {
-	if (domain_of(b, sid) == b->ndomains)
+	bool group = obj->kind == DSS_KIND_GROUP;
+	uint32_t field = group ? DSS_F_GID_NUMBER : DSS_F_UID_NUMBER;
+
+	if (obj->malformed & field) {
+		*ret_why = group ? "its gidNumber is no number from 0 to "
+				   "2147483647"
+				 : "its uidNumber is no number from 0 to "
+				   "2147483647";
 		return DS_ERR_FORMAT;
-	if (b->facts->config->identity.id_mapping == DS_IDMAP_RID)
-		return ds_idmap_rid(sid, id_min(b), id_max(b), ret_id);
-	return map_in_slice(b, sid, ret_id, ret_why);
+	}
+	if (!(obj->present & field)) {
+		*ret_why = group ? "it has no gidNumber, which id_mapping = "
+				   "attribute goes by"
+				 : "it has no uidNumber, which id_mapping = "
+				   "attribute goes by";
+		return DS_ERR_NOTFOUND;
+	}
+	*ret_id = group ? obj->gid_number : obj->uid_number;
+	return DS_OK;
 }
 
 int dss_node_id(struct dss_build *b, const struct dss_node *node,
 		uint32_t *ret_id, const char **ret_why)
 {
+	const struct ds_sid *sid = &node->id_sid;
+
 	*ret_why = node->id_why;
 	if (node->id_why)
 		return DS_ERR_CONFLICT;
-	return map_sid(b, &node->id_sid, ret_id, ret_why);
+	if (domain_of(b, sid) == b->ndomains)
+		return DS_ERR_FORMAT;
+	if (mapping(b) == DS_IDMAP_ATTRIBUTE)
+		return map_number(node->obj, ret_id, ret_why);
+	if (mapping(b) == DS_IDMAP_RID)
+		return ds_idmap_rid(sid, id_min(b), id_max(b), ret_id);
+	return map_in_slice(b, sid, ret_id, ret_why);
 }
 
 uint32_t dss_find_group(const struct dss_build *b, const struct ds_sid *sid)
@@ -385,12 +410,35 @@ int dss_add_group_sid(struct dss_build *b, uint32_t node,
 			   &found);
 }
 
+/* Whose gid the user's own gidNumber is, as SSSD takes it. */
+static uint32_t primary_by_number(const struct dss_build *b,
+				  const struct dss_object *obj, uint32_t token)
+{
+	uint32_t group;
+
+	if (obj->malformed & DSS_F_GID_NUMBER)
+		return DSS_NO_NODE;
+	if (!(obj->present & DSS_F_GID_NUMBER))
+		return token;
+	return dss_map_find(&b->gids, &obj->gid_number,
+			    sizeof(obj->gid_number), &group)
+		   ? group
+		   : DSS_NO_NODE;
+}
+
 uint32_t dss_primary_of(const struct dss_build *b, const struct dss_node *node,
-			uint32_t token)
+			uint32_t token, bool *ret_member)
 {
 	size_t domain = domain_of(b, &node->id_sid);
 	struct ds_sid sid;
+	uint32_t group;
 
+	*ret_member = true;
+	if (mapping(b) == DS_IDMAP_ATTRIBUTE) {
+		group = primary_by_number(b, node->obj, token);
+		*ret_member = group == token;
+		return group;
+	}
 	if (domain == 0 || domain == b->ndomains ||
 	    ds_sid_join(&b->domains[domain], DOMAIN_USERS, &sid) != 0)
 		return token;

@@ -20,7 +20,8 @@ struct dss_node {
 	uint32_t id;
 	struct ds_sid id_sid; /* the SID that the id is made from */
 	const char *id_why;   /* why there can be no id, or NULL */
-	uint32_t primary; /* users: node of the group of pw_gid, or NO_NODE */
+	uint32_t primary; /* users: the group of pw_gid, where the directory
+			   * says so; or NO_NODE */
 	uint32_t token;   /* ... and of the directory's primary group */
 	uint32_t
 	    published; /* index in the model's users or groups, or NO_NODE */
@@ -87,8 +88,9 @@ DS_MUST_CHECK int dss_ids_begin(struct dss_build *b,
 /* When they are made: chooses their SIDs and gives out the slices. */
 DS_MUST_CHECK int dss_ids_ready(struct dss_build *b);
 /*
- * id_mapping of a node.  DS_ERR_FORMAT: its SID is missing or a foreign one;
- * DS_ERR_RANGE: outside id_range; DS_ERR_CONFLICT: *ret_why says it.
+ * id_mapping of a node.  DS_ERR_FORMAT: its SID is missing or a foreign one,
+ * or *ret_why says it; DS_ERR_RANGE: outside id_range; DS_ERR_CONFLICT, or
+ * DS_ERR_NOTFOUND (the directory gives it none): *ret_why says it.
  */
 DS_MUST_CHECK int dss_node_id(struct dss_build *b, const struct dss_node *node,
 			      uint32_t *ret_id, const char **ret_why);
@@ -99,9 +101,13 @@ DS_MUST_CHECK int dss_node_id(struct dss_build *b, const struct dss_node *node,
 DS_MUST_CHECK int dss_add_group_sid(struct dss_build *b, uint32_t node,
 				    const struct ds_sid *sid);
 uint32_t dss_find_group(const struct dss_build *b, const struct ds_sid *sid);
-/* The group of pw_gid, where `token` is the directory's primary group. */
+/*
+ * The group of pw_gid, where `token` is the directory's primary group.  With
+ * id_mapping = attribute it need not be a group that the user is a member of:
+ * *ret_member is false then.
+ */
 uint32_t dss_primary_of(const struct dss_build *b, const struct dss_node *node,
-			uint32_t token);
+			uint32_t token, bool *ret_member);
 
 /*
  * Claims node's id in `ids`; DS_OK and node->usable says whether it may be

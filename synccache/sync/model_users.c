@@ -78,6 +78,30 @@ struct owners {
 	uint32_t upn, implicit, sam;
 };
 
+/*
+ * A UPN of this domain with blanks is also a spelling of whoever has it
+ * without: that one keeps it if older.
+ */
+static int claim_upn(struct dss_build *b, const struct dss_node *node,
+		     uint32_t self, uint32_t *ret_owner)
+{
+	char blank = b->facts->config->identity.space_replacement[0];
+	const char *at = node->upn ? strrchr(node->upn, '@') : NULL;
+	char *sam;
+
+	if (blank && at &&
+	    strcmp(at + 1, b->facts->config->domain.name) == 0) {
+		sam = dss_fold(dss_build_arena(b), node->upn);
+		if (!sam)
+			return DS_ERR_NOMEM;
+		sam[at - node->upn] = '\0';
+		if (dss_fill_blanks(sam, blank) &&
+		    dss_map_find(&b->user_sams, sam, strlen(sam), ret_owner))
+			return DS_OK;
+	}
+	return claim(&b->names, node->upn, self, ret_owner);
+}
+
 static int claim_names(struct dss_build *b, struct dss_node *node,
 		       struct owners *o)
 {
@@ -85,10 +109,11 @@ static int claim_names(struct dss_build *b, struct dss_node *node,
 	int err = fold_claims(b, node);
 
 	if (err == DS_OK)
-		err = claim(&b->names, node->upn, self, &o->upn);
+		err = claim_upn(b, node, self, &o->upn);
 	if (err == DS_OK)
 		err = claim(&b->names, node->implicit, self, &o->implicit);
-	if (err == DS_OK)
+	/* Else it is a spelling of the older one's. */
+	if (err == DS_OK && o->implicit == self)
 		err = claim(&b->names, node->spaced, self, &ignored);
 	if (err == DS_OK)
 		err = claim(&b->user_sams, node->implicit ? node->sam : NULL,
@@ -151,6 +176,23 @@ static int note_malformed(struct dss_build *b, const struct dss_node *node)
 			"may log in is missing or breaks its format");
 }
 
+/* Why there is no group for pw_gid; NULL without memory. */
+static const char *no_primary(struct dss_build *b,
+			      const struct dss_object *obj)
+{
+	if (b->facts->config->identity.id_mapping != DS_IDMAP_ATTRIBUTE)
+		return "its primary group is unknown or cannot be published";
+	if (obj->malformed & DSS_F_GID_NUMBER)
+		return "its gidNumber is no number from 0 to 2147483647";
+	if (!(obj->present & DSS_F_GID_NUMBER))
+		return "neither it nor its primary group has a gidNumber that "
+		       "can be published";
+	return dss_arena_printf(dss_build_arena(b),
+				"no group that can be published has its "
+				"gidNumber %u",
+				obj->gid_number);
+}
+
 /*
  * pw_gid and its group.  An account whose primary group may not be published
  * as a gid (a local one's, reserved) is withheld with it.
@@ -160,18 +202,19 @@ static int find_primary(struct dss_build *b, struct dss_node *node,
 {
 	uint32_t token = DSS_NO_NODE, group;
 	struct ds_sid sid;
+	bool member;
 
 	*ret_ok = false;
 	if (ds_sid_join(&b->facts->domain_sid, node->obj->primary_rid, &sid) ==
 	    0)
 		token = dss_find_group(b, &sid);
-	group = dss_primary_of(b, node, token);
+	group = dss_primary_of(b, node, token, &member);
 	if (group == DSS_NO_NODE || !b->nodes[group].usable)
 		return dss_note(b, node, DS_WH_FIELD,
 				node->upn ? node->upn : node->sam,
-				"its primary group is unknown or cannot be "
-				"published");
-	node->primary = group;
+				no_primary(b, node->obj));
+	/* A number that is not the directory's word nests no further. */
+	node->primary = member ? group : DSS_NO_NODE;
 	node->token = token;
 	b->nodes[group].wanted = true;
 	if (token != DSS_NO_NODE)

@@ -53,6 +53,18 @@ static int set_u32(struct dss_object *obj, const struct row *row,
 	return DS_OK;
 }
 
+/* uidNumber and gidNumber, RFC 2307 2.2: INTEGER, but no id is negative. */
+static int set_number(struct dss_object *obj, const struct row *row,
+		      const struct dss_attr *attr, struct dss_arena *arena)
+{
+	int err;
+	int64_t n = one_int(attr, &err);
+
+	if (err || n < 0 || n > INT32_MAX)
+		return DS_ERR_FORMAT;
+	return set_u32(obj, row, attr, arena);
+}
+
 static int set_filetime(struct dss_object *obj, const struct row *row,
 			const struct dss_attr *attr, struct dss_arena *arena)
 {
@@ -217,6 +229,8 @@ static const struct row rows[] = {
 	{ "mail", DSS_F_MAIL, set_text, AT(mail) },
 	{ "sIDHistory", DSS_F_HISTORY, set_history, 0 },
 	{ "manager", DSS_F_MANAGER, set_manager, 0 },
+	{ "uidNumber", DSS_F_UID_NUMBER, set_number, AT(uid_number) },
+	{ "gidNumber", DSS_F_GID_NUMBER, set_number, AT(gid_number) },
 };
 #define NROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -270,8 +284,9 @@ static void clear_field(struct dss_object *obj, const struct row *row)
 		obj->manager = blank.manager, obj->manager_dn = "";
 	else
 		memcpy((char *)obj + row->offset, (char *)&blank + row->offset,
-		       row->set == set_u32 ? sizeof(uint32_t)
-					   : sizeof(uint64_t));
+		       row->set == set_u32 || row->set == set_number
+			   ? sizeof(uint32_t)
+			   : sizeof(uint64_t));
 	obj->present &= ~row->field;
 	obj->malformed &= ~row->field;
 }

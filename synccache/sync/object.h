@@ -42,6 +42,8 @@ enum dss_field {
 	DSS_F_HISTORY = 1 << 16,
 	DSS_F_MANAGER = 1 << 17,
 	DSS_F_SHOWN = 1 << 18, /* any of shown.h; malformed only */
+	DSS_F_UID_NUMBER = 1 << 19,
+	DSS_F_GID_NUMBER = 1 << 20,
 };
 
 enum dss_object_flags {
@@ -57,9 +59,10 @@ struct dss_object {
 	uint32_t uac;
 	uint32_t group_type;
 	uint32_t primary_rid;
-	uint64_t created;      /* epoch seconds */
-	uint64_t expires;      /* FILETIME */
-	uint64_t pwd_last_set; /* FILETIME */
+	uint32_t uid_number, gid_number; /* 0 to 2^31-1 */
+	uint64_t created;                /* epoch seconds */
+	uint64_t expires;                /* FILETIME */
+	uint64_t pwd_last_set;           /* FILETIME */
 	struct ds_sid sid;
 	const char *dn, *sam, *upn, *display, *nickname, *object_id,
 	    *legacy_id, *mail;         /* never NULL; "" none */

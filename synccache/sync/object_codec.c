@@ -14,7 +14,7 @@
 #include "lib/idmap.h"
 #include "synccache/sync/shown.h"
 
-#define OBJECT_VERSION 2
+#define OBJECT_VERSION 3
 #define CHECKSUM_SEED  0x64737301u
 
 static const size_t string_at[] = {
@@ -76,6 +76,8 @@ int dss_object_encode(const struct dss_object *obj, struct dss_arena *arena,
 	ds_put_u32(&w, obj->uac);
 	ds_put_u32(&w, obj->group_type);
 	ds_put_u32(&w, obj->primary_rid);
+	ds_put_u32(&w, obj->uid_number);
+	ds_put_u32(&w, obj->gid_number);
 	ds_put_u64(&w, obj->created);
 	ds_put_u64(&w, obj->expires);
 	ds_put_u64(&w, obj->pwd_last_set);
@@ -172,6 +174,8 @@ int dss_object_decode(const struct ds_guid *guid, const void *data, size_t len,
 	obj.uac = ds_get_u32(&r);
 	obj.group_type = ds_get_u32(&r);
 	obj.primary_rid = ds_get_u32(&r);
+	obj.uid_number = ds_get_u32(&r);
+	obj.gid_number = ds_get_u32(&r);
 	obj.created = ds_get_u64(&r);
 	obj.expires = ds_get_u64(&r);
 	obj.pwd_last_set = ds_get_u64(&r);

@@ -136,8 +136,7 @@ static void log_withheld(const struct dss_model *model)
 	for (size_t i = 0; i < model->nnotes && shown < WITHHELD_LOGGED; i++) {
 		const struct ds_snap_note *note = &model->notes[i];
 
-		if (note->reason == DS_WH_HELD_BACK ||
-		    note->reason == DS_WH_SCOPE)
+		if (!ds_withheld_by_fault(note->reason))
 			continue;
 		ds_log(DS_LOG_NOTICE, "%s \"%s\" is withheld: %s",
 		       note->group ? "group" : "user", note->name,
@@ -161,10 +160,8 @@ static void remember(struct dss_sync *s, const struct dss_model *model)
 	for (size_t i = 0; i < model->nnotes; i++) {
 		const struct ds_snap_note *note = &model->notes[i];
 
-		if (note->reason == DS_WH_SCOPE)
-			continue;
 		if (note->reason != DS_WH_HELD_BACK) {
-			st->withheld++;
+			st->withheld += ds_withheld_by_fault(note->reason);
 			continue;
 		}
 		if (st->nheld < DSS_HELD_SHOWN)

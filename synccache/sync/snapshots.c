@@ -127,6 +127,10 @@ static int add_attributes(const struct cold *cold,
 		err = add_number(cold, "userAccountControl", obj->uac);
 	if (err == DS_OK && (obj->present & DSS_F_GROUP_TYPE))
 		err = add_number(cold, "groupType", (int32_t)obj->group_type);
+	if (err == DS_OK && (obj->present & DSS_F_UID_NUMBER))
+		err = add_number(cold, "uidNumber", obj->uid_number);
+	if (err == DS_OK && (obj->present & DSS_F_GID_NUMBER))
+		err = add_number(cold, "gidNumber", obj->gid_number);
 	return err ? err : add_history(cold, obj);
 }
 

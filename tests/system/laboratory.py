@@ -240,12 +240,19 @@ class Laboratory:
 
     def unlock(self, upn):
         """Undo what wrong passwords did to an account."""
-        dn = self.ldap_user(upn, "sAMAccountName")["dn"]
+        self.set(self.ldap_user(upn, "sAMAccountName"), lockoutTime=0)
+
+    def set(self, entry, **values):
+        """Set an entry's attributes as the administrator; None clears."""
+        lines = [f"dn: {entry['dn']}", "changetype: modify"]
+        for name, value in values.items():
+            lines += [f"replace: {name}"]
+            lines += [] if value is None else [f"{name}: {value}"]
+            lines += ["-"]
         result = self.lab.dc.run(
             ["env", f"KRB5CCNAME={ADMIN_CACHE}", "ldapmodify", "-H",
              f"ldap://dc1.{DOMAIN}", "-N", "-Q", "-Y", "GSSAPI"],
-            input=f"dn: {dn}\nchangetype: modify\nreplace: lockoutTime\n"
-            "lockoutTime: 0\n", check=False)
+            input="\n".join(lines) + "\n", check=False)
         assert result.returncode == 0, result.stderr
 
     def ldap_user(self, upn, *attributes):

@@ -231,7 +231,8 @@ struct dss_object *nw_user(struct names_world *w, uint32_t rid,
 	obj->upn = upn;
 	obj->uac = 0x200;
 	obj->primary_rid = NW_USERS_RID;
-	obj->present |= DSS_F_UAC | DSS_F_PRIMARY;
+	obj->uid_number = NW_BASE_ID + rid;
+	obj->present |= DSS_F_UAC | DSS_F_PRIMARY | DSS_F_UID_NUMBER;
 	return obj;
 }
 
@@ -241,7 +242,8 @@ struct dss_object *nw_group(struct names_world *w, uint32_t rid,
 	struct dss_object *obj = add(w, DSS_KIND_GROUP, rid, sam);
 
 	obj->group_type = 0x80000002u;
-	obj->present |= DSS_F_GROUP_TYPE;
+	obj->gid_number = NW_BASE_ID + rid;
+	obj->present |= DSS_F_GROUP_TYPE | DSS_F_GID_NUMBER;
 	return obj;
 }
 

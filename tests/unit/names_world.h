@@ -42,7 +42,10 @@ void nw_done(struct names_world *w);
 /* Forgets the objects, keeps the configuration. */
 void nw_clear(struct names_world *w);
 
-/* Objects are the older the lower their RID is. */
+/*
+ * Objects are the older the lower their RID is.  uidNumber or gidNumber is
+ * what id_mapping = sid comes to: both give the same ids.
+ */
 struct dss_object *nw_user(struct names_world *w, uint32_t rid,
 			   const char *sam, const char *upn);
 struct dss_object *nw_group(struct names_world *w, uint32_t rid,

@@ -1,9 +1,9 @@
 /*
- * Spelling x name_format x short_names x spellings x group_format x kind of
- * conflict x kind of name.  Each case is built by the real model and writer,
- * and resolved by NSS, by PAM and by dssyncctl, which must agree with the
- * tables here: these say what the rules of dssync.conf(5) come to, and share
- * no code with what they test.
+ * Spelling x name_format x short_names x spellings x group_format x id_mapping
+ * x kind of conflict x kind of name.  Each case is built by the real model and
+ * writer, and resolved by NSS, by PAM and by dssyncctl, which must agree with
+ * the tables here: these say what the rules of dssync.conf(5) come to, and
+ * share no code with what they test.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -88,7 +88,7 @@ enum conflict {
 	UPN_IS_IMPLICIT, /* Y's UPN is E's sam@domain */
 	IMPLICIT_IS_UPN, /* E's UPN is Y's sam@domain */
 	SAM_SAME,        /* Y's sAMAccountName is E's in other letters */
-	ID_SAME,         /* Y has E's SID */
+	ID_SAME,         /* Y has E's SID and uidNumber */
 	NO_UPN,          /* E has none */
 	NO_UPN_TAKEN,    /* Y has none, and its sam@domain is E's UPN */
 	AGE_UNKNOWN,     /* as UPN_SAME, and nobody knows how old E is */
@@ -136,7 +136,7 @@ static const char group_rules[CONFLICTS][2 + 1] = {
 struct mix {
 	const struct name_rule *name;
 	enum conflict conflict;
-	bool bare_users, short_names, bare_groups, canonical;
+	bool bare_users, short_names, bare_groups, canonical, by_number;
 };
 
 static struct names_world world;
@@ -173,6 +173,8 @@ static void set_policy(const struct mix *m)
 	    m->short_names ? DS_SHORT_SAM : DS_SHORT_NONE;
 	c->identity.spellings =
 	    m->canonical ? DS_SPELLINGS_CANONICAL : DS_SPELLINGS_ANY;
+	c->identity.id_mapping =
+	    m->by_number ? DS_IDMAP_ATTRIBUTE : DS_IDMAP_SID;
 	c->identity.reserved_names = reserved;
 	world.locals.names = local_names;
 	world.locals.nnames = 2;
@@ -201,8 +203,10 @@ static void populate(const struct mix *m)
 		e->upn = "YURI@example.com";
 	if (m->conflict == SAM_SAME)
 		y->sam = h->sam = shout;
-	if (m->conflict == ID_SAME)
+	if (m->conflict == ID_SAME) {
 		y->sid = e->sid, h->sid = g->sid;
+		y->uid_number = e->uid_number, h->gid_number = g->gid_number;
+	}
 	if (m->conflict == NO_UPN)
 		e->upn = "";
 	if (m->conflict == NO_UPN_TAKEN)
@@ -360,7 +364,7 @@ static void matrix(void **state)
 	nw_init(&world);
 	for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++)
 		for (enum conflict c = 0; c < CONFLICTS; c++)
-			for (unsigned bits = 0; bits < 16; bits++)
+			for (unsigned bits = 0; bits < 32; bits++)
 				run(&(struct mix){
 				    .name = &names[n],
 				    .conflict = c,
@@ -368,6 +372,7 @@ static void matrix(void **state)
 				    .short_names = bits & 2,
 				    .bare_groups = bits & 4,
 				    .canonical = bits & 8,
+				    .by_number = bits & 16,
 				});
 	print_message("%zu answers compared\n", cases);
 	nw_done(&world);
@@ -445,6 +450,32 @@ static void blanks(void **state)
 	assert_int_equal(ds_resolve_client(&snap, "under score", &user),
 			 DS_ERR_NOTFOUND);
 	ds_snap_close(&snap);
+	nw_done(&world);
+}
+
+/* "a b" is also how "a_b" may be typed: a newcomer does not get it. */
+static void blanks_of_a_newcomer(void **state)
+{
+	(void)state;
+	nw_init(&world);
+	set_blank("_");
+	world.config.identity.name_format = DS_FORMAT_UPN;
+	nw_user(&world, 1101, "a_b", "anna@contoso.com");
+	nw_user(&world, 1102, "x", "c_d@example.com");
+	nw_publish(&world, NULL);
+	expect_user("a b@example.com", 1101, "anna@contoso.com");
+	nw_user(&world, 1103, "A B", "carl@contoso.com");
+	nw_user(&world, 1104, "dora", "A B@example.com");
+	nw_publish(&world, NULL);
+	expect_user("a b@example.com", 1101, "anna@contoso.com");
+	expect_user("EXAMPLE\\a b", 1101, "anna@contoso.com");
+	expect_user("carl@contoso.com", 0, NULL);
+	expect_user("EXAMPLE\\dora", 0, NULL);
+	/* A UPN is no sAMAccountName: these are two names. */
+	nw_user(&world, 1105, "y", "c d@example.com");
+	nw_publish(&world, NULL);
+	expect_user("c_d@example.com", 1102, "c_d@example.com");
+	expect_user("c d@example.com", 1105, "c d@example.com");
 	nw_done(&world);
 }
 
@@ -562,6 +593,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(matrix),
 		cmocka_unit_test(blanks),
+		cmocka_unit_test(blanks_of_a_newcomer),
 		cmocka_unit_test(blanks_and_the_shield),
 		cmocka_unit_test(pam_wants_the_same_uid),
 		cmocka_unit_test(reasons_are_given),

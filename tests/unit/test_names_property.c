@@ -108,6 +108,40 @@ static void age(struct dss_object *obj)
 		obj->malformed |= DSS_F_UAC | DSS_F_GROUP_TYPE;
 }
 
+/* The directory's own number: any, none, or another's. */
+static void number(struct dss_object *obj, uint32_t *field, uint32_t bit)
+{
+	static const uint32_t odd[] = {
+		0,     999, 1000, 61184, 65535, 2147483647, NW_BASE_ID + 1003,
+		199999
+	};
+
+	switch (pick(8)) {
+	case 0:
+		obj->present &= ~bit;
+		break;
+	case 1:
+		obj->present &= ~bit;
+		obj->malformed |= bit;
+		break;
+	case 2:
+		*field = odd[pick(sizeof(odd) / sizeof(odd[0]))];
+		break;
+	default:
+		*field = 300000 + pick(60);
+	}
+}
+
+static void numbers(struct dss_object *obj)
+{
+	if (obj->kind == DSS_KIND_USER)
+		number(obj, &obj->uid_number, DSS_F_UID_NUMBER);
+	if (obj->kind == DSS_KIND_USER && pick(2))
+		obj->present |= DSS_F_GID_NUMBER;
+	if (obj->present & DSS_F_GID_NUMBER)
+		number(obj, &obj->gid_number, DSS_F_GID_NUMBER);
+}
+
 static void populate(void)
 {
 	nw_clear(&world);
@@ -121,6 +155,8 @@ static void populate(void)
 			    random_upn()));
 		world.objs[world.count - 1].guid.b[4] = (uint8_t)(64 + i);
 	}
+	for (size_t i = 1; i < world.count; i++)
+		numbers(&world.objs[i]);
 	for (uint32_t i = 0; i < 40; i++) {
 		struct dss_object *group = &world.objs[pick(GROUPS) + 1];
 		struct ds_guid member =
@@ -144,6 +180,8 @@ static void policy(void)
 	static char *replacements[] = { none, under, dash, dot, plus };
 	static uint32_t ids[] = { 0, 1000, NW_BASE_ID + 1003,
 				  NW_BASE_ID + 1040, NW_BASE_ID + 2005 };
+	static const int mappings[] = { DS_IDMAP_SID, DS_IDMAP_SID,
+					DS_IDMAP_RID, DS_IDMAP_ATTRIBUTE };
 	struct ds_config *c = &world.config;
 
 	c->identity.name_format = pick(2) ? DS_FORMAT_SAM : DS_FORMAT_UPN;
@@ -152,10 +190,13 @@ static void policy(void)
 	c->identity.short_names = pick(2) ? DS_SHORT_SAM : DS_SHORT_NONE;
 	c->identity.spellings =
 	    pick(4) ? DS_SPELLINGS_ANY : DS_SPELLINGS_CANONICAL;
-	c->identity.id_mapping = pick(4) ? DS_IDMAP_SID : DS_IDMAP_RID;
-	/* With rid the range of systemd's dynamic users is reached. */
+	c->identity.id_mapping = mappings[pick(4)];
+	/* With rid the range of systemd's dynamic users is reached, and the
+	 * directory's numbers are any. */
 	c->identity.id_range.min =
-	    c->identity.id_mapping == DS_IDMAP_RID ? 59150 : 200000;
+	    c->identity.id_mapping == DS_IDMAP_RID         ? 59150
+	    : c->identity.id_mapping == DS_IDMAP_ATTRIBUTE ? 1000
+							   : 200000;
 	c->identity.space_replacement = replacements[pick(5)];
 	c->identity.reserved_names = reserved;
 	world.locals.names = names;
@@ -317,6 +358,7 @@ static void newcomer_takes_nothing(void)
 	/* Younger than those of unknown age too, whom the GUID orders. */
 	obj->guid.b[0] = 0xff;
 	obj->present &= ~(uint32_t)DSS_F_CREATED;
+	numbers(obj);
 	nw_publish(&world, NULL);
 	assert_int_equal(
 	    ds_snap_open(nw_path(), DS_SNAP_BASE, geteuid(), &snap), 0);

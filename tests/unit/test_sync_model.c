@@ -727,10 +727,6 @@ static void test_unsupported(void **state)
 	struct world *w = *state;
 
 	assert_null(dss_model_unsupported(&w->config));
-	w->config.identity.id_mapping = DS_IDMAP_ATTRIBUTE;
-	assert_non_null(dss_model_unsupported(&w->config));
-	w->config.identity.id_mapping = DS_IDMAP_RID;
-	assert_null(dss_model_unsupported(&w->config));
 	w->config.domain.transport = DS_TRANSPORT_LDAPS;
 	assert_non_null(dss_model_unsupported(&w->config));
 }

@@ -160,6 +160,8 @@ static void test_user(void **state)
 	entry_user(&t, 7, "driley");
 	entry_text(&t, "displayName", "Dana Riley");
 	entry_text(&t, "pwdLastSet", "133000000000000000");
+	entry_text(&t, "uidNumber", "2147483647");
+	entry_text(&t, "gidNumber", "10000");
 	entry_attr(&t, "msDS-aadObjectId");
 	entry_value(&t,
 		    "\x33\x22\x11\x00\x55\x44\x77\x66\x88\x99\xaa\xbb"
@@ -177,12 +179,15 @@ static void test_user(void **state)
 	assert_string_equal(obj.object_id,
 			    "00112233-4455-6677-8899-aabbccddeeff");
 	assert_true(obj.pwd_last_set == 133000000000000000u);
+	assert_int_equal(obj.uid_number, 2147483647);
+	assert_int_equal(obj.gid_number, 10000);
 
 	/* A delta: one attribute changed, one cleared, one broken. */
 	entry_begin(&t, 7);
 	entry_text(&t, "samaccountname", "dana");
 	entry_attr(&t, "displayName");
 	entry_text(&t, "pwdLastSet", "never");
+	entry_attr(&t, "gidNumber");
 	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
 	assert_string_equal(obj.sam, "dana");
 	assert_string_equal(obj.display, "");
@@ -191,6 +196,39 @@ static void test_user(void **state)
 	assert_int_equal(obj.malformed, DSS_F_PWD_SET);
 	assert_int_equal(obj.pwd_last_set, 0);
 	assert_int_equal(obj.primary_rid, 513);
+	assert_true(obj.present & DSS_F_UID_NUMBER);
+	assert_int_equal(obj.uid_number, 2147483647);
+	assert_false(obj.present & DSS_F_GID_NUMBER);
+	assert_int_equal(obj.gid_number, 0);
+	dss_arena_done(&arena);
+}
+
+/* What is no id is no number either: -1 would be 4294967295. */
+static void test_bad_numbers(void **state)
+{
+	static const char *const bad[] = { "-1",   "-2147483648", "2147483648",
+					   "0x10", "4294967295",  "" };
+	struct dss_arena arena = { NULL };
+	struct dss_object obj;
+	struct test_entry t;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		entry_user(&t, 7, "driley");
+		entry_text(&t, "uidNumber", bad[i]);
+		entry_text(&t, "gidNumber", bad[i]);
+		dss_object_init(&obj, &t.guid);
+		obj.uid_number = 5;
+		apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+		assert_int_equal(obj.malformed,
+				 DSS_F_UID_NUMBER | DSS_F_GID_NUMBER);
+		assert_false(obj.present & DSS_F_UID_NUMBER);
+		assert_int_equal(obj.uid_number, 0);
+	}
+	entry_user(&t, 7, "driley");
+	entry_text(&t, "uidNumber", "0"); /* a number: refused as an id */
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_true(obj.present & DSS_F_UID_NUMBER);
 	dss_arena_done(&arena);
 }
 
@@ -242,6 +280,8 @@ static void test_attributes(void **state)
 	assert_true(asks_for(true, "pwdLastSet"));
 	assert_true(asks_for(false, "pwdLastSet"));
 	assert_true(asks_for(false, "member"));
+	assert_true(asks_for(false, "uidNumber"));
+	assert_true(asks_for(false, "gidNumber"));
 	assert_false(asks_for(false, "displayName"));
 	assert_false(asks_for(false, "mail"));
 }
@@ -464,6 +504,8 @@ static void full_object(struct dss_object *obj, struct test_entry *t,
 	entry_value(t, t->sid, t->attrs[2].values[0].len);
 	entry_value(t, "junk", 4);
 	entry_text(t, "l", "Bern");
+	entry_text(t, "uidNumber", "10001");
+	entry_text(t, "gidNumber", "10002");
 	entry_text(t, "manager", member_dn(4, text[31]));
 	members(t, "member", 5, 9, text);
 	dss_object_init(obj, &t->guid);
@@ -490,6 +532,8 @@ static void test_codec(void **state)
 	assert_true(ds_sid_equal(&back.sid, &obj.sid));
 	assert_int_equal(back.nhistory, 1);
 	assert_int_equal(back.malformed, DSS_F_HISTORY);
+	assert_int_equal(back.uid_number, 10001);
+	assert_int_equal(back.gid_number, 10002);
 	assert_string_equal(shown(&back), "l=Bern;");
 	assert_true(ds_guid_equal(&back.manager, &obj.manager));
 	assert_string_equal(back.manager_dn, "CN=m,DC=example,DC=com");
@@ -543,6 +587,7 @@ int main(void)
 		cmocka_unit_test(test_range),
 		cmocka_unit_test(test_extdn),
 		cmocka_unit_test(test_user),
+		cmocka_unit_test(test_bad_numbers),
 		cmocka_unit_test(test_hostile_values),
 		cmocka_unit_test(test_attributes),
 		cmocka_unit_test(test_computer),
