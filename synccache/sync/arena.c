@@ -31,6 +31,7 @@ static struct dss_arena_chunk *chunk_new(struct dss_arena *arena, size_t size)
 	if (!chunk)
 		return NULL;
 	chunk->cap = cap;
+	arena->size += cap;
 	/* A large block goes behind the head, whose room is still good. */
 	if (arena->head && cap != CHUNK_SIZE) {
 		chunk->next = arena->head->next;
@@ -97,12 +98,13 @@ char *dss_arena_printf(struct dss_arena *arena, const char *fmt, ...)
 void dss_arena_reset(struct dss_arena *arena)
 {
 	struct dss_arena_chunk *keep = arena->head;
-	struct dss_arena rest = { keep ? keep->next : NULL };
+	struct dss_arena rest = { .head = keep ? keep->next : NULL };
 
 	dss_arena_done(&rest);
 	if (!keep)
 		return;
 	keep->next = NULL;
+	arena->size = keep->cap;
 	memset(keep->data, 0, keep->used);
 	keep->used = 0;
 }
@@ -115,4 +117,5 @@ void dss_arena_done(struct dss_arena *arena)
 		free(arena->head);
 		arena->head = next;
 	}
+	arena->size = 0;
 }

@@ -14,6 +14,7 @@
 struct dss_arena_chunk;
 struct dss_arena {
 	struct dss_arena_chunk *head; /* all zero: empty */
+	size_t size;                  /* bytes in all its chunks */
 };
 
 /*

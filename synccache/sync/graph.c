@@ -6,78 +6,157 @@
  */
 #include "synccache/sync/graph.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Empty lists with room: at[] holds how many items each is to have. */
-static int lists_new(struct dss_lists *lists, size_t count,
-		     struct dss_arena *arena)
+static struct dss_list *list_of(const struct dss_graph *graph, uint32_t member)
 {
-	size_t total = 0;
+	return DSS_IS_USER(member) ? &graph->direct[DSS_NUMBER(member)]
+				   : &graph->parents[DSS_NUMBER(member)];
+}
 
+/* Gives each of the lists, which have their counts, its room in a block. */
+static uint32_t *share_out(struct dss_list *lists, size_t count,
+			   uint32_t *block)
+{
 	for (size_t i = 0; i < count; i++) {
-		size_t n = lists->at[i];
-
-		lists->at[i] = total;
-		total += n;
+		lists[i].item = block;
+		block += lists[i].count;
+		lists[i].count = 0;
 	}
-	lists->at[count] = total;
-	lists->item = dss_arena_alloc(arena, total, sizeof(*lists->item));
-	return lists->item ? DS_OK : DS_ERR_NOMEM;
+	return block;
 }
 
-/* After filling, at[i] is where list i ends: back to where it starts. */
-static void lists_filled(struct dss_lists *lists, size_t count)
+int dss_graph_init(struct dss_graph *graph, const struct dss_edge *edges,
+		   size_t nedges, size_t nusers, size_t ngroups,
+		   struct dss_arena *arena)
 {
-	memmove(lists->at + 1, lists->at, count * sizeof(*lists->at));
-	lists->at[0] = 0;
-}
+	struct dss_graph g = { .nusers = nusers, .ngroups = ngroups };
+	uint32_t *block = dss_arena_alloc(arena, nedges, sizeof(*block));
 
-/* The groups of each member of one kind (0 users, 1 groups). */
-static int by_member(const struct dss_edge *edges, size_t nedges, size_t count,
-		     uint32_t kind, struct dss_arena *arena,
-		     struct dss_lists *ret_lists)
-{
-	struct dss_lists lists;
+	g.direct = dss_arena_alloc(arena, nusers, sizeof(*g.direct));
+	g.parents = dss_arena_alloc(arena, ngroups, sizeof(*g.parents));
+	g.entered = dss_arena_alloc(arena, ngroups, sizeof(*g.entered));
+	g.reached = dss_arena_alloc(arena, ngroups, sizeof(*g.reached));
+	if (!block || !g.direct || !g.parents || !g.entered || !g.reached)
+		return DS_ERR_NOMEM;
+	for (size_t i = 0; i < nedges; i++)
+		list_of(&g, edges[i].member)->count++;
+	block = share_out(g.direct, nusers, block);
+	(void)share_out(g.parents, ngroups, block);
+	for (size_t i = 0; i < nedges; i++) {
+		struct dss_list *list = list_of(&g, edges[i].member);
 
-	lists.at = dss_arena_alloc(arena, count + 1, sizeof(*lists.at));
-	if (!lists.at)
-		return DS_ERR_NOMEM;
-	for (size_t i = 0; i < nedges; i++) {
-		if ((edges[i].member & 1) == kind)
-			lists.at[edges[i].member >> 1]++;
+		list->item[list->count++] = edges[i].group;
 	}
-	if (lists_new(&lists, count, arena) != 0)
-		return DS_ERR_NOMEM;
-	for (size_t i = 0; i < nedges; i++) {
-		if ((edges[i].member & 1) == kind)
-			lists.item[lists.at[edges[i].member >> 1]++] =
-			    edges[i].group;
-	}
-	lists_filled(&lists, count);
-	*ret_lists = lists;
+	*graph = g;
 	return DS_OK;
 }
 
-struct walk {
-	const struct dss_lists *parents; /* of each group */
-	uint32_t *entered;               /* by which user (index + 1) last */
-	uint32_t *reached;               /* groups of the current user */
-	size_t count;
-};
-
-static void enter(struct walk *w, const struct dss_lists *lists, size_t i,
-		  uint32_t mark)
+int dss_graph_link(struct dss_graph *graph, const struct dss_edge *edge,
+		   struct dss_arena *arena)
 {
-	for (size_t k = lists->at[i]; k < lists->at[i + 1]; k++) {
-		uint32_t group = lists->item[k];
+	struct dss_list *list = list_of(graph, edge->member);
+	uint32_t *item =
+	    dss_arena_alloc(arena, (size_t)list->count + 1, sizeof(*item));
 
-		if (w->entered[group] == mark)
+	if (!item)
+		return DS_ERR_NOMEM;
+	if (list->count > 0)
+		memcpy(item, list->item, list->count * sizeof(*item));
+	item[list->count++] = edge->group;
+	list->item = item;
+	return DS_OK;
+}
+
+void dss_graph_unlink(struct dss_graph *graph, const struct dss_edge *edge)
+{
+	struct dss_list *list = list_of(graph, edge->member);
+
+	for (uint32_t i = 0; i < list->count; i++) {
+		if (list->item[i] != edge->group)
 			continue;
-		w->entered[group] = mark;
-		w->reached[w->count++] = group;
+		list->item[i] = list->item[--list->count];
+		return;
 	}
+}
+
+static uint32_t enter(struct dss_graph *graph, const struct dss_list *list,
+		      uint32_t count)
+{
+	for (uint32_t k = 0; k < list->count; k++) {
+		uint32_t group = list->item[k];
+
+		if (graph->entered[group] == graph->walk)
+			continue;
+		graph->entered[group] = graph->walk;
+		graph->reached[count++] = group;
+	}
+	return count;
+}
+
+struct dss_list dss_graph_walk(struct dss_graph *graph, size_t user)
+{
+	uint32_t count;
+
+	if (++graph->walk == 0) { /* once in 2^32 walks */
+		memset(graph->entered, 0,
+		       graph->ngroups * sizeof(*graph->entered));
+		graph->walk = 1;
+	}
+	count = enter(graph, &graph->direct[user], 0);
+	for (uint32_t done = 0; done < count; done++)
+		count =
+		    enter(graph, &graph->parents[graph->reached[done]], count);
+	return (struct dss_list){ graph->reached, count };
+}
+
+int dss_graph_below(const struct dss_graph *graph, bool *below)
+{
+	struct dss_arena scratch = { 0 };
+	struct dss_lists parents = { 0 }, members;
+	size_t total = 0, ntodo = 0, used = 0;
+	uint32_t *todo;
+	int err = DS_ERR_NOMEM;
+
+	for (size_t i = 0; i < graph->ngroups; i++)
+		total += graph->parents[i].count;
+	parents.at =
+	    dss_arena_alloc(&scratch, graph->ngroups + 1, sizeof(*parents.at));
+	parents.item = dss_arena_alloc(&scratch, total, sizeof(*parents.item));
+	todo = dss_arena_alloc(&scratch, graph->ngroups, sizeof(*todo));
+	if (!parents.at || !parents.item || !todo)
+		goto out;
+	for (size_t i = 0; i < graph->ngroups; i++) {
+		const struct dss_list *list = &graph->parents[i];
+
+		if (list->count > 0)
+			memcpy(parents.item + used, list->item,
+			       list->count * sizeof(*list->item));
+		used += list->count;
+		parents.at[i + 1] = used;
+		if (below[i])
+			todo[ntodo++] = (uint32_t)i;
+	}
+	err = dss_lists_invert(&parents, graph->ngroups, graph->ngroups,
+			       &scratch, &members);
+	if (err)
+		goto out;
+	while (ntodo > 0) {
+		uint32_t group = todo[--ntodo];
+
+		for (size_t k = members.at[group]; k < members.at[group + 1];
+		     k++) {
+			uint32_t member = members.item[k];
+
+			if (!below[member])
+				todo[ntodo++] = member;
+			below[member] = true;
+		}
+	}
+out:
+	dss_arena_done(&scratch);
+	return err;
 }
 
 static int number_order(const void *a, const void *b)
@@ -104,24 +183,11 @@ void dss_sort_numbers(uint32_t *list, size_t count)
 	}
 }
 
-/* All groups of one user into w->reached. */
-static void walk_user(struct walk *w, const struct dss_lists *direct,
-		      size_t user)
-{
-	uint32_t mark = (uint32_t)user + 1;
-
-	w->count = 0;
-	enter(w, direct, user, mark);
-	for (size_t done = 0; done < w->count; done++)
-		enter(w, w->parents, w->reached[done], mark);
-	dss_sort_numbers(w->reached, w->count);
-}
-
 static int append(struct dss_lists *out, size_t *cap, size_t used,
-		  const struct walk *w)
+		  const struct dss_list *list)
 {
-	if (w->count > *cap - used) {
-		size_t more = *cap + *cap / 2 + w->count;
+	if (list->count > *cap - used) {
+		size_t more = *cap + *cap / 2 + list->count;
 		uint32_t *item = reallocarray(out->item, more, sizeof(*item));
 
 		if (!item)
@@ -129,35 +195,29 @@ static int append(struct dss_lists *out, size_t *cap, size_t used,
 		out->item = item;
 		*cap = more;
 	}
-	if (w->count > 0)
-		memcpy(out->item + used, w->reached,
-		       w->count * sizeof(*w->reached));
+	if (list->count > 0)
+		memcpy(out->item + used, list->item,
+		       list->count * sizeof(*list->item));
 	return DS_OK;
 }
 
-int dss_graph_closure(const struct dss_edge *edges, size_t nedges,
-		      size_t nusers, size_t ngroups, struct dss_arena *arena,
+int dss_graph_closure(struct dss_graph *graph, struct dss_arena *arena,
 		      struct dss_lists *ret_groups)
 {
-	struct dss_lists direct, parents, out = { 0 };
-	struct walk w = { .parents = &parents };
+	struct dss_lists out = { 0 };
 	size_t cap = 0, used = 0;
 	uint32_t *item;
 	int err = DS_ERR_NOMEM;
 
-	w.entered = calloc(ngroups + 1, sizeof(*w.entered));
-	w.reached = calloc(ngroups + 1, sizeof(*w.reached));
-	out.at = dss_arena_alloc(arena, nusers + 1, sizeof(*out.at));
-	if (!w.entered || !w.reached || !out.at)
+	out.at = dss_arena_alloc(arena, graph->nusers + 1, sizeof(*out.at));
+	if (!out.at)
 		goto out;
-	if (by_member(edges, nedges, nusers, 0, arena, &direct) ||
-	    by_member(edges, nedges, ngroups, 1, arena, &parents))
-		goto out;
-	for (size_t i = 0; i < nusers; i++) {
-		walk_user(&w, &direct, i);
-		if (append(&out, &cap, used, &w) != 0)
+	for (size_t i = 0; i < graph->nusers; i++) {
+		struct dss_list list = dss_graph_walk(graph, i);
+
+		if (append(&out, &cap, used, &list) != 0)
 			goto out;
-		used += w.count;
+		used += list.count;
 		out.at[i + 1] = used;
 	}
 	item = dss_arena_alloc(arena, used, sizeof(*item));
@@ -170,8 +230,6 @@ int dss_graph_closure(const struct dss_edge *edges, size_t nedges,
 	err = DS_OK;
 out:
 	free(out.item);
-	free(w.entered);
-	free(w.reached);
 	return err;
 }
 
@@ -180,19 +238,28 @@ int dss_lists_invert(const struct dss_lists *lists, size_t nlists,
 		     struct dss_lists *ret_inverted)
 {
 	struct dss_lists out;
+	size_t total = 0;
 
 	out.at = dss_arena_alloc(arena, count + 1, sizeof(*out.at));
-	if (!out.at)
+	out.item =
+	    dss_arena_alloc(arena, lists->at[nlists], sizeof(*out.item));
+	if (!out.at || !out.item)
 		return DS_ERR_NOMEM;
 	for (size_t k = 0; k < lists->at[nlists]; k++)
 		out.at[lists->item[k]]++;
-	if (lists_new(&out, count, arena) != 0)
-		return DS_ERR_NOMEM;
+	for (size_t i = 0; i < count; i++) {
+		size_t n = out.at[i];
+
+		out.at[i] = total;
+		total += n;
+	}
 	for (size_t i = 0; i < nlists; i++) {
 		for (size_t k = lists->at[i]; k < lists->at[i + 1]; k++)
 			out.item[out.at[lists->item[k]]++] = (uint32_t)i;
 	}
-	lists_filled(&out, count);
+	/* Now at[i] is where list i ends: back to where it starts. */
+	memmove(out.at + 1, out.at, count * sizeof(*out.at));
+	out.at[0] = 0;
 	*ret_inverted = out;
 	return DS_OK;
 }

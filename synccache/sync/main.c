@@ -95,6 +95,7 @@ static void replace_store(struct dss_sync *s)
 {
 	ds_log(DS_LOG_WARN, "%s is damaged: the mirror is loaded anew",
 	       STORE_DIR);
+	dss_publish_forget(s);
 	dss_store_close(s->store);
 	s->store = NULL;
 	if (dss_store_remove(STORE_DIR) != 0 || open_store(s) != 0)
@@ -201,6 +202,8 @@ static void work(struct dss_sync *s, struct plan *plan)
 		s->restage |= changed;
 		if (s->restage)
 			ok = publish(s);
+		else
+			dss_publish_settle(s);
 		s->restage = !ok && dss_pull_complete(s);
 	}
 	if (s->stop)
@@ -344,6 +347,7 @@ int main(int argc, char **argv)
 	dss_guard_leave(STORE_DIR);
 	dss_dc_close(&s);
 	dss_loop_done(&s);
+	dss_publish_forget(&s);
 	dss_store_close(s.store);
 	free(s.ticket.ccache);
 	dss_status_done(&s.status);

@@ -25,14 +25,27 @@ static uint64_t age(const struct dss_object *obj)
 	return obj->present & DSS_F_CREATED ? obj->created : UINT64_MAX;
 }
 
+int dss_model_order(const struct dss_object *a, const struct dss_object *b)
+{
+	if (age(a) != age(b))
+		return age(a) < age(b) ? -1 : 1;
+	return memcmp(a->guid.b, b->guid.b, DS_GUID_LEN);
+}
+
 static int node_order(const void *a, const void *b)
 {
-	const struct dss_object *x = ((const struct dss_node *)a)->obj;
-	const struct dss_object *y = ((const struct dss_node *)b)->obj;
+	return dss_model_order(((const struct dss_node *)a)->obj,
+			       ((const struct dss_node *)b)->obj);
+}
 
-	if (age(x) != age(y))
-		return age(x) < age(y) ? -1 : 1;
-	return memcmp(x->guid.b, y->guid.b, DS_GUID_LEN);
+/* The usual case: they come in order. */
+static bool in_order(const struct dss_build *b)
+{
+	for (size_t i = 1; i < b->count; i++) {
+		if (node_order(&b->nodes[i - 1], &b->nodes[i]) > 0)
+			return false;
+	}
+	return true;
 }
 
 static bool ends_with(const char *s, const char *end)
@@ -50,8 +63,7 @@ static bool dn_below(const char *dn, const char *base)
 	return ends_with(dn, base) && (dl == bl || dn[dl - bl - 1] == ',');
 }
 
-static bool in_scope(const struct dss_facts *facts,
-		     const struct dss_object *obj)
+bool dss_in_scope(const struct dss_facts *facts, const struct dss_object *obj)
 {
 	const struct ds_config *config = facts->config;
 	bool onprem = obj->nhistory > 0;
@@ -124,9 +136,12 @@ int dss_note(struct dss_build *b, const struct dss_node *node,
 	note->reason = reason;
 	note->group = node->obj->kind == DSS_KIND_GROUP;
 	note->guid = node->obj->guid;
-	note->name = name && name[0] ? name : node->obj->dn;
+	if (!name || !name[0])
+		name = node->obj->dn;
+	/* The object's bytes may move while the model lives. */
+	note->name = dss_arena_strndup(dss_build_arena(b), name, strlen(name));
 	note->detail = detail;
-	return DS_OK;
+	return note->name ? DS_OK : DS_ERR_NOMEM;
 }
 
 int dss_note_conflict(struct dss_build *b, const struct dss_node *node,
@@ -254,8 +269,8 @@ static char *make_sam(struct dss_build *b, const struct dss_object *obj)
 static int make_nodes(struct dss_build *b, const struct dss_object *objs)
 {
 	struct dss_object *more = NULL;
-	size_t given = b->count, n = 0;
-	int err = dss_ids_begin(b, objs, given, &more, &n);
+	size_t n = 0;
+	int err = dss_ids_begin(b, objs, b->count, &more, &n);
 
 	if (err)
 		return err;
@@ -264,15 +279,16 @@ static int make_nodes(struct dss_build *b, const struct dss_object *objs)
 	    dss_arena_alloc(dss_build_arena(b), b->count, sizeof(*b->nodes));
 	if (!b->nodes)
 		return DS_ERR_NOMEM;
+	/* Made-up objects are older than any other. */
 	for (size_t i = 0; i < b->count; i++)
-		b->nodes[i].obj = i < given ? &objs[i] : &more[i - given];
-	if (b->count > 1)
+		b->nodes[i].obj = i < n ? &more[i] : &objs[i - n];
+	if (!in_order(b))
 		qsort(b->nodes, b->count, sizeof(*b->nodes), node_order);
 	for (size_t i = 0; i < b->count; i++) {
 		struct dss_node *node = &b->nodes[i];
 
 		node->security = is_security_group(node->obj);
-		node->in_scope = in_scope(b->facts, node->obj);
+		node->in_scope = dss_in_scope(b->facts, node->obj);
 		node->primary = node->token = node->published = DSS_NO_NODE;
 		node->sam = make_sam(b, node->obj);
 		if (!node->sam)
@@ -363,6 +379,8 @@ int dss_model_build(const struct dss_object *objs, size_t count,
 
 void dss_model_done(struct dss_model *model)
 {
+	if (model->links)
+		dss_guidmap_done(&model->links->by_guid);
 	dss_arena_done(&model->arena);
 	memset(model, 0, sizeof(*model));
 }

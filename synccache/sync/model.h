@@ -55,6 +55,8 @@ struct dss_model_group {
 	uint32_t flags;
 };
 
+struct dss_links; /* model_impl.h */
+
 struct dss_model {
 	struct dss_model_user *users;
 	size_t nusers;
@@ -68,7 +70,8 @@ struct dss_model {
 	size_t nreserved;
 	struct dss_slice *slices; /* the pins, and those added */
 	size_t nslices;
-	struct dss_arena arena; /* owns it all but the objects */
+	struct dss_links *links; /* what dss_model_update() needs */
+	struct dss_arena arena;  /* owns it all but the objects */
 };
 
 /*
@@ -79,6 +82,32 @@ DS_MUST_CHECK int dss_model_build(const struct dss_object *objs, size_t count,
 				  const struct dss_facts *facts,
 				  struct dss_model *ret_model);
 void dss_model_done(struct dss_model *model);
+
+/* Oldest first, as the model counts age; then by GUID.  As for qsort(3). */
+int dss_model_order(const struct dss_object *a, const struct dss_object *b);
+
+/*
+ * An object that the model was built of, and what it is now.  Of the old one
+ * the bytes that it borrows must still be there.
+ */
+struct dss_change {
+	struct dss_object *obj; /* becomes `now` */
+	const struct dss_object *now;
+};
+
+/*
+ * Takes over changes that decide nothing about anybody's name, id or being
+ * published: texts, times, flags, and members, where only those are looked at
+ * again whom a changed membership touches.  The result is what a build would
+ * give, but for the room it takes in the arena.
+ *
+ * DS_ERR_CONFLICT: there is a change among them that does decide; nothing was
+ * taken over.  DS_ERR_NOMEM: the model is good for nothing any more.
+ */
+DS_MUST_CHECK int dss_model_update(struct dss_model *model,
+				   const struct dss_facts *facts,
+				   const struct dss_change *changes,
+				   size_t count);
 
 /*
  * A key of the configuration that this release does not carry out yet, as one

@@ -7,6 +7,8 @@
 #ifndef DSS_MODEL_IMPL_H
 #define DSS_MODEL_IMPL_H
 
+#include "synccache/sync/graph.h"
+#include "synccache/sync/guidmap.h"
 #include "synccache/sync/map.h"
 #include "synccache/sync/model.h"
 
@@ -46,6 +48,15 @@ struct dss_build {
 	size_t notes_cap;
 };
 
+/* Who is in what, kept for the next change. */
+struct dss_links {
+	/* Published users, to DSS_USER() of their index in the model, and
+	 * security groups, to DSS_GROUP() of their number in the graph. */
+	struct dss_guidmap by_guid;
+	struct dss_graph graph;
+	uint32_t *group_of; /* graph's number -> model's group, or NO_NODE */
+};
+
 static inline struct dss_arena *dss_build_arena(struct dss_build *b)
 {
 	return &b->model->arena;
@@ -69,6 +80,10 @@ bool dss_bare_refused(const struct dss_build *b, const struct dss_node *node);
 
 /* A person's or service's account: computers and trusts never are. */
 bool dss_is_user(const struct dss_object *obj);
+/* The bits of userAccountControl that it looks at. */
+#define DSS_UAC_KINDS 0x3a00u
+/* False: sync.bases or sync.origin leaves the object out. */
+bool dss_in_scope(const struct dss_facts *facts, const struct dss_object *obj);
 
 /* Chooses the users, then the groups (model_users.c, model_groups.c). */
 DS_MUST_CHECK int dss_build_users(struct dss_build *b);
@@ -77,6 +92,13 @@ DS_MUST_CHECK int dss_build_groups(struct dss_build *b);
 DS_MUST_CHECK int dss_build_group_ids(struct dss_build *b);
 /* Memberships of all that was chosen (model_members.c). */
 DS_MUST_CHECK int dss_build_members(struct dss_build *b);
+/*
+ * The gids of a user who is in these groups of the graph, into gids (room for
+ * all of them), rising and without the primary one; returns how many.
+ */
+uint32_t dss_gids_of(const struct dss_model *model,
+		     const struct dss_model_user *user,
+		     const struct dss_list *groups, uint32_t *gids);
 
 /*
  * Ids (model_ids.c).  Before the nodes are made: the objects that have to be

@@ -19,6 +19,7 @@
 /* userAccountControl, MS-ADTS 2.2.16. */
 #define UAC_NORMAL 0x200u
 #define UAC_TRUSTS 0x3800u /* interdomain, workstation, server */
+_Static_assert(DSS_UAC_KINDS == (UAC_NORMAL | UAC_TRUSTS), "model_impl.h");
 
 #define ESSENTIAL                                                             \
 	(DSS_F_SID | DSS_F_SAM | DSS_F_UPN | DSS_F_UAC | DSS_F_PRIMARY |      \

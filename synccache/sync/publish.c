@@ -20,51 +20,23 @@
 #include "synccache/sync/snapshots.h"
 #include "synccache/sync/sync.h"
 
-#define LOCAL_PASSWD    "/etc/passwd"
-#define LOCAL_GROUP     "/etc/group"
+#define LOCAL_PASSWD "/etc/passwd"
+#define LOCAL_GROUP  "/etc/group"
+/* Pages that these freed cannot be used again while a reader stays. */
+#define COMMITS_MAX     256
 #define WITHHELD_LOGGED 20 /* names in one go; explain has them all */
 
-struct objects {
-	struct dss_object *list;
-	size_t count, cap;
-};
-
-static int visit(void *arg, const struct ds_guid *guid, const uint8_t *data,
-		 size_t len)
+static int check_one(void *arg, const struct ds_guid *guid,
+		     const uint8_t *data, size_t len)
 {
-	struct objects *objs = arg;
+	struct dss_object obj;
 
-	if (objs->count == objs->cap)
-		return DS_ERR_LIMIT;
-	return dss_object_decode(guid, data, len, &objs->list[objs->count++]);
-}
-
-/*
- * All objects, or DS_ERR_FORMAT: a store that lost some must never be
- * published, or the host would be emptied.
- */
-static int load_objects(struct dss_txn *txn, const struct dss_meta *meta,
-			struct objects *objs)
-{
-	int err = dss_txn_count(txn, &objs->cap);
-
-	if (err == DS_OK && objs->cap != meta->objects)
-		err = DS_ERR_FORMAT;
-	if (err)
-		return err;
-	objs->list = calloc(objs->cap + 1, sizeof(*objs->list));
-	if (!objs->list)
-		return DS_ERR_NOMEM;
-	err = dss_txn_each(txn, visit, objs);
-	if (err == DS_ERR_LIMIT ||
-	    (err == DS_OK && objs->count != meta->objects))
-		err = DS_ERR_FORMAT;
-	return err;
+	--*(uint64_t *)arg;
+	return dss_object_decode(guid, data, len, &obj);
 }
 
 int dss_publish_check(struct dss_sync *s)
 {
-	struct objects objs = { 0 };
 	struct dss_meta meta;
 	struct dss_txn *txn;
 	int err = dss_txn_begin(s->store, false, &txn);
@@ -73,9 +45,10 @@ int dss_publish_check(struct dss_sync *s)
 		return err;
 	err = dss_meta_load(txn, &meta);
 	if (err == DS_OK)
-		err = load_objects(txn, &meta, &objs);
+		err = dss_txn_each(txn, check_one, &meta.objects);
+	if (err == DS_OK && meta.objects != 0)
+		err = DS_ERR_FORMAT;
 	dss_txn_abort(txn);
-	free(objs.list);
 	return err;
 }
 
@@ -174,12 +147,7 @@ static void remember(struct dss_sync *s, const struct dss_model *model)
 		log_withheld(model);
 }
 
-/* What stage() leaves for when its transaction is over. */
-struct kept {
-	struct dss_arena arena;
-	const uint8_t *pins;
-	size_t len;
-};
+/* ---- the model ---- */
 
 /* DS_ERR_CONFLICT: ids would change that were given out. */
 static int load_pins(struct dss_sync *s, struct dss_txn *txn,
@@ -196,68 +164,102 @@ static int load_pins(struct dss_sync *s, struct dss_txn *txn,
 	return DS_OK;
 }
 
-static int stage(struct dss_sync *s, struct dss_txn *txn, struct kept *kept)
+/* True if nothing but the objects can have changed since the last time. */
+static bool same_facts(const struct dss_sync *s, const struct dss_meta *meta)
 {
-	struct dss_locals locals = { 0 };
-	struct objects objs = { 0 };
-	struct dss_pins pins = { .known = false };
-	struct dss_facts facts;
-	struct dss_model model;
-	struct dss_meta meta;
-	int err = dss_meta_load(txn, &meta);
+	const struct dss_basis *basis = &s->basis;
 
-	if (err == DS_OK && !dss_meta_serves(&meta, s->config.domain.name))
-		err = DS_ERR_NOTFOUND;
-	if (err == DS_OK)
-		err = load_pins(s, txn, &meta, &kept->arena, &pins);
+	return !s->renumber && basis->locals_stamp != 0 &&
+	       basis->locals_stamp == s->locals_stamp &&
+	       ds_sid_equal(&basis->sid, &meta->sid) &&
+	       strcmp(basis->netbios, meta->netbios) == 0 &&
+	       strcmp(basis->base_dn, meta->base_dn) == 0;
+}
+
+static void keep_facts(struct dss_sync *s, const struct dss_meta *meta)
+{
+	struct dss_basis *basis = &s->basis;
+
+	basis->locals_stamp = s->locals_stamp;
+	basis->sid = meta->sid;
+	memcpy(basis->netbios, meta->netbios, sizeof(basis->netbios));
+	memcpy(basis->base_dn, meta->base_dn, sizeof(basis->base_dn));
+}
+
+/* Brings s->resident to what txn shows; txn is taken over in any case. */
+static int load_model(struct dss_sync *s, struct dss_txn *txn,
+		      const struct dss_meta *meta)
+{
+	struct dss_facts facts = {
+		.config = &s->config,
+		.domain_sid = meta->sid,
+		.netbios = meta->netbios,
+		.base_dn = meta->base_dn,
+	};
+	struct dss_pins pins = { .known = false };
+	struct dss_locals locals = { 0 };
+	struct dss_arena arena = { 0 };
+	uint64_t builds = s->resident.builds;
+	const uint8_t *record;
+	size_t len;
+	int err = load_pins(s, txn, meta, &arena, &pins);
+
 	if (err == DS_OK)
 		err = dss_locals_load(LOCAL_PASSWD, LOCAL_GROUP, &locals);
+	facts.locals = &locals;
+	facts.pins = pins.slices;
+	facts.npins = pins.nslices;
+	if (err || !same_facts(s, meta))
+		dss_resident_done(&s->resident);
+	if (err)
+		dss_txn_abort(txn);
+	else
+		err = dss_resident_load(&s->resident, txn, meta->objects,
+					&facts);
 	if (err == DS_OK)
-		err = load_objects(txn, &meta, &objs);
-	if (err == DS_OK) {
-		facts = (struct dss_facts){
-			.config = &s->config,
-			.locals = &locals,
-			.domain_sid = meta.sid,
-			.netbios = meta.netbios,
-			.base_dn = meta.base_dn,
-			.pins = pins.slices,
-			.npins = pins.nslices,
-		};
-
-		err = dss_model_build(objs.list, objs.count, &facts, &model);
-	}
-	if (err == DS_OK) {
-		remember(s, &model);
-		s->status.objects = objs.count;
-		err = write_both(s, &model, &meta);
-		if (err == DS_OK)
-			err = dss_pins_encode(&model, &facts, &kept->arena,
-					      &kept->pins, &kept->len);
-		dss_model_done(&model);
-	}
-	free(objs.list);
+		keep_facts(s, meta);
+	/* An update gives no new ids. */
+	if (err == DS_OK && s->resident.builds != builds)
+		err = dss_pins_encode(&s->resident.model, &facts, &arena,
+				      &record, &len);
+	if (err == DS_OK && s->resident.builds != builds)
+		err = dss_pins_save(s->store, record, len);
 	dss_locals_done(&locals);
+	dss_arena_done(&arena);
 	return err;
+}
+
+static int stage(struct dss_sync *s)
+{
+	struct dss_meta meta;
+	struct dss_txn *txn;
+	int err = dss_txn_begin(s->store, false, &txn);
+
+	if (err)
+		return err;
+	err = dss_meta_load(txn, &meta);
+	if (err == DS_OK && !dss_meta_serves(&meta, s->config.domain.name))
+		err = DS_ERR_NOTFOUND;
+	if (err) {
+		dss_txn_abort(txn);
+		return err;
+	}
+	err = load_model(s, txn, &meta);
+	if (err)
+		return err;
+	remember(s, &s->resident.model);
+	s->status.objects = s->resident.count;
+	return write_both(s, &s->resident.model, &meta);
 }
 
 int dss_publish(struct dss_sync *s)
 {
-	struct kept kept = { .pins = NULL };
-	struct dss_txn *txn;
 	int err;
 
 	s->restage = false;
 	dss_status_state(s, DSS_PUBLISHING, "building the snapshot");
 	s->locals_stamp = dss_locals_stamp(LOCAL_PASSWD, LOCAL_GROUP);
-	err = dss_txn_begin(s->store, false, &txn);
-	if (err)
-		return err;
-	err = stage(s, txn, &kept);
-	dss_txn_abort(txn);
-	if (err == DS_OK)
-		err = dss_pins_save(s->store, kept.pins, kept.len);
-	dss_arena_done(&kept.arena);
+	err = stage(s);
 	if (err == DS_OK) {
 		dss_status_state(s, DSS_PUBLISHING, "publishing");
 		err = dss_channel_publish(s);
@@ -281,4 +283,15 @@ int dss_publish(struct dss_sync *s)
 bool dss_publish_stale(const struct dss_sync *s)
 {
 	return s->locals_stamp != dss_locals_stamp(LOCAL_PASSWD, LOCAL_GROUP);
+}
+
+void dss_publish_settle(struct dss_sync *s)
+{
+	if (s->resident.txn && dss_txn_age(s->resident.txn) > COMMITS_MAX)
+		dss_publish_forget(s);
+}
+
+void dss_publish_forget(struct dss_sync *s)
+{
+	dss_resident_done(&s->resident);
 }

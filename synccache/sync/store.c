@@ -313,6 +313,93 @@ int dss_txn_each(struct dss_txn *txn, dss_visit visit, void *arg)
 	return err == DS_ERR_NOTFOUND ? DS_OK : err;
 }
 
+/* One side of a comparison. */
+struct side {
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	struct ds_guid guid;
+	bool end;
+};
+
+static int side_next(struct side *side)
+{
+	int err = store_err(
+	    mdb_cursor_get(side->cursor, &side->key, &side->val, MDB_NEXT));
+
+	if (err == DS_ERR_NOTFOUND) {
+		side->end = true;
+		return DS_OK;
+	}
+	if (err == DS_OK && side->key.mv_size != DS_GUID_LEN)
+		err = DS_ERR_FORMAT;
+	if (err == DS_OK)
+		memcpy(side->guid.b, side->key.mv_data, DS_GUID_LEN);
+	return err;
+}
+
+static int side_open(struct side *side, struct dss_txn *txn)
+{
+	int err = store_err(
+	    mdb_cursor_open(txn->txn, txn->store->objects, &side->cursor));
+
+	return err ? err : side_next(side);
+}
+
+/* Visits the first object of either side, or of both, and passes it. */
+static int side_step(struct side *old, struct side *now, dss_visit_moved visit,
+		     void *arg)
+{
+	int order = old->end   ? 1
+		    : now->end ? -1
+			       : memcmp(old->guid.b, now->guid.b, DS_GUID_LEN);
+	struct dss_moved moved = { .guid =
+				       order <= 0 ? &old->guid : &now->guid };
+	int err = DS_OK;
+
+	if (order <= 0) {
+		moved.old = old->val.mv_data;
+		moved.old_len = old->val.mv_size;
+	}
+	if (order >= 0) {
+		moved.now = now->val.mv_data;
+		moved.now_len = now->val.mv_size;
+	}
+	/* Pages are never changed in place while somebody may read them. */
+	if (moved.old != moved.now)
+		err = visit(arg, &moved);
+	if (err == DS_OK && order <= 0)
+		err = side_next(old);
+	if (err == DS_OK && order >= 0)
+		err = side_next(now);
+	return err;
+}
+
+int dss_txn_diff(struct dss_txn *old, struct dss_txn *txn,
+		 dss_visit_moved visit, void *arg)
+{
+	struct side was = { .cursor = NULL }, now = { .cursor = NULL };
+	int err = side_open(&was, old);
+
+	if (err == DS_OK)
+		err = side_open(&now, txn);
+	while (err == DS_OK && !(was.end && now.end))
+		err = side_step(&was, &now, visit, arg);
+	if (was.cursor)
+		mdb_cursor_close(was.cursor);
+	if (now.cursor)
+		mdb_cursor_close(now.cursor);
+	return err;
+}
+
+uint64_t dss_txn_age(struct dss_txn *txn)
+{
+	MDB_envinfo info;
+
+	if (mdb_env_info(txn->store->env, &info) != 0)
+		return 0;
+	return info.me_last_txnid - mdb_txn_id(txn->txn);
+}
+
 int dss_txn_count(struct dss_txn *txn, size_t *ret_count)
 {
 	MDB_stat st;

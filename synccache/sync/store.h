@@ -48,6 +48,22 @@ typedef int (*dss_visit)(void *arg, const struct ds_guid *guid,
 			 const uint8_t *data, size_t len);
 DS_MUST_CHECK int dss_txn_each(struct dss_txn *txn, dss_visit visit,
 			       void *arg);
+/*
+ * What another transaction (of the same store, still open) has otherwise than
+ * this later one, in the order of the GUIDs: `old` or `now` is NULL where it
+ * lacks the object.  Values that only lie elsewhere than before are shown too,
+ * since who borrowed them must look there now; the others are not read.
+ */
+struct dss_moved {
+	const struct ds_guid *guid;
+	const uint8_t *old, *now;
+	size_t old_len, now_len;
+};
+typedef int (*dss_visit_moved)(void *arg, const struct dss_moved *moved);
+DS_MUST_CHECK int dss_txn_diff(struct dss_txn *old, struct dss_txn *txn,
+			       dss_visit_moved visit, void *arg);
+/* How many transactions were committed since this reading one began. */
+uint64_t dss_txn_age(struct dss_txn *txn);
 /* How many objects there are. */
 DS_MUST_CHECK int dss_txn_count(struct dss_txn *txn, size_t *ret_count);
 /* Removes all objects; meta stays. */

@@ -18,6 +18,7 @@
 #include "lib/proto.h"
 #include "lib/sid.h"
 #include "synccache/sync/conn.h"
+#include "synccache/sync/resident.h"
 #include "synccache/sync/store.h"
 
 struct event;
@@ -72,6 +73,13 @@ struct dss_domain {
 	struct ds_sid sid;
 };
 
+/* What the resident model depends on besides the objects and the config. */
+struct dss_basis {
+	uint64_t locals_stamp;
+	struct ds_sid sid;
+	char base_dn[512], netbios[16];
+};
+
 struct dss_sync {
 	struct ds_config config;
 	const char *stage_dir;
@@ -93,6 +101,8 @@ struct dss_sync {
 	uint32_t publish_code;
 
 	struct dss_store *store;
+	struct dss_resident resident; /* ... has a transaction of it open */
+	struct dss_basis basis;
 	struct dss_conn *conn; /* NULL: not connected */
 	struct dss_domain domain;
 	uint64_t locals_stamp; /* of passwd and group when last published */
@@ -161,6 +171,10 @@ bool dss_pull_complete(struct dss_sync *s);
 DS_MUST_CHECK int dss_publish(struct dss_sync *s);
 /* Whether all of the store can be read; DS_ERR_FORMAT: it is damaged. */
 DS_MUST_CHECK int dss_publish_check(struct dss_sync *s);
+/* After a pull that led to no publication: frees what is kept too long. */
+void dss_publish_settle(struct dss_sync *s);
+/* Lets go of the store: before it is closed. */
+void dss_publish_forget(struct dss_sync *s);
 /* True if the local passwd or group changed since. */
 bool dss_publish_stale(const struct dss_sync *s);
 

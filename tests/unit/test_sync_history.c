@@ -1,6 +1,7 @@
 /*
  * Random histories of a directory: the store after deltas is the store after
- * a full load, byte for byte, and so are the snapshots.
+ * a full load, byte for byte, and so are the snapshots: those of the model
+ * that is kept and follows the changes, and those of one built of a full load.
  *
  * The directory is played here, with what Samba was seen to do: new values of
  * links with ";range=1-1", ended ones with ";range=0-0", a deleted object that
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "synccache/sync/mirror.h"
+#include "synccache/sync/resident.h"
 #include "synccache/sync/snapshots.h"
 #include "tests/unit/sync_entry.h"
 
@@ -47,6 +49,7 @@ struct history {
 	unsigned seed;
 	char dir[2][64];
 	struct dss_store *store[2]; /* of deltas, of full loads */
+	struct dss_resident kept;   /* of the deltas */
 };
 
 static unsigned dice(struct history *h, unsigned sides)
@@ -82,19 +85,22 @@ static void vanish(struct history *h, unsigned place)
 	memset(&h->now[place], 0, sizeof(h->now[place]));
 }
 
-static void change(struct history *h)
+/* Something happens; quiet: nothing that decides about names and ids. */
+static void change(struct history *h, bool quiet)
 {
 	unsigned place = 1 + dice(h, OBJECTS - 1);
 	unsigned other = dice(h, OBJECTS);
 	struct state *s = &h->now[place];
 
+	if (s->number == 0 && quiet)
+		return;
 	if (s->number == 0) {
 		/* A place is used again when its end was noticed. */
 		if (h->told[place].number == 0 && h->next < NUMBERS)
 			make(h, place, dice(h, 3) == 0);
 		return;
 	}
-	switch (dice(h, 10)) {
+	switch (quiet ? 3 + dice(h, 7) : dice(h, 10)) {
 	case 0:
 		if (dice(h, 2))
 			vanish(h, place);
@@ -358,37 +364,78 @@ static int visit(void *arg, const struct ds_guid *guid, const uint8_t *data,
 	return dss_object_decode(guid, l->stored[at].p, len, &l->obj[at]);
 }
 
-static void snapshots(const struct loaded *l, struct image ret_image[2])
+struct world {
+	struct ds_config config;
+	struct dss_locals locals;
+	struct dss_facts facts;
+};
+
+static void make_world(struct world *w)
 {
 	static const char *none[] = { NULL };
 	static char name[] = "example.com", home[] = "/home/%u",
 		    shell[] = "/bin/sh", empty[] = "";
+	struct ds_config *config = &w->config;
+
+	memset(w, 0, sizeof(*w));
+	config->domain.name = name;
+	memcpy(&config->sync.bases, &(const char **){ none },
+	       sizeof(config->sync.bases));
+	config->sync.groups = config->identity.reserved_names =
+	    config->sync.bases;
+	config->identity.home = home;
+	config->identity.shell = shell;
+	config->identity.space_replacement = empty;
+	config->identity.id_range.min = 200000;
+	config->identity.id_range.max = 2000200000;
+	w->facts = (struct dss_facts){ .config = config,
+				       .locals = &w->locals,
+				       .netbios = "EXAMPLE",
+				       .base_dn = "DC=example,DC=com" };
+	assert_int_equal(ds_sid_parse_str(DOMAIN_SID, &w->facts.domain_sid),
+			 0);
+}
+
+static void snapshots(const struct dss_model *model, struct image ret_image[2])
+{
 	static const uint64_t key[2] = { 1, 2 };
-	struct ds_config config = { 0 };
-	struct dss_locals locals = { 0 };
-	struct dss_facts facts = { .config = &config,
-				   .locals = &locals,
-				   .netbios = "EXAMPLE",
-				   .base_dn = "DC=example,DC=com" };
-	struct dss_model model;
 	struct ds_snapw *w;
 
-	config.domain.name = name;
-	memcpy(&config.sync.bases, &(const char **){ none },
-	       sizeof(config.sync.bases));
-	config.sync.groups = config.identity.reserved_names =
-	    config.sync.bases;
-	config.identity.home = home;
-	config.identity.shell = shell;
-	config.identity.space_replacement = empty;
-	config.identity.id_range.min = 200000;
-	config.identity.id_range.max = 2000200000;
-	assert_int_equal(ds_sid_parse_str(DOMAIN_SID, &facts.domain_sid), 0);
-	assert_int_equal(dss_model_build(l->obj, l->count, &facts, &model), 0);
-	assert_int_equal(dss_snapshot_base(&model, "EXAMPLE", key, &w), 0);
+	assert_int_equal(dss_snapshot_base(model, "EXAMPLE", key, &w), 0);
 	ret_image[0] = slurp(w);
-	assert_int_equal(dss_snapshot_accounts(&model, "EXAMPLE", key, &w), 0);
+	assert_int_equal(dss_snapshot_accounts(model, "EXAMPLE", key, &w), 0);
 	ret_image[1] = slurp(w);
+}
+
+/* Of the deltas' store, by the model that is kept. */
+static void follow(struct history *h, const struct world *world, bool quiet,
+		   struct image ret_image[2])
+{
+	uint64_t builds = h->kept.builds, updates = h->kept.updates;
+	struct dss_txn *txn = NULL;
+	size_t count;
+
+	assert_int_equal(dss_txn_begin(h->store[0], false, &txn), 0);
+	assert_int_equal(dss_txn_count(txn, &count), 0);
+	assert_int_equal(
+	    dss_resident_load(&h->kept, txn, count, &world->facts), 0);
+	snapshots(&h->kept.model, ret_image);
+	/* Each pull led to one of the two, a quiet one never to a build. */
+	assert_int_equal(h->kept.builds + h->kept.updates,
+			 builds + updates + 1);
+	if (quiet)
+		assert_int_equal(h->kept.builds, builds);
+}
+
+/* Of the other store, anew. */
+static void rebuild(const struct loaded *l, const struct world *world,
+		    struct image ret_image[2])
+{
+	struct dss_model model;
+
+	assert_int_equal(
+	    dss_model_build(l->obj, l->count, &world->facts, &model), 0);
+	snapshots(&model, ret_image);
 	dss_model_done(&model);
 }
 
@@ -398,10 +445,11 @@ static void same(const struct image *a, const struct image *b)
 	assert_memory_equal(a->p, b->p, a->size);
 }
 
-static void compare(struct history *h)
+static void compare(struct history *h, bool quiet)
 {
 	struct loaded l[2] = { { .count = 0 }, { .count = 0 } };
 	struct image image[2][2];
+	struct world world;
 
 	for (unsigned i = 0; i < 2; i++) {
 		struct dss_txn *txn = NULL;
@@ -409,8 +457,10 @@ static void compare(struct history *h)
 		assert_int_equal(dss_txn_begin(h->store[i], false, &txn), 0);
 		assert_int_equal(dss_txn_each(txn, visit, &l[i]), 0);
 		dss_txn_abort(txn);
-		snapshots(&l[i], image[i]);
 	}
+	make_world(&world);
+	follow(h, &world, quiet, image[0]);
+	rebuild(&l[1], &world, image[1]);
 	assert_int_equal(l[0].count, l[1].count);
 	for (size_t k = 0; k < l[0].count; k++)
 		same(&l[0].stored[k], &l[1].stored[k]);
@@ -438,6 +488,7 @@ static void open_stores(struct history *h)
 
 static void close_stores(struct history *h)
 {
+	dss_resident_done(&h->kept);
 	for (unsigned i = 0; i < 2; i++) {
 		dss_store_close(h->store[i]);
 		assert_int_equal(dss_store_remove(h->dir[i]), 0);
@@ -449,6 +500,7 @@ static void test_histories(void **state)
 {
 	const char *seed = getenv("DSSYNC_SEED");
 	unsigned first = seed ? (unsigned)strtoul(seed, NULL, 10) : 1;
+	uint64_t updates = 0;
 
 	(void)state;
 	for (unsigned n = first; n < first + HISTORIES; n++) {
@@ -458,14 +510,21 @@ static void test_histories(void **state)
 		open_stores(&h);
 		make(&h, 0, true);
 		for (unsigned pull = 0; pull < PULLS; pull++) {
+			bool quiet = pull > 0 && dice(&h, 2);
+
 			for (unsigned k = dice(&h, 30); k > 0; k--)
-				change(&h);
+				change(&h, quiet);
 			pull_changes(&h);
 			load_all(&h);
-			compare(&h);
+			compare(&h, quiet);
 		}
+		updates += h.kept.updates;
 		close_stores(&h);
 	}
+	print_message("%llu of %u publications were updates\n",
+		      (unsigned long long)updates,
+		      (unsigned)(HISTORIES * PULLS));
+	assert_true(updates > HISTORIES * PULLS / 3);
 }
 
 int main(void)

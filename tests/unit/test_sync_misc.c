@@ -252,63 +252,125 @@ static void test_map(void **state)
 	dss_map_done(&map);
 }
 
-/* Against the obvious, slow way, over random graphs with cycles. */
+/* ---- the graph, against the obvious, slow way ---- */
+
+enum { USERS = 12, GROUPS = 10, EDGES = 30 };
+
+struct links {
+	unsigned seed;
+	struct dss_edge edges[EDGES];
+	struct dss_graph graph;
+	struct dss_arena arena;
+	bool in[USERS + GROUPS][GROUPS]; /* nested ones too */
+};
+
+static struct dss_edge any_edge(struct links *l)
+{
+	unsigned from;
+
+	l->seed = l->seed * 1103515245u + 12345u;
+	from = (l->seed >> 8) % (USERS + GROUPS);
+	return (struct dss_edge){
+		.member =
+		    from < USERS ? DSS_USER(from) : DSS_GROUP(from - USERS),
+		.group = (l->seed >> 20) % GROUPS,
+	};
+}
+
+static void close_over(struct links *l)
+{
+	memset(l->in, 0, sizeof(l->in));
+	for (int e = 0; e < EDGES; e++) {
+		uint32_t member = l->edges[e].member;
+		uint32_t from = DSS_NUMBER(member);
+
+		if (!DSS_IS_USER(member))
+			from += USERS;
+		l->in[from][l->edges[e].group] = true;
+	}
+	for (int k = 0; k < GROUPS; k++)
+		for (int i = 0; i < USERS + GROUPS; i++)
+			for (int j = 0; j < GROUPS; j++)
+				l->in[i][j] |=
+				    l->in[i][k] && l->in[USERS + k][j];
+}
+
+static void check_walks(struct links *l)
+{
+	for (int i = 0; i < USERS; i++) {
+		struct dss_list list = dss_graph_walk(&l->graph, (size_t)i);
+		uint32_t at = 0;
+
+		dss_sort_numbers(list.item, list.count);
+		for (uint32_t j = 0; j < GROUPS; j++) {
+			if (!l->in[i][j])
+				continue;
+			assert_true(at < list.count);
+			assert_int_equal(list.item[at++], j);
+		}
+		assert_int_equal(at, list.count);
+	}
+}
+
+static void check_closure(struct links *l)
+{
+	struct dss_lists lists, back;
+
+	assert_int_equal(dss_graph_closure(&l->graph, &l->arena, &lists), 0);
+	assert_int_equal(
+	    dss_lists_invert(&lists, USERS, GROUPS, &l->arena, &back), 0);
+	for (uint32_t j = 0; j < GROUPS; j++) {
+		size_t at = back.at[j];
+
+		for (uint32_t i = 0; i < USERS; i++) {
+			if (!l->in[i][j])
+				continue;
+			assert_int_equal(back.item[at++], i);
+		}
+		assert_int_equal(at, back.at[j + 1]);
+	}
+}
+
+static void check_below(struct links *l)
+{
+	for (int of = 0; of < GROUPS; of++) {
+		bool below[GROUPS] = { false };
+
+		below[of] = true;
+		assert_int_equal(dss_graph_below(&l->graph, below), 0);
+		for (int i = 0; i < GROUPS; i++)
+			assert_int_equal(below[i],
+					 i == of || l->in[USERS + i][of]);
+	}
+}
+
 static void test_graph(void **state)
 {
-	enum { USERS = 12, GROUPS = 10, EDGES = 30 };
-	unsigned seed = 7;
+	struct links l = { .seed = 7 };
 
 	(void)state;
 	for (int round = 0; round < 200; round++) {
-		bool in[USERS + GROUPS][GROUPS] = { { false } };
-		struct dss_edge edges[EDGES];
-		struct dss_arena arena = { 0 };
-		struct dss_lists lists, back;
-
-		for (int e = 0; e < EDGES; e++) {
-			unsigned from, to;
-
-			seed = seed * 1103515245u + 12345u;
-			from = (seed >> 8) % (USERS + GROUPS);
-			to = (seed >> 20) % GROUPS;
-			in[from][to] = true;
-			edges[e].member = from < USERS
-					      ? DSS_USER(from)
-					      : DSS_GROUP(from - USERS);
-			edges[e].group = to;
-		}
-		for (int k = 0; k < GROUPS; k++)
-			for (int i = 0; i < USERS + GROUPS; i++)
-				for (int j = 0; j < GROUPS; j++)
-					in[i][j] |=
-					    in[i][k] && in[USERS + k][j];
-		assert_int_equal(dss_graph_closure(edges, EDGES, USERS, GROUPS,
-						   &arena, &lists),
+		for (int e = 0; e < EDGES; e++)
+			l.edges[e] = any_edge(&l);
+		assert_int_equal(dss_graph_init(&l.graph, l.edges, EDGES,
+						USERS, GROUPS, &l.arena),
 				 0);
-		for (int i = 0; i < USERS; i++) {
-			size_t at = lists.at[i];
-
-			for (uint32_t j = 0; j < GROUPS; j++) {
-				if (!in[i][j])
-					continue;
-				assert_true(at < lists.at[i + 1]);
-				assert_int_equal(lists.item[at++], j);
-			}
-			assert_int_equal(at, lists.at[i + 1]);
+		close_over(&l);
+		check_walks(&l);
+		check_closure(&l);
+		check_below(&l);
+		/* Edges go, one of equal ones at a time, and others come. */
+		for (int e = 0; e < EDGES; e += 3) {
+			dss_graph_unlink(&l.graph, &l.edges[e]);
+			l.edges[e] = any_edge(&l);
+			assert_int_equal(
+			    dss_graph_link(&l.graph, &l.edges[e], &l.arena),
+			    0);
+			close_over(&l);
+			check_walks(&l);
 		}
-		assert_int_equal(
-		    dss_lists_invert(&lists, USERS, GROUPS, &arena, &back), 0);
-		for (uint32_t j = 0; j < GROUPS; j++) {
-			size_t at = back.at[j];
-
-			for (uint32_t i = 0; i < USERS; i++) {
-				if (!in[i][j])
-					continue;
-				assert_int_equal(back.item[at++], i);
-			}
-			assert_int_equal(at, back.at[j + 1]);
-		}
-		dss_arena_done(&arena);
+		check_below(&l);
+		dss_arena_done(&l.arena);
 	}
 }
 
