@@ -236,6 +236,7 @@ static bool ask(struct walk *w, const char *step, const char *password)
 	ds_put_str(&writer, PAM_SERVICE);
 	ds_put_str(&writer, ""); /* tty */
 	ds_put_str(&writer, ""); /* rhost */
+	ds_put_str(&writer, ""); /* ruser */
 	if (password)
 		ds_put_str(&writer, password);
 	r = ctl_exchange(PAM_SOCK, password ? AUTH_MS : ACCOUNT_MS, &writer,

@@ -52,15 +52,20 @@
 enum ds_msg {
 	/*
 	 * pam.sock.  Only root connects (mode 0600; the server checks
-	 * SO_PEERCRED again).
+	 * SO_PEERCRED again).  pam-user.sock: the same for users of the
+	 * domain, about nobody but the user as whom the caller runs
+	 * (SO_PEERCRED; uid of the object, and of TICKET).
 	 *
 	 * AUTH: blob guid(16), str user, str service, str tty, str rhost,
-	 *   str password.  `user` is PAM_USER as typed; `guid` the objectGUID
-	 *   that the caller resolved it to.  The server resolves it again and
-	 *   refuses if that gives another object.
+	 *   str ruser, str password.  `user` is PAM_USER as typed; `guid` the
+	 *   objectGUID that the caller resolved it to.  The server resolves it
+	 *   again and refuses if that gives another object.  `ruser` is who
+	 *   asks on this host (PAM_RUSER, or "#uid" of a set-uid program's
+	 *   user), "" where that is nobody.
 	 *   -> AUTH_REPLY: u32 enum ds_auth_result, str text for the user (may
 	 *   be empty), blob handle (DS_HANDLE_LEN bytes, or empty: no ticket).
-	 * ACCOUNT: blob guid, str user, str service, str tty, str rhost.
+	 * ACCOUNT: blob guid, str user, str service, str tty, str rhost, str
+	 *   ruser.
 	 *   -> ACCOUNT_REPLY: u32 enum ds_auth_result, str text.
 	 * TICKET: blob handle, u32 uid.  Redeems the handle, once, within 120
 	 * s.

@@ -37,7 +37,7 @@ static void log_failure(struct pds_call *call, int err)
 	char quoted[PDS_QUOTED_MAX];
 
 	pds_log(call, LOG_ERR, "\"%s\" not authenticated: %s: %s",
-		pds_quote(quoted, call->user), PDS_SOCKET,
+		pds_quote(quoted, call->user), pds_socket(),
 		err == DS_ERR_SYS ? strerror(errno) : ds_strerror(err));
 }
 

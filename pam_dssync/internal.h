@@ -31,6 +31,9 @@
 #ifndef PDS_SOCKET
 #define PDS_SOCKET DS_RUN_DIR "/pam.sock"
 #endif
+#ifndef PDS_USER_SOCKET
+#define PDS_USER_SOCKET DS_RUN_DIR "/pam-user.sock"
+#endif
 #ifndef PDS_SNAPSHOT
 #define PDS_SNAPSHOT DS_PUBLIC_SNAP
 #endif
@@ -163,6 +166,8 @@ DS_MUST_CHECK int pds_request_account(struct pds_call *call,
 DS_MUST_CHECK int pds_request_ticket(const uint8_t handle[DS_HANDLE_LEN],
 				     uid_t uid, uint8_t **ret_ccache,
 				     size_t *ret_len);
+/* The socket that this process may ask at: root's, or everybody's. */
+const char *pds_socket(void);
 /* Wipes and frees; NULL is fine. */
 void pds_secret_free(void *secret, size_t len);
 

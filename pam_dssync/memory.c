@@ -8,8 +8,8 @@
  * the session.  The next setcred or open_session takes it out again, before
  * the user's shell could inherit it.  Should an application never get there,
  * no harm is done: the handle works once, within two minutes, for that uid
- * only, and over a socket that only root can open.  Nothing is ever granted
- * because of what the environment says.
+ * only, and is taken from nobody but root and that user.  Nothing is ever
+ * granted because of what the environment says.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */

@@ -1,10 +1,11 @@
 /*
- * Questions to dssync-auth over pam.sock: a connection each, one request, one
- * reply, a deadline for the whole.  See lib/proto.h for the fields.
+ * Questions to dssync-auth: a connection each, one request, one reply, a
+ * deadline for the whole.  See lib/proto.h for the fields.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,11 @@
 /* Larger than the largest request and than any reply without a ticket. */
 #define SMALL_FRAME_MAX 4096
 #define SEQ             1 /* one request a connection */
+
+const char *pds_socket(void)
+{
+	return geteuid() == 0 ? PDS_SOCKET : PDS_USER_SOCKET;
+}
 
 /* Sends the request and reads the reply into buf. */
 static int exchange(struct ds_writer *request, uint16_t reply_type,
@@ -28,7 +34,7 @@ static int exchange(struct ds_writer *request, uint16_t reply_type,
 	err = ds_frame_end(request);
 	if (err)
 		return err;
-	err = ds_wire_connect(PDS_SOCKET, deadline, &fd);
+	err = ds_wire_connect(pds_socket(), deadline, &fd);
 	if (err)
 		return err;
 	err = ds_wire_send(fd, request, deadline);
@@ -46,8 +52,8 @@ static int exchange(struct ds_writer *request, uint16_t reply_type,
 }
 
 /*
- * A string item of the PAM handle.  It is for the audit line only, so one that
- * is too long is cut rather than refused.
+ * A string item of the PAM handle.  It is for audit and delays only, so one
+ * that is too long is cut rather than refused.
  */
 static void put_item(struct ds_writer *w, struct pds_call *call, int type)
 {
@@ -56,6 +62,24 @@ static void put_item(struct ds_writer *w, struct pds_call *call, int type)
 	if (pam_get_item(call->pamh, type, &item) != PAM_SUCCESS || !item)
 		item = "";
 	ds_put_blob(w, item, strnlen(item, DS_WORD_MAX));
+}
+
+/*
+ * Who asks on this host: su and sudo say it; of other set-uid programs the
+ * kernel knows.
+ */
+static void put_ruser(struct ds_writer *w, struct pds_call *call)
+{
+	const void *item = NULL;
+	char number[16];
+
+	if (pam_get_item(call->pamh, PAM_RUSER, &item) == PAM_SUCCESS &&
+	    item && *(const char *)item) {
+		put_item(w, call, PAM_RUSER);
+		return;
+	}
+	snprintf(number, sizeof(number), "#%lu", (unsigned long)getuid());
+	ds_put_str(w, getuid() != geteuid() ? number : "");
 }
 
 /* The fields that AUTH and ACCOUNT begin with. */
@@ -67,6 +91,7 @@ static void put_who(struct ds_writer *w, struct pds_call *call,
 	put_item(w, call, PAM_SERVICE);
 	put_item(w, call, PAM_TTY);
 	put_item(w, call, PAM_RHOST);
+	put_ruser(w, call);
 }
 
 static int parse_reply(const struct ds_frame *frame, bool auth,

@@ -40,6 +40,10 @@ static enum ds_auth_result judge(struct dsa_server *server,
 	}
 	(void)snprintf(subject->name, sizeof(subject->name), "%s", user.blob);
 	subject->uid = user.uid;
+	if (subject->caller != 0 && subject->caller != user.uid) {
+		*ret_reason = DSA_NOT_YOURSELF;
+		return DS_AUTH_DENIED;
+	}
 	*ret_reason = "the mirror says so";
 	result = dsa_account_state(&account, dsa_filetime(time(NULL)));
 	if (result != DS_AUTH_OK)
@@ -55,7 +59,7 @@ static enum ds_auth_result judge(struct dsa_server *server,
 	return DS_AUTH_OK;
 }
 
-void dsa_account_answer(struct dsa_server *server,
+void dsa_account_answer(struct dsa_server *server, uid_t caller,
 			const struct ds_frame *frame, struct ds_writer *reply)
 {
 	struct dsa_subject subject = { 0 };
@@ -66,9 +70,10 @@ void dsa_account_answer(struct dsa_server *server,
 
 	ds_reader_init(&r, frame->payload, frame->len);
 	dsa_subject_read(&r, &subject);
+	subject.caller = caller;
 	if (ds_reader_end(&r) == 0)
 		result = judge(server, &subject, &reason);
-	/* Who comes here has shown who they are. */
+	/* Who comes here has shown who they are, or asks in vain. */
 	dsa_text(result, true, server->config.login.password_change_url, text,
 		 sizeof(text));
 	ds_frame_begin(reply, DS_MSG_ACCOUNT_REPLY, frame->seq);
@@ -78,8 +83,8 @@ void dsa_account_answer(struct dsa_server *server,
 	dsa_report_changed(server);
 }
 
-void dsa_ticket_answer(struct dsa_server *server, const struct ds_frame *frame,
-		       struct ds_writer *reply)
+void dsa_ticket_answer(struct dsa_server *server, uid_t caller,
+		       const struct ds_frame *frame, struct ds_writer *reply)
 {
 	struct dsa_ticket ticket = { 0 };
 	const uint8_t *handle;
@@ -94,6 +99,8 @@ void dsa_ticket_answer(struct dsa_server *server, const struct ds_frame *frame,
 	err = ds_reader_end(&r);
 	if (err == 0 && len != DS_HANDLE_LEN)
 		err = DS_ERR_FORMAT;
+	if (err == 0 && caller != 0 && caller != uid)
+		err = DS_ERR_DENIED;
 	if (err == 0)
 		err = dsa_handles_take(server->handles, ds_now_ms(), handle,
 				       uid, &ticket);

@@ -6,6 +6,8 @@
 #ifndef DSA_AUDIT_H
 #define DSA_AUDIT_H
 
+#include <sys/types.h>
+
 #include "lib/guid.h"
 #include "lib/proto.h"
 
@@ -14,12 +16,19 @@ struct dsa_subject {
 	char service[DS_WORD_MAX + 1];
 	char tty[DS_WORD_MAX + 1];
 	char rhost[DS_WORD_MAX + 1];
-	char name[DS_USER_MAX + 1]; /* canonical; "" not resolved */
+	char ruser[DS_WORD_MAX + 1]; /* who asks on this host: su, sudo */
+	char name[DS_USER_MAX + 1];  /* canonical; "" not resolved */
 	struct ds_guid guid;
 	uint32_t uid; /* valid if name is not "" */
+	/* Who asks: 0 at pam.sock, else the peer's uid at pam-user.sock. */
+	uid_t caller;
 };
 
-/* The fields guid, user, service, tty, rhost, which requests begin with. */
+/*
+ * The fields guid, user, service, tty, rhost, ruser, which requests begin
+ * with.
+ */
+#define DSA_SUBJECT_FIELDS 6
 void dsa_subject_read(struct ds_reader *r, struct dsa_subject *ret_subject);
 void dsa_subject_write(struct ds_writer *w, const struct dsa_subject *subject);
 

@@ -34,7 +34,7 @@ struct dsa_stats {
 	char last_error[DSA_REASON_MAX + 1]; /* "": none yet */
 };
 
-struct dsa_pam;    /* pam.c: pam.sock and its connections */
+struct dsa_pam;    /* pam.c: pam.sock, pam-user.sock */
 struct dsa_report; /* report.c: CHILD_STATUS */
 
 struct dsa_server {
@@ -70,16 +70,25 @@ DS_MUST_CHECK int dsa_mirror_find(const struct dsa_mirror *mirror,
 				  struct ds_snap_user *ret_user,
 				  struct ds_snap_account *ret_account);
 
-/* monitor.c: fd 3.  peer.c: fd 4.  pam.c: fd 5.  False: no memory. */
+/* mirror.c: whether a published user has this uid. */
+bool dsa_mirror_has_uid(struct dsa_mirror *mirror, uid_t uid);
+
+/* monitor.c: fd 3.  peer.c: fd 4.  pam.c: fd 5, 6.  False: no memory. */
 DS_MUST_CHECK bool dsa_monitor_start(struct dsa_server *server);
 DS_MUST_CHECK bool dsa_peer_start(struct dsa_server *server);
 DS_MUST_CHECK bool dsa_pam_start(struct dsa_server *server);
 void dsa_pam_stop(struct dsa_server *server);
-/* account.c: the requests that the main process answers itself. */
-void dsa_account_answer(struct dsa_server *server,
+/* The reason of a refusal at pam-user.sock. */
+#define DSA_NOT_YOURSELF "the caller is another user"
+
+/*
+ * account.c: the requests that the main process answers itself.  `caller` is
+ * 0, or the uid of who asks at pam-user.sock, and learns of nobody else.
+ */
+void dsa_account_answer(struct dsa_server *server, uid_t caller,
 			const struct ds_frame *frame, struct ds_writer *reply);
-void dsa_ticket_answer(struct dsa_server *server, const struct ds_frame *frame,
-		       struct ds_writer *reply);
+void dsa_ticket_answer(struct dsa_server *server, uid_t caller,
+		       const struct ds_frame *frame, struct ds_writer *reply);
 
 /* report.c: tells the monitor soon that something changed. */
 DS_MUST_CHECK bool dsa_report_start(struct dsa_server *server);

@@ -87,6 +87,8 @@ static bool identify(struct check *c)
 	(void)snprintf(c->subject.name, sizeof(c->subject.name), "%s",
 		       user.blob);
 	c->subject.uid = user.uid;
+	if (c->subject.caller != 0 && c->subject.caller != user.uid)
+		return refuse(c, DS_AUTH_DENIED, DSA_NOT_YOURSELF);
 	r = dsa_mirror_find(mirror, &id.guid, &user, &c->account);
 	if (r == DS_ERR_UNAVAIL)
 		return refuse(c, DS_AUTH_UNAVAILABLE, "no mirror yet");
@@ -143,13 +145,15 @@ static void send_verdict(const struct check *c, int out)
 	dsa_secret_done(&buffer);
 }
 
-void dsa_check_run(const struct dsa_server *server, int conn, int out)
+void dsa_check_run(const struct dsa_server *server, int conn, uid_t caller,
+		   int out)
 {
 	struct check c = { .server = server };
 	bool go_on;
 
 	if (read_request(&c, conn) != 0)
 		goto out; /* the main process hears that nothing came */
+	c.subject.caller = caller;
 	go_on = identify(&c);
 	send_subject(&c, out);
 	if (!go_on)

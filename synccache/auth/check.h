@@ -9,12 +9,14 @@
 
 #include "synccache/auth/auth.h"
 
-#define DSA_REQUEST_MAX 4096 /* bytes of any request frame on pam.sock */
+#define DSA_REQUEST_MAX 4096 /* bytes of any request frame of PAM */
 
 /*
  * Reads the AUTH frame from `conn`, decides, and reports SUBJECT and VERDICT
  * to `out` (job.h).  Never writes to `conn`: the main process answers.
+ * `caller` is 0, or the only uid about which the caller may ask.
  */
-void dsa_check_run(const struct dsa_server *server, int conn, int out);
+void dsa_check_run(const struct dsa_server *server, int conn, uid_t caller,
+		   int out);
 
 #endif

@@ -35,6 +35,7 @@ struct dsa_job {
 
 static const size_t slots[DSA_JOB_KINDS] = {
 	[DSA_JOB_CHECK] = DSA_CHECKS_MAX,
+	[DSA_JOB_USER_CHECK] = DSA_USER_CHECKS_MAX,
 	[DSA_JOB_TICKET] = DSA_TICKET_JOBS_MAX,
 };
 

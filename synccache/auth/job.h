@@ -16,14 +16,16 @@
 #include "synccache/auth/secret.h"
 
 enum dsa_job_kind {
-	DSA_JOB_CHECK,  /* one password */
-	DSA_JOB_TICKET, /* one service ticket for sync */
+	DSA_JOB_CHECK,      /* one password */
+	DSA_JOB_USER_CHECK, /* one that came by pam-user.sock */
+	DSA_JOB_TICKET,     /* one service ticket for sync */
 	DSA_JOB_KINDS,
 };
 
 #define DSA_REASON_MAX 767 /* bytes without the NUL */
 #ifndef DSA_CHECKS_MAX     /* only tests have another */
-#define DSA_CHECKS_MAX 64
+#define DSA_CHECKS_MAX      64
+#define DSA_USER_CHECKS_MAX 8
 #endif
 #define DSA_TICKET_JOBS_MAX 2
 
@@ -32,7 +34,8 @@ enum dsa_job_kind {
  * outside this room):
  *
  * SUBJECT, from a check, before the KDC is asked: blob guid, str user, str
- *   service, str tty, str rhost, str canonical name ("" unknown), u32 uid.
+ *   service, str tty, str rhost, str ruser, str canonical name ("" unknown),
+ *   u32 uid.
  * VERDICT, from a check, its last: u32 enum ds_auth_result, u8 whether the
  *   password was proven, str text, str reason, u64 milliseconds at the KDC
  *   (-1: not asked), str principal, blob ccache (empty: no ticket), str

@@ -17,6 +17,7 @@
 #include "lib/wire.h"
 #include "synccache/auth/auth.h"
 #include "synccache/auth/fast.h"
+#include "synccache/auth/gate.h"
 #include "synccache/auth/krb.h"
 
 #define EXPIRE_SECONDS                                                        \
@@ -83,7 +84,8 @@ static bool start(struct event *own[3])
 
 	server.base = event_base_new();
 	server.handles = dsa_handles_new(DSA_TICKETS_MAX);
-	if (server.base == NULL || server.handles == NULL)
+	if (server.base == NULL || server.handles == NULL ||
+	    event_base_priority_init(server.base, DSA_PRIORITIES) != 0)
 		return false;
 	own[0] = evsignal_new(server.base, SIGTERM, on_stop, NULL);
 	own[1] = evsignal_new(server.base, SIGINT, on_stop, NULL);

@@ -43,6 +43,15 @@ void dsa_mirror_done(struct dsa_mirror *mirror)
 	ds_snap_close(&mirror->accounts);
 }
 
+bool dsa_mirror_has_uid(struct dsa_mirror *mirror, uid_t uid)
+{
+	struct ds_snap_user user;
+
+	dsa_mirror_refresh(mirror);
+	return uid != 0 && mirror->base.base != NULL &&
+	       ds_snap_user_by_uid(&mirror->base, uid, &user) == 0;
+}
+
 int dsa_mirror_find(const struct dsa_mirror *mirror,
 		    const struct ds_guid *guid, struct ds_snap_user *ret_user,
 		    struct ds_snap_account *ret_account)

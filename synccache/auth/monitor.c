@@ -12,6 +12,7 @@
 #include "lib/log.h"
 #include "lib/wire.h"
 #include "synccache/auth/auth.h"
+#include "synccache/auth/gate.h"
 
 static int on_keytab(struct dsa_server *server, const struct ds_frame *frame,
 		     int fd)
@@ -93,5 +94,7 @@ bool dsa_monitor_start(struct dsa_server *server)
 	    event_new(server->base, DS_FD_MONITOR, EV_READ | EV_PERSIST,
 		      on_readable, server);
 	return server->monitor_event != NULL &&
+	       event_priority_set(server->monitor_event, DSA_PRIO_MONITOR) ==
+		   0 &&
 	       event_add(server->monitor_event, NULL) == 0;
 }

@@ -1,21 +1,15 @@
 /*
- * pam.sock: one request a connection.  The main process looks at a frame's
- * header without taking it; a password is read by the worker that checks it.
- *
- * Bounds: connections, bytes of a request, time until a request is complete,
- * time in the queue, workers.
+ * pam.sock and pam-user.sock: what is asked there, and the answers.  ACCOUNT
+ * and TICKET are answered here; a password goes to a worker, or waits in the
+ * queue of its gate for one.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 #include "config.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/queue.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "lib/log.h"
 #include "lib/wire.h"
@@ -23,76 +17,22 @@
 #include "synccache/auth/auth.h"
 #include "synccache/auth/check.h"
 #include "synccache/auth/fast.h"
+#include "synccache/auth/gate.h"
 #include "synccache/auth/policy.h"
 
-/* Only tests build this with other numbers, or another root. */
-#ifndef DSA_CONNS_MAX
-#define DSA_CONNS_MAX  256
-#define DSA_REQUEST_MS 5000  /* from accept to a whole request */
-#define DSA_QUEUE_MS   30000 /* until a worker is free */
-#define DSA_CHECK_MS   24000 /* a worker's whole life; kdc.c has less */
-#define DSA_PEER_UID   0
+#ifndef DSA_QUEUE_MS       /* only tests have others */
+#define DSA_QUEUE_MS 30000 /* until a worker is free */
+#define DSA_CHECK_MS 24000 /* a worker's whole life; kdc.c has less */
 #endif
 #define DSA_KDC_KEEP_MS 600000
-#define REPLY_MS        200 /* the socket buffer is empty: no wait at all */
-#define RETRY_MS        200 /* after accept failed for want of resources */
-
-#define TIMEVAL(ms)                                                           \
-	{                                                                     \
-		.tv_sec = (ms) / 1000, .tv_usec = (ms) % 1000 * 1000          \
-	}
-static const struct timeval request_patience = TIMEVAL(DSA_REQUEST_MS);
-static const struct timeval queue_patience = TIMEVAL(DSA_QUEUE_MS);
-
-TAILQ_HEAD(conn_list, conn);
-
-struct conn {
-	TAILQ_ENTRY(conn) all, queue;
-	struct dsa_pam *pam;
-	struct event *readable;
-	struct event *deadline;
-	int fd;
-	bool queued;
-	uint32_t seq;
-	struct dsa_subject subject; /* once a worker has said it */
-};
 
 struct dsa_pam {
-	struct dsa_server *server;
-	struct event *listener, *retry;
-	struct conn_list all, queue;
-	size_t count;
+	struct dsa_gate root, user;
 };
-
-static void conn_free(struct conn *c)
-{
-	struct dsa_pam *pam = c->pam;
-
-	if (c->readable != NULL)
-		event_free(c->readable);
-	if (c->deadline != NULL)
-		event_free(c->deadline);
-	if (c->queued)
-		TAILQ_REMOVE(&pam->queue, c, queue);
-	TAILQ_REMOVE(&pam->all, c, all);
-	(void)close(c->fd);
-	free(c);
-	if (pam->count-- == DSA_CONNS_MAX)
-		(void)event_add(pam->listener, NULL);
-}
-
-/* Ends and sends a reply; whoever does not take it now never will. */
-static void reply_and_free(struct conn *c, struct ds_writer *w)
-{
-	if (ds_frame_end(w) == 0 &&
-	    ds_wire_send(c->fd, w, ds_now_ms() + REPLY_MS) != 0)
-		ds_log(DS_LOG_INFO, "a caller went away before its answer");
-	conn_free(c);
-}
 
 /* ---- AUTH ---- */
 
-static void reply_auth(struct conn *c, enum ds_auth_result result,
+static void reply_auth(struct dsa_conn *c, enum ds_auth_result result,
 		       const char *text, const uint8_t *handle)
 {
 	uint8_t buf[DS_HEADER_LEN + 4 + 4 + DS_TEXT_MAX + 4 + DS_HANDLE_LEN];
@@ -103,13 +43,13 @@ static void reply_auth(struct conn *c, enum ds_auth_result result,
 	ds_put_u32(&w, result);
 	ds_put_str(&w, text);
 	ds_put_blob(&w, handle, handle != NULL ? DS_HANDLE_LEN : 0);
-	reply_and_free(c, &w);
+	dsa_conn_reply(c, &w);
 	explicit_bzero(buf, sizeof(buf));
 }
 
-static void fail_auth(struct conn *c, const char *reason)
+static void fail_auth(struct dsa_conn *c, const char *reason)
 {
-	struct dsa_server *server = c->pam->server;
+	struct dsa_server *server = c->gate->server;
 	enum ds_auth_result result = DS_AUTH_UNAVAILABLE;
 	char text[DS_TEXT_MAX + 1];
 
@@ -119,7 +59,7 @@ static void fail_auth(struct conn *c, const char *reason)
 	reply_auth(c, result, text, NULL);
 }
 
-static void take_subject(struct conn *c, const struct ds_frame *frame)
+static void take_subject(struct dsa_conn *c, const struct ds_frame *frame)
 {
 	struct dsa_subject s = { 0 };
 	struct ds_reader r;
@@ -128,6 +68,7 @@ static void take_subject(struct conn *c, const struct ds_frame *frame)
 	dsa_subject_read(&r, &s);
 	ds_get_str(&r, s.name, sizeof(s.name));
 	s.uid = ds_get_u32(&r);
+	s.caller = c->subject.caller;
 	if (ds_reader_end(&r) == 0)
 		c->subject = s;
 }
@@ -163,9 +104,9 @@ static int read_verdict(const struct ds_frame *frame, struct verdict *v)
 					      : DS_ERR_FORMAT;
 }
 
-static void answer(struct conn *c, const struct verdict *v)
+static void answer(struct dsa_conn *c, const struct verdict *v)
 {
-	struct dsa_server *server = c->pam->server;
+	struct dsa_server *server = c->gate->server;
 	uint8_t handle[DS_HANDLE_LEN];
 	bool kept = false;
 
@@ -209,7 +150,7 @@ static void keep_kdc(struct dsa_server *server, const char *address)
 
 static bool on_worker(void *arg, const struct ds_frame *frame)
 {
-	struct conn *c = arg;
+	struct dsa_conn *c = arg;
 	struct verdict v = { 0 };
 
 	if (frame != NULL && frame->type == DSA_MSG_SUBJECT) {
@@ -217,8 +158,8 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 		return false;
 	}
 	if (frame != NULL && read_verdict(frame, &v) == 0) {
-		dsa_fast_keep(c->pam->server, &v.tgt);
-		keep_kdc(c->pam->server, v.kdc);
+		dsa_fast_keep(c->gate->server, &v.tgt);
+		keep_kdc(c->gate->server, v.kdc);
 		answer(c, &v);
 	} else {
 		fail_auth(c, "the worker gave no answer");
@@ -229,16 +170,16 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 
 static void run_worker(void *arg, int out)
 {
-	struct conn *c = arg;
+	struct dsa_conn *c = arg;
 
-	dsa_check_run(c->pam->server, c->fd, out);
+	dsa_check_run(c->gate->server, c->fd, c->subject.caller, out);
 }
 
-static void start_worker(struct conn *c)
+static void start_worker(struct dsa_conn *c)
 {
-	struct dsa_server *server = c->pam->server;
+	struct dsa_server *server = c->gate->server;
 	const struct dsa_job_spec spec = {
-		.kind = DSA_JOB_CHECK,
+		.kind = c->gate->kind,
 		.keep_fd = c->fd,
 		.timeout_ms = DSA_CHECK_MS,
 		.run = run_worker,
@@ -247,9 +188,11 @@ static void start_worker(struct conn *c)
 	};
 	int r;
 
-	TAILQ_REMOVE(&c->pam->queue, c, queue);
-	c->queued = false;
-	(void)event_del(c->deadline);
+	if (dsa_conn_is_dead(c)) {
+		dsa_conn_free(c);
+		return;
+	}
+	dsa_conn_enter(c, DSA_CONN_CHECKING, 0);
 	dsa_mirror_refresh(&server->mirror);
 	r = dsa_job_start(&server->jobs, &spec);
 	if (r != 0) {
@@ -259,170 +202,93 @@ static void start_worker(struct conn *c)
 	}
 }
 
-static void start_workers(void *arg)
+/* The first in the queue whose user has not got all workers already. */
+static struct dsa_conn *next_in(const struct dsa_gate *gate)
 {
-	struct dsa_pam *pam = arg;
-	struct conn *c;
+	struct dsa_conn *c;
 
-	while ((c = TAILQ_FIRST(&pam->queue)) != NULL &&
-	       dsa_job_has_room(&pam->server->jobs, DSA_JOB_CHECK))
-		start_worker(c);
-	dsa_report_changed(pam->server);
+	TAILQ_FOREACH(c, &gate->queue, queue)
+	if (gate->uid_max == 0 || dsa_conn_checks(c) < DSA_UID_CHECKS_MAX)
+		break;
+	return c;
 }
 
-static void enqueue(struct conn *c)
+static void start_workers(struct dsa_gate *gate)
 {
+	struct dsa_conn *c;
 
-	(void)event_del(c->readable);
-	(void)event_add(c->deadline, &queue_patience);
-	TAILQ_INSERT_TAIL(&c->pam->queue, c, queue);
-	c->queued = true;
-	start_workers(c->pam);
+	while (dsa_job_has_room(&gate->server->jobs, gate->kind) &&
+	       (c = next_in(gate)) != NULL)
+		start_worker(c);
+}
+
+static void on_slot_free(void *arg)
+{
+	struct dsa_pam *pam = arg;
+
+	start_workers(&pam->root);
+	start_workers(&pam->user);
+	dsa_report_changed(pam->root.server);
+}
+
+static void enqueue(struct dsa_conn *c)
+{
+	struct dsa_server *server = c->gate->server;
+
+	if (dsa_conn_peek(c) != 0) {
+		dsa_conn_free(c);
+		return;
+	}
+	dsa_conn_enter(c, DSA_CONN_QUEUED, DSA_QUEUE_MS);
+	start_workers(c->gate);
+	dsa_report_changed(server);
+}
+
+static void overdue(struct dsa_conn *c)
+{
+	fail_auth(c, "all workers are busy");
 }
 
 /* ---- requests ---- */
 
 /* ACCOUNT and TICKET, of which all bytes are here. */
-static void answer_here(struct conn *c)
+static void answer_here(struct dsa_conn *c)
 {
-	struct dsa_server *server = c->pam->server;
+	struct dsa_server *server = c->gate->server;
 	uint8_t in[DSA_REQUEST_MAX];
 	struct dsa_secret out;
 	struct ds_frame frame;
 	struct ds_writer w;
 
-	if (ds_wire_recv(c->fd, in, sizeof(in), ds_now_ms() + REPLY_MS,
+	if (ds_wire_recv(c->fd, in, sizeof(in), ds_now_ms() + DSA_REPLY_MS,
 			 &frame) != 0 ||
 	    dsa_secret_init(&out, DS_PACKET_MAX, DSA_SECRET_PRIVATE) != 0) {
-		conn_free(c);
+		dsa_conn_free(c);
 		return;
 	}
 	ds_writer_init(&w, out.p, out.cap);
 	if (frame.type == DS_MSG_ACCOUNT)
-		dsa_account_answer(server, &frame, &w);
+		dsa_account_answer(server, c->subject.caller, &frame, &w);
 	else
-		dsa_ticket_answer(server, &frame, &w);
-	reply_and_free(c, &w);
+		dsa_ticket_answer(server, c->subject.caller, &frame, &w);
+	dsa_conn_reply(c, &w);
 	dsa_secret_done(&out);
 	explicit_bzero(in, sizeof(in));
 }
 
-static bool is_complete(int fd, uint32_t payload)
+static void on_request(struct dsa_conn *c, uint16_t type)
 {
-	int waiting = 0;
-
-	return ioctl(fd, FIONREAD, &waiting) == 0 &&
-	       (size_t)waiting >= DS_HEADER_LEN + (size_t)payload;
-}
-
-/* Edge-triggered: called once for what has arrived, not for what waits. */
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *c = arg;
-	uint8_t header[DS_HEADER_LEN];
-	uint32_t len;
-	uint16_t type;
-	ssize_t n = recv(fd, header, sizeof(header), MSG_PEEK | MSG_DONTWAIT);
-
-	(void)what;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n > 0 && (size_t)n < sizeof(header))
-		return; /* more is to come, or the deadline */
-	if (n <= 0 ||
-	    ds_frame_header(header, sizeof(header), &len, &type, &c->seq) !=
-		0 ||
-	    len > DSA_REQUEST_MAX - DS_HEADER_LEN ||
-	    (type != DS_MSG_AUTH && type != DS_MSG_ACCOUNT &&
-	     type != DS_MSG_TICKET)) {
-		conn_free(c);
-		return;
-	}
-	if (!is_complete(fd, len))
-		return;
-	if (type == DS_MSG_AUTH)
+	switch (type) {
+	case DS_MSG_AUTH:
 		enqueue(c);
-	else
+		break;
+	case DS_MSG_ACCOUNT:
+	case DS_MSG_TICKET:
 		answer_here(c);
-}
-
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *c = arg;
-
-	(void)fd;
-	(void)what;
-	if (c->queued)
-		fail_auth(c, "all workers are busy");
-	else
-		conn_free(c);
-}
-
-/* ---- connections ---- */
-
-static bool is_root(int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       peer.uid == DSA_PEER_UID;
-}
-
-static void conn_new(struct dsa_pam *pam, int fd)
-{
-	struct event_base *base = pam->server->base;
-	struct conn *c = calloc(1, sizeof(*c));
-
-	if (c == NULL) {
-		(void)close(fd);
-		return;
+		break;
+	default:
+		dsa_conn_free(c);
 	}
-	c->pam = pam;
-	c->fd = fd;
-	if (pam->count++ == DSA_CONNS_MAX - 1)
-		(void)event_del(pam->listener);
-	TAILQ_INSERT_TAIL(&pam->all, c, all);
-	c->readable =
-	    event_new(base, fd, EV_READ | EV_ET | EV_PERSIST, on_readable, c);
-	c->deadline = evtimer_new(base, on_deadline, c);
-	if (c->readable == NULL || c->deadline == NULL ||
-	    event_add(c->readable, NULL) != 0 ||
-	    event_add(c->deadline, &request_patience) != 0)
-		conn_free(c);
-}
-
-static void on_connection(evutil_socket_t fd, short what, void *arg)
-{
-	const struct timeval pause = TIMEVAL(RETRY_MS);
-	struct dsa_pam *pam = arg;
-	int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	(void)what;
-	if (conn < 0) {
-		if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
-			return;
-		ds_log(DS_LOG_ERR, "pam.sock: accept: %s", strerror(errno));
-		(void)event_del(pam->listener);
-		(void)event_add(pam->retry, &pause);
-		return;
-	}
-	if (is_root(conn)) {
-		conn_new(pam, conn);
-	} else {
-		ds_log(DS_LOG_WARN, "pam.sock: a caller that is not root");
-		(void)close(conn);
-	}
-}
-
-static void on_retry(evutil_socket_t fd, short what, void *arg)
-{
-	struct dsa_pam *pam = arg;
-
-	(void)fd;
-	(void)what;
-	if (pam->count < DSA_CONNS_MAX)
-		(void)event_add(pam->listener, NULL);
 }
 
 bool dsa_pam_start(struct dsa_server *server)
@@ -431,33 +297,34 @@ bool dsa_pam_start(struct dsa_server *server)
 
 	if (pam == NULL)
 		return false;
-	pam->server = server;
+	pam->root = (struct dsa_gate){
+		.server = server,
+		.name = "pam.sock",
+		.max = DSA_CONNS_MAX,
+		.kind = DSA_JOB_CHECK,
+		.priority = DSA_PRIO_ROOT,
+		.request = on_request,
+		.overdue = overdue,
+	};
+	pam->user = pam->root;
+	pam->user.name = "pam-user.sock";
+	pam->user.max = DSA_USER_CONNS_MAX;
+	pam->user.uid_max = DSA_UID_CONNS_MAX;
+	pam->user.kind = DSA_JOB_USER_CHECK;
+	pam->user.priority = DSA_PRIO_USER;
 	server->pam = pam;
-	TAILQ_INIT(&pam->all);
-	TAILQ_INIT(&pam->queue);
-	server->jobs.slot_free = start_workers;
+	server->jobs.slot_free = on_slot_free;
 	server->jobs.slot_arg = pam;
-	(void)evutil_make_socket_nonblocking(DS_FD_PAM);
-	pam->listener = event_new(server->base, DS_FD_PAM,
-				  EV_READ | EV_PERSIST, on_connection, pam);
-	pam->retry = evtimer_new(server->base, on_retry, pam);
-	return pam->listener != NULL && pam->retry != NULL &&
-	       event_add(pam->listener, NULL) == 0;
+	return dsa_gate_open(&pam->root, DS_FD_PAM) &&
+	       dsa_gate_open(&pam->user, DS_FD_PAM_USER);
 }
 
 void dsa_pam_stop(struct dsa_server *server)
 {
-	struct dsa_pam *pam = server->pam;
-	struct conn *c;
-
-	if (pam == NULL)
+	if (server->pam == NULL)
 		return;
-	while ((c = TAILQ_FIRST(&pam->all)) != NULL)
-		conn_free(c);
-	if (pam->listener != NULL)
-		event_free(pam->listener);
-	if (pam->retry != NULL)
-		event_free(pam->retry);
-	free(pam);
+	dsa_gate_close(&server->pam->root);
+	dsa_gate_close(&server->pam->user);
+	free(server->pam);
 	server->pam = NULL;
 }

@@ -46,10 +46,12 @@ static char *document(const struct dsa_server *server)
 	    keytab->state, "keytab_problem", text_or_null(keytab->problem),
 	    "principal", text_or_null(keytab->principal), "kvno",
 	    (json_int_t)keytab->kvno, "workers",
-	    (json_int_t)server->jobs.running[DSA_JOB_CHECK], "tickets",
-	    (json_int_t)dsa_handles_count(server->handles), "checks", "ok",
-	    (json_int_t)stats->ok, "refused", (json_int_t)stats->refused,
-	    "unavailable", (json_int_t)stats->unavailable, "last_error",
+	    (json_int_t)(server->jobs.running[DSA_JOB_CHECK] +
+			 server->jobs.running[DSA_JOB_USER_CHECK]),
+	    "tickets", (json_int_t)dsa_handles_count(server->handles),
+	    "checks", "ok", (json_int_t)stats->ok, "refused",
+	    (json_int_t)stats->refused, "unavailable",
+	    (json_int_t)stats->unavailable, "last_error",
 	    text_or_null(stats->last_error));
 
 	if (json == NULL)

@@ -23,6 +23,7 @@ void dsa_subject_read(struct ds_reader *r, struct dsa_subject *ret_subject)
 	ds_get_str(r, s.service, sizeof(s.service));
 	ds_get_str(r, s.tty, sizeof(s.tty));
 	ds_get_str(r, s.rhost, sizeof(s.rhost));
+	ds_get_str(r, s.ruser, sizeof(s.ruser));
 	if (r->err == 0)
 		*ret_subject = s;
 }
@@ -34,4 +35,5 @@ void dsa_subject_write(struct ds_writer *w, const struct dsa_subject *subject)
 	ds_put_str(w, subject->service);
 	ds_put_str(w, subject->tty);
 	ds_put_str(w, subject->rhost);
+	ds_put_str(w, subject->ruser);
 }

@@ -145,28 +145,29 @@ __attribute__((noreturn)) static void become(const struct dsm_monitor *m,
 	     locator[] = "SSSD_KRB5_LOCATOR_DISABLE=1", journal[128];
 	char *env[] = { path, lang, krb5, ldap, locator, NULL, NULL };
 	const int wanted[] = { channel, m->peer[role],
-			       role == DSM_AUTH ? m->pam_sock : -1 };
+			       role == DSM_AUTH ? m->pam_sock : -1,
+			       role == DSM_AUTH ? m->pam_user_sock : -1 };
 	const char *stream = getenv("JOURNAL_STREAM");
-	int high[3], i;
+	int high[4], i;
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 	sigset_t none;
 
 	if (stream && snprintf(journal, sizeof(journal), "JOURNAL_STREAM=%s",
 			       stream) < (int)sizeof(journal))
 		env[5] = journal;
-	/* First out of the way of 3, 4 and 5, then into place. */
-	for (i = 0; i < 3; i++) {
+	/* First out of the way of 3 to 6, then into place. */
+	for (i = 0; i < 4; i++) {
 		high[i] =
 		    wanted[i] < 0 ? -1 : fcntl(wanted[i], F_DUPFD_CLOEXEC, 16);
 		if (wanted[i] >= 0 && high[i] < 0)
 			_exit(70);
 	}
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 4; i++) {
 		close(DS_FD_MONITOR + i);
 		if (high[i] >= 0 && dup2(high[i], DS_FD_MONITOR + i) < 0)
 			_exit(70);
 	}
-	if (close_range(DS_FD_PAM + 1, ~0u, 0))
+	if (close_range(DS_FD_PAM_USER + 1, ~0u, 0))
 		_exit(70);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -20,6 +20,10 @@
 #include "lib/log.h"
 #include "synccache/monitor/monitor.h"
 
+#define PAM_SOCK      DS_RUN_DIR "/pam.sock"
+#define PAM_USER_SOCK DS_RUN_DIR "/pam-user.sock"
+#define CTL_SOCK      DS_RUN_DIR "/ctl.sock"
+
 #define CHECK_SECONDS 2 /* keytab and published file: two stat calls */
 
 static void usage(FILE *out)
@@ -143,8 +147,9 @@ static int start(struct dsm_monitor *m)
 
 	if ((r = dsm_places_make()) != 0 || (r = dsm_lock_instance()) != 0 ||
 	    (r = dsm_write_krb5_conf(m->config)) != 0 ||
-	    (r = dsm_listen(DS_RUN_DIR "/pam.sock", &m->pam_sock)) != 0 ||
-	    (r = dsm_listen(DS_RUN_DIR "/ctl.sock", &m->ctl_sock)) != 0 ||
+	    (r = dsm_listen(PAM_SOCK, 0600, &m->pam_sock)) != 0 ||
+	    (r = dsm_listen(PAM_USER_SOCK, 0666, &m->pam_user_sock)) != 0 ||
+	    (r = dsm_listen(CTL_SOCK, 0600, &m->ctl_sock)) != 0 ||
 	    (r = add_events(m)) != 0 || (r = dsm_ctl_start(m)) != 0)
 		return r;
 	dsm_publish_init(m);
@@ -159,7 +164,7 @@ static int run(struct dsm_monitor *m)
 	if (!m->base)
 		return EX_OSERR;
 	m->started = time(NULL);
-	m->pam_sock = m->ctl_sock = -1;
+	m->pam_sock = m->pam_user_sock = m->ctl_sock = -1;
 	r = start(m);
 	if (r) {
 		ds_log(DS_LOG_ERR, "cannot start: %s", ds_strerror(r));
@@ -170,8 +175,9 @@ static int run(struct dsm_monitor *m)
 #endif
 	event_base_dispatch(m->base);
 	dsm_children_stop(m);
-	unlink(DS_RUN_DIR "/pam.sock");
-	unlink(DS_RUN_DIR "/ctl.sock");
+	unlink(PAM_SOCK);
+	unlink(PAM_USER_SOCK);
+	unlink(CTL_SOCK);
 	return 0;
 }
 

@@ -42,6 +42,7 @@ struct dsm_monitor {
 	struct dsm_child child[DSM_ROLES];
 	int peer[DSM_ROLES]; /* both ends of the sync <-> auth channel */
 	int pam_sock;
+	int pam_user_sock;
 	int ctl_sock;
 	int64_t started; /* epoch seconds */
 
@@ -67,7 +68,7 @@ struct dsm_monitor {
 DS_MUST_CHECK int dsm_places_make(void);
 DS_MUST_CHECK int dsm_lock_instance(void); /* held until the process ends */
 DS_MUST_CHECK int dsm_write_krb5_conf(const struct ds_config *config);
-DS_MUST_CHECK int dsm_listen(const char *path, int *ret_fd);
+DS_MUST_CHECK int dsm_listen(const char *path, mode_t mode, int *ret_fd);
 /* Whether two stat calls saw one file, and nobody touched it in between. */
 bool dsm_same_file(const struct stat *a, const struct stat *b);
 

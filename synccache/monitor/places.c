@@ -182,7 +182,7 @@ int dsm_write_krb5_conf(const struct ds_config *config)
 	return DS_OK;
 }
 
-int dsm_listen(const char *path, int *ret_fd)
+int dsm_listen(const char *path, mode_t mode, int *ret_fd)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	mode_t old;
@@ -197,7 +197,7 @@ int dsm_listen(const char *path, int *ret_fd)
 		return DS_ERR_SYS;
 	}
 	unlink(path); /* the instance lock is ours, so it is a leftover */
-	old = umask(0177);
+	old = umask(~mode & 0777);
 	bad = bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) ||
 	      listen(fd, 128);
 	umask(old);

@@ -25,6 +25,7 @@ int pam_test_getpwnam_r(const char *name, struct passwd *pw, char *buf,
 			size_t size, struct passwd **ret);
 
 #define PDS_SOCKET          pam_test_socket
+#define PDS_USER_SOCKET     pam_test_socket
 #define PDS_SNAPSHOT        pam_test_snapshot
 #define PDS_CCACHE_HELPER   pam_test_helper
 #define PDS_SNAPSHOT_OWNER  pam_test_owner

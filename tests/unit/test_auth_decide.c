@@ -154,6 +154,8 @@ static struct heard hear(int fd)
 	return h;
 }
 
+static uid_t caller; /* 0: root, who may ask about anybody */
+
 static struct heard check_bytes(const void *p, size_t len)
 {
 	int conn[2], out[2];
@@ -163,7 +165,7 @@ static struct heard check_bytes(const void *p, size_t len)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, out), 0);
 	assert_int_equal(write(conn[0], p, len), len);
 	(void)shutdown(conn[0], SHUT_WR);
-	dsa_check_run(&server, conn[1], out[1]);
+	dsa_check_run(&server, conn[1], caller, out[1]);
 	h = hear(out[0]);
 	for (int i = 0; i < 2; i++) {
 		(void)close(conn[i]);
@@ -288,7 +290,7 @@ static enum ds_auth_result account_of(const void *p, size_t len, char *text,
 	enum ds_auth_result result;
 
 	ds_writer_init(&w, buf, sizeof(buf));
-	dsa_account_answer(&server, &frame, &w);
+	dsa_account_answer(&server, caller, &frame, &w);
 	assert_int_equal(ds_frame_end(&w), 0);
 	ds_reader_init(&r, buf + DS_HEADER_LEN, w.len - DS_HEADER_LEN);
 	result = (enum ds_auth_result)ds_get_u32(&r);
@@ -453,7 +455,7 @@ static enum ds_auth_result redeem(const void *handle, size_t len, uint32_t uid,
 	ds_put_u32(&w, uid);
 	frame.len = w.len;
 	ds_writer_init(&w, out, sizeof(out));
-	dsa_ticket_answer(&server, &frame, &w);
+	dsa_ticket_answer(&server, caller, &frame, &w);
 	assert_int_equal(ds_frame_end(&w), 0);
 	ds_reader_init(&r, out + DS_HEADER_LEN, w.len - DS_HEADER_LEN);
 	result = (enum ds_auth_result)ds_get_u32(&r);
@@ -481,6 +483,43 @@ static void test_ticket(void **state)
 	assert_int_equal(len, 0);
 }
 
+/* ---- at pam-user.sock: about oneself, or nobody ---- */
+
+static void test_another_user_asks(void **state)
+{
+	struct ds_guid driley = guid_of(W_DRILEY);
+	uint8_t handle[DS_HANDLE_LEN];
+	char text[DS_TEXT_MAX + 1];
+	struct heard h;
+	size_t len;
+
+	(void)state;
+	caller = WORLD_UID0 + W_SMITH;
+	h = check(W_DRILEY, DRILEY, "pw");
+	assert_int_equal(h.result, DS_AUTH_DENIED);
+	assert_string_equal(h.reason, DSA_NOT_YOURSELF);
+	assert_string_equal(h.text, "");
+	assert_int_equal(kdc_calls, 0);
+	/* Nor what state the other account is in. */
+	assert_int_equal(account(&driley, text, sizeof(text)), DS_AUTH_DENIED);
+	assert_int_equal(dsa_handles_put(server.handles, ds_now_ms(),
+					 WORLD_UID0 + W_DRILEY, "p@R",
+					 "ticket", 6, handle),
+			 0);
+	assert_int_equal(
+	    redeem(handle, DS_HANDLE_LEN, WORLD_UID0 + W_DRILEY, &len),
+	    DS_AUTH_UNAVAILABLE);
+
+	caller = WORLD_UID0 + W_DRILEY;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result, DS_AUTH_OK);
+	assert_int_equal(account(&driley, text, sizeof(text)), DS_AUTH_OK);
+	/* The attempt of the other has not spoilt it. */
+	assert_int_equal(
+	    redeem(handle, DS_HANDLE_LEN, WORLD_UID0 + W_DRILEY, &len),
+	    DS_AUTH_OK);
+	caller = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,6 +531,7 @@ int main(void)
 		cmocka_unit_test_setup(test_account_malformed, fresh),
 		cmocka_unit_test_setup(test_allow, fresh),
 		cmocka_unit_test_setup(test_ticket, fresh),
+		cmocka_unit_test_setup(test_another_user_asks, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

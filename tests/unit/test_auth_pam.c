@@ -1,7 +1,8 @@
 /*
- * pam.sock and its workers: limits, queue, deadlines, isolation, hostile
- * callers.  pam.c and job.c are the real ones, built with small numbers; what
- * a worker does is scripted by the "password" that it is sent.
+ * pam.sock, pam-user.sock and their workers: limits, queue, deadlines,
+ * isolation, hostile callers.  pam.c, gate.c and job.c are the real ones,
+ * built with small numbers; what a worker does is scripted by the "password"
+ * that it is sent.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -22,15 +23,18 @@
 #include "synccache/auth/auth.h"
 #include "synccache/auth/check.h"
 #include "synccache/auth/fast.h"
+#include "synccache/auth/gate.h"
 
 static struct dsa_server server;
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
+static struct sockaddr_un user_address = { .sun_family = AF_UNIX };
 static char dir[] = "/tmp/dsa-pam-XXXXXX";
 
 /* ---- what stands around pam.c ---- */
 
 static struct {
 	enum ds_auth_result result;
+	uid_t caller;
 	char user[DS_USER_MAX + 1];
 	char reason[DSA_REASON_MAX + 1];
 } audited;
@@ -41,6 +45,7 @@ void dsa_audit(const char *event, const struct dsa_subject *subject,
 	(void)event;
 	(void)kdc_ms;
 	audited.result = result;
+	audited.caller = subject->caller;
 	(void)snprintf(audited.user, sizeof(audited.user), "%s",
 		       subject->user);
 	(void)snprintf(audited.reason, sizeof(audited.reason), "%s", reason);
@@ -49,6 +54,15 @@ void dsa_audit(const char *event, const struct dsa_subject *subject,
 void dsa_mirror_refresh(struct dsa_mirror *mirror)
 {
 	(void)mirror;
+}
+
+static bool mirrored = true; /* whether we are a user of the domain */
+
+bool dsa_mirror_has_uid(struct dsa_mirror *mirror, uid_t uid)
+{
+	(void)mirror;
+	assert_int_equal(uid, getuid());
+	return mirrored;
 }
 
 void dsa_report_changed(struct dsa_server *s)
@@ -64,19 +78,21 @@ void dsa_report_result(struct dsa_server *s, enum ds_auth_result result,
 	(void)reason;
 }
 
-void dsa_account_answer(struct dsa_server *s, const struct ds_frame *frame,
-			struct ds_writer *reply)
+void dsa_account_answer(struct dsa_server *s, uid_t caller,
+			const struct ds_frame *frame, struct ds_writer *reply)
 {
 	(void)s;
+	(void)caller;
 	ds_frame_begin(reply, DS_MSG_ACCOUNT_REPLY, frame->seq);
 	ds_put_u32(reply, DS_AUTH_OK);
 	ds_put_str(reply, "");
 }
 
-void dsa_ticket_answer(struct dsa_server *s, const struct ds_frame *frame,
-		       struct ds_writer *reply)
+void dsa_ticket_answer(struct dsa_server *s, uid_t caller,
+		       const struct ds_frame *frame, struct ds_writer *reply)
 {
 	(void)s;
+	(void)caller;
 	(void)frame;
 	(void)reply;
 	fail();
@@ -130,7 +146,7 @@ static size_t open_descriptors(void)
 	return n;
 }
 
-void dsa_check_run(const struct dsa_server *s, int conn, int out)
+void dsa_check_run(const struct dsa_server *s, int conn, uid_t caller, int out)
 {
 	static uint8_t buf[DSA_REQUEST_MAX];
 	size_t descriptors = open_descriptors();
@@ -140,6 +156,7 @@ void dsa_check_run(const struct dsa_server *s, int conn, int out)
 	char script[64], reason[64];
 
 	(void)s;
+	(void)caller;
 	if (ds_wire_recv(conn, buf, sizeof(buf), ds_now_ms() + 1000, &frame) !=
 	    0)
 		return;
@@ -151,6 +168,10 @@ void dsa_check_run(const struct dsa_server *s, int conn, int out)
 	say(out, DSA_MSG_SUBJECT, &subject, "");
 	if (strcmp(script, "die") == 0)
 		_exit(9);
+	if (strcmp(script, "die-late") == 0) {
+		(void)usleep(150000);
+		_exit(9);
+	}
 	if (strcmp(script, "hang") == 0)
 		for (;;)
 			(void)pause();
@@ -169,14 +190,19 @@ void dsa_check_run(const struct dsa_server *s, int conn, int out)
 
 /* ---- the caller ---- */
 
-static int call(void)
+static int call_at(const struct sockaddr_un *at)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
-	assert_int_equal(
-	    connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)at, sizeof(*at)),
+			 0);
 	return fd;
+}
+
+static int call(void)
+{
+	return call_at(&address);
 }
 
 static struct ds_writer request(uint8_t *buf, size_t cap, uint16_t type,
@@ -194,14 +220,26 @@ static struct ds_writer request(uint8_t *buf, size_t cap, uint16_t type,
 	return w;
 }
 
-static int ask(uint16_t type, const char *script)
+static int ask_at(const struct sockaddr_un *at, uint16_t type,
+		  const char *script)
 {
 	uint8_t buf[512];
 	struct ds_writer w = request(buf, sizeof(buf), type, script);
-	int fd = call();
+	int fd = call_at(at);
 
 	assert_int_equal(write(fd, buf, w.len), w.len);
 	return fd;
+}
+
+static int ask(uint16_t type, const char *script)
+{
+	return ask_at(&address, type, script);
+}
+
+/* As a screen locker does. */
+static int ask_as_user(uint16_t type, const char *script)
+{
+	return ask_at(&user_address, type, script);
 }
 
 /* Lets the server work. */
@@ -259,24 +297,31 @@ static void no_worker_left(void)
 		run_for(50);
 	assert_null(server.jobs.first);
 	assert_int_equal(server.jobs.running[DSA_JOB_CHECK], 0);
+	assert_int_equal(server.jobs.running[DSA_JOB_USER_CHECK], 0);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void listen_at(struct sockaddr_un *at, const char *name, int number)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(at->sun_path, sizeof(at->sun_path), "%s/%s", dir, name);
+	assert_int_equal(bind(fd, (struct sockaddr *)at, sizeof(*at)), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(dup2(fd, number), number);
+	if (fd != number)
+		(void)close(fd);
 }
 
 static int setup(void **state)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
 	(void)state;
 	assert_non_null(mkdtemp(dir));
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/s",
-		       dir);
-	assert_int_equal(
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 64), 0);
-	assert_int_equal(dup2(fd, DS_FD_PAM), DS_FD_PAM);
-	if (fd != DS_FD_PAM)
-		(void)close(fd);
+	listen_at(&address, "root", DS_FD_PAM);
+	listen_at(&user_address, "user", DS_FD_PAM_USER);
 	server.base = event_base_new();
+	assert_int_equal(event_base_priority_init(server.base, DSA_PRIORITIES),
+			 0);
 	server.handles = dsa_handles_new(8);
 	assert_true(dsa_jobs_init(&server.jobs, server.base));
 	assert_true(dsa_pam_start(&server));
@@ -291,6 +336,7 @@ static int teardown(void **state)
 	event_base_free(server.base);
 	dsa_handles_free(server.handles);
 	(void)unlink(address.sun_path);
+	(void)unlink(user_address.sun_path);
 	return rmdir(dir);
 }
 
@@ -439,11 +485,106 @@ static void test_hostile_headers(void **state)
 
 		assert_int_equal(write(fd, buf, 40), 40);
 		(void)shutdown(fd, SHUT_WR);
-		run_for(50);
+		/* At once: no place is kept for what cannot come. */
+		assert_int_equal(result_and_close(fd, DSA_REQUEST_MS / 2), -1);
 		assert_int_equal(server.jobs.running[DSA_JOB_CHECK], 0);
-		assert_int_equal(result_and_close(fd, DSA_REQUEST_MS + 200),
-				 -1);
 	}
+}
+
+/* ---- pam-user.sock ---- */
+
+static void test_user_answer(void **state)
+{
+	bool handle = false;
+	int fd = ask_as_user(DS_MSG_AUTH, "ok");
+
+	(void)state;
+	assert_int_equal(result_of(fd, 1000, &handle), DS_AUTH_OK);
+	assert_true(handle);
+	(void)close(fd);
+	assert_int_equal(audited.caller, getuid());
+	assert_string_equal(audited.reason, "2 descriptors");
+	assert_int_equal(
+	    result_and_close(ask_as_user(DS_MSG_ACCOUNT, ""), 1000),
+	    DS_AUTH_OK);
+	no_worker_left();
+	/* Who is nobody in the domain does not even get to hang. */
+	mirrored = false;
+	fd = call_at(&user_address);
+	assert_int_equal(result_and_close(fd, DSA_REQUEST_MS / 2), -1);
+	mirrored = true;
+}
+
+static void test_user_connections(void **state)
+{
+	int hang[DSA_UID_CONNS_MAX];
+
+	(void)state;
+	for (int i = 0; i < DSA_UID_CONNS_MAX; i++)
+		hang[i] = call_at(&user_address);
+	run_for(50);
+	/* Many more: refused at once, and root's gate has not noticed. */
+	for (int i = 0; i < 50; i++) {
+		int more = call_at(&user_address);
+
+		assert_int_equal(
+		    result_and_close(ask(DS_MSG_ACCOUNT, ""), 1000),
+		    DS_AUTH_OK);
+		assert_int_equal(result_and_close(more, 1000), -1);
+		if (result_of(hang[0], 0, NULL) != -2)
+			break; /* slow machine: their time is up */
+	}
+	for (int i = 0; i < DSA_UID_CONNS_MAX; i++)
+		assert_int_equal(
+		    result_and_close(hang[i], DSA_REQUEST_MS + 500), -1);
+	assert_int_equal(
+	    result_and_close(ask_as_user(DS_MSG_AUTH, "ok"), 1000),
+	    DS_AUTH_OK);
+	no_worker_left();
+}
+
+static void test_user_workers(void **state)
+{
+	int first, second;
+
+	(void)state;
+	/* One worker a user, though another is free. */
+	first = ask_as_user(DS_MSG_AUTH, "hang");
+	run_for(50);
+	second = ask_as_user(DS_MSG_AUTH, "ok");
+	run_for(50);
+	assert_int_equal(server.jobs.running[DSA_JOB_USER_CHECK], 1);
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "ok"), 1000),
+			 DS_AUTH_OK);
+	assert_int_equal(result_and_close(second, DSA_QUEUE_MS + 500),
+			 DS_AUTH_UNAVAILABLE);
+	assert_int_equal(result_and_close(first, DSA_CHECK_MS + 500),
+			 DS_AUTH_UNAVAILABLE);
+	/* Then the next is served, whoever waits. */
+	assert_int_equal(
+	    result_and_close(ask_as_user(DS_MSG_AUTH, "ok"), 1000),
+	    DS_AUTH_OK);
+	no_worker_left();
+}
+
+/* Whoever hangs up before a worker is free costs none. */
+static void test_gone_before_its_turn(void **state)
+{
+	int hang[DSA_CHECKS_MAX], gone;
+
+	(void)state;
+	for (int i = 0; i < DSA_CHECKS_MAX; i++)
+		hang[i] = ask(DS_MSG_AUTH, "die-late");
+	run_for(50);
+	gone = ask(DS_MSG_AUTH, "ok");
+	run_for(20);
+	(void)close(gone);
+	audited.reason[0] = '\0';
+	for (int i = 0; i < DSA_CHECKS_MAX; i++)
+		assert_int_equal(result_and_close(hang[i], 1000),
+				 DS_AUTH_UNAVAILABLE);
+	no_worker_left();
+	assert_string_equal(audited.reason, "the worker gave no answer");
 }
 
 int main(void)
@@ -456,6 +597,10 @@ int main(void)
 		cmocka_unit_test(test_hanging_callers),
 		cmocka_unit_test(test_slow_writer),
 		cmocka_unit_test(test_hostile_headers),
+		cmocka_unit_test(test_user_answer),
+		cmocka_unit_test(test_user_connections),
+		cmocka_unit_test(test_user_workers),
+		cmocka_unit_test(test_gone_before_its_turn),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -274,7 +274,7 @@ static void request_fields(void **state)
 	size_t len;
 	int i;
 	static const char *const words[] = { WORLD_UPN, "sshd", "ssh",
-					     "192.0.2.7" };
+					     "192.0.2.7", "" };
 
 	(void)state;
 	world_server_start();
@@ -286,7 +286,7 @@ static void request_fields(void **state)
 	assert_int_equal(frame.type, DS_MSG_ACCOUNT);
 	ds_reader_init(&r, frame.payload, frame.len);
 	assert_memory_equal(ds_get_blob(&r, &len), world_guid.b, DS_GUID_LEN);
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 5; i++) {
 		ds_get_str(&r, word, sizeof(word));
 		assert_string_equal(word, words[i]);
 	}

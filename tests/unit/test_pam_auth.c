@@ -83,6 +83,8 @@ static void request_fields(void **state)
 	assert_string_equal(word, "");
 	ds_get_str(&r, word, sizeof(word));
 	assert_string_equal(word, "192.0.2.7");
+	ds_get_str(&r, word, sizeof(word));
+	assert_string_equal(word, "");
 	ds_get_str(&r, password, sizeof(password));
 	assert_string_equal(password, PASSWORD);
 	assert_int_equal(ds_reader_end(&r), 0);
@@ -107,7 +109,7 @@ static void long_items_are_cut(void **state)
 	request = world_request(0);
 	assert_int_equal(request->len, DS_HEADER_LEN + 4 + DS_GUID_LEN + 4 +
 					   strlen(WORLD_UPN) + 4 + 4 + 4 + 3 +
-					   4 + DS_WORD_MAX + 4 + 1);
+					   4 + DS_WORD_MAX + 4 + 4 + 1);
 	fake_end(pamh);
 }
 

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What callers without privilege may ask, and what they cannot spoil."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+
+from laboratory import DOMAIN, PASSWORD, wait_until
+
+ALICE = f"alice@{DOMAIN}"
+GRACE = f"grace@{DOMAIN}"
+WRONG = "Wrong-Horse-1"
+USER_SOCKET = "/run/dssync/pam-user.sock"
+# What gate.h promises for that socket, and job.h for its workers.
+USER_CONNECTIONS = 128
+UID_CONNECTIONS = 4
+USER_WORKERS = 8
+
+# COUNT clients, as each of the uids in turn, hang at the user socket: in its
+# backlog or in the server, half of them with the beginning of a frame.  Who
+# is cut off comes again.  What became of them stands in a file.
+HANGERS = r"""
+import json, os, select, socket, sys
+path, count, uids = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
+poll, inside, cut = select.poll(), {}, 0
+outside = list(range(count))
+
+def enter(number):
+    client = socket.socket(socket.AF_UNIX)
+    client.setblocking(False)
+    os.seteuid(uids[number % len(uids)])
+    try:
+        client.connect(path)
+        if number % 2:
+            client.send(b"\x20\0\0\0\1\0\1\0")
+    except BlockingIOError:
+        return False   # the backlog is full
+    except BrokenPipeError:
+        pass           # cut off already, as poll() will say
+    finally:
+        os.seteuid(0)
+    inside[client.fileno()] = client, number
+    poll.register(client, select.POLLIN)
+    return True
+
+while True:
+    while outside and enter(outside[-1]):
+        outside.pop()
+    for fd, what in poll.poll(20):
+        poll.unregister(fd)
+        client, number = inside.pop(fd)
+        client.close()
+        outside.insert(0, number)
+        cut += 1
+    with open("/tmp/hangers.new", "w") as stream:
+        json.dump({"cut": cut, "inside": len(inside)}, stream)
+    os.rename("/tmp/hangers.new", "/tmp/hangers")
+"""
+
+
+@contextmanager
+def hangers(lab, users, count=1000):
+    """1,000 clients that hang at the user socket; a function that tells how
+    they fare."""
+    uids = [int(lab.passwd(user)[2]) for user in users]
+    lab.host("rm", "-f", "/tmp/hangers")
+    lab.lab.host.spawn(
+        ["/usr/bin/python3", "-c", HANGERS, USER_SOCKET, str(count),
+         json.dumps(uids)], "hangers.log", "hangers")
+
+    def fare():
+        assert lab.lab.host.runs("hangers"), "the hanging clients are gone"
+        result = lab.host("cat", "/tmp/hangers")
+        return json.loads(result.stdout) if result.returncode == 0 else {}
+    try:
+        # Some thousand were cut off, or all places are taken.
+        wait_until("the clients hang", lambda: fare().get("cut", 0) > count
+                   or fare().get("inside", 0) > USER_CONNECTIONS)
+        yield fare
+    finally:
+        lab.lab.host.stop_daemon("hangers")
+
+
+def pamtester(lab, user, password, *operations, as_user=None):
+    who = ["runuser", "-u", as_user, "--"] if as_user else []
+    return lab.host(*who, "pamtester", "sshd", user, *operations,
+                    input=password + "\n", timeout=60)
+
+
+def last_decision(lab):
+    return [line for line in lab.log().splitlines()
+            if " audit event=" in line][-1]
+
+
+def auth_process(lab):
+    """The main process of dssync-auth; its workers have the same name."""
+    return min(lab.pids("dssync-auth"))
+
+
+def descriptors(lab):
+    return int(lab.output("sh", "-c",
+                          f"ls /proc/{auth_process(lab)}/fd | wc -l"))
+
+
+def resident_kib(lab):
+    return int(lab.output("sh", "-c", f"sed -n 's/^VmRSS:[^0-9]*//p' "
+                          f"/proc/{auth_process(lab)}/status").split()[0])
+
+
+# ---- a screen locker: a program that runs as its user --------------------------
+
+def test_locker_checks_its_own_user(lab):
+    # In another spelling too: the object counts, not the name.
+    for name in (ALICE, "Alice@AADDSContoso.com"):
+        result = pamtester(lab, name, PASSWORD, "authenticate", "acct_mgmt",
+                           as_user=ALICE)
+        assert result.returncode == 0, result.stderr + lab.log()[-1500:]
+    result = pamtester(lab, ALICE, WRONG, "authenticate", as_user=ALICE)
+    assert result.returncode != 0
+    assert 'result="bad-password"' in last_decision(lab)
+
+
+def test_locker_learns_nothing_about_another_user(lab):
+    for user in (GRACE, f"disabled@{DOMAIN}"):
+        for password in (PASSWORD, WRONG):
+            result = pamtester(lab, user, password, "authenticate",
+                               as_user=ALICE)
+            assert result.returncode != 0
+            assert "Permission denied" in result.stderr
+            assert 'reason="the caller is another user"' in \
+                last_decision(lab)
+            assert "kdc_ms" not in last_decision(lab)
+        assert pamtester(lab, user, "", "acct_mgmt",
+                         as_user=ALICE).returncode != 0
+        assert 'result="denied" reason="the caller' in last_decision(lab)
+
+
+def test_who_is_nobody_in_the_domain_gets_no_answer(lab):
+    before = lab.log().count(" audit event=")
+    result = pamtester(lab, ALICE, PASSWORD, "authenticate",
+                       as_user="localuser")
+    assert result.returncode != 0
+    assert lab.log().count(" audit event=") == before
+
+
+def test_a_thousand_hanging_clients(lab):
+    """Root's socket does not notice them; what they cost is bounded."""
+    users = [ALICE, GRACE] + [
+        line.split(":")[0] for line in
+        lab.output("getent", "-s", "dssync", "passwd").splitlines()]
+    before = resident_kib(lab)
+    with hangers(lab, users) as fare:
+        result = lab.shell(
+            "for i in $(seq 20); do "
+            f"(echo {PASSWORD} | pamtester sshd {ALICE} authenticate "
+            "acct_mgmt >/dev/null 2>&1; echo $?) & done; wait", timeout=60)
+        assert result.stdout.split() == ["0"] * 20
+        # All the while they were there.
+        assert fare()["inside"] >= USER_CONNECTIONS
+        assert descriptors(lab) < USER_CONNECTIONS + USER_WORKERS + 64
+        assert resident_kib(lab) < before + 8192
+        assert len(lab.pids("dssync-auth")) <= 1 + USER_WORKERS
+        assert lab.ssh(GRACE, PASSWORD).stdout == GRACE + "\n"
+    # And the others' screens unlock again.
+    result = pamtester(lab, GRACE, PASSWORD, "authenticate", as_user=GRACE)
+    assert result.returncode == 0, lab.log()[-1500:]
+
+
+def test_one_user_does_not_shut_out_another(lab):
+    with hangers(lab, [ALICE]):
+        assert descriptors(lab) < UID_CONNECTIONS + 64
+        for _ in range(3):
+            result = pamtester(lab, GRACE, PASSWORD, "authenticate",
+                               as_user=GRACE)
+            assert result.returncode == 0, lab.log()[-1500:]
+
+
+@pytest.mark.parametrize("frame", [
+    b"", b"\0" * 12, b"\xff" * 64, b"\0\0\0\0\1\0\x20\0\0\0\0\0",
+    b"\x18\0\0\0\1\0\1\0\0\0\0\0\x10\0\0\0" + b"\0" * 16 + b"\xff\0\0\0",
+    b"\x18\0\0\0\1\0\1\0\0\0\0\0\xff\xff\xff\xff" + b"\0" * 20])
+def test_malformed_requests_get_no_answer(lab, frame):
+    code = ("import os, socket, sys; os.seteuid(int(sys.argv[1]))\n"
+            "c = socket.socket(socket.AF_UNIX); c.connect(sys.argv[2])\n"
+            "try:\n"
+            "    c.sendall(bytes.fromhex(sys.argv[3]))\n"
+            "    c.shutdown(socket.SHUT_WR); print(len(c.recv(100)))\n"
+            "except ConnectionError:\n"
+            "    print(0)  # with bytes that nobody read\n")
+    pid = auth_process(lab)
+    assert lab.output("/usr/bin/python3", "-c", code, lab.passwd(ALICE)[2],
+                      USER_SOCKET, frame.hex()) == "0\n"
+    assert auth_process(lab) == pid
