@@ -1,5 +1,6 @@
 /*
- * The two channels (lib/proto.h): to the monitor on fd 3, to auth on fd 4.
+ * The two channels (lib/proto.h): to the monitor on fd 3, and to auth on fd 4,
+ * which the live looks hold (look.h).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -10,6 +11,7 @@
 
 #include "lib/log.h"
 #include "lib/wire.h"
+#include "synccache/sync/look.h"
 #include "synccache/sync/sync.h"
 
 #define TICKET_MS  30000 /* auth talks to a KDC, which has deadlines too */
@@ -47,8 +49,9 @@ static int on_published(struct dss_sync *s, struct ds_reader *r)
 	return DS_OK;
 }
 
-static int on_monitor_frame(struct dss_sync *s, const struct ds_frame *frame)
+static int on_monitor_frame(void *arg, const struct ds_frame *frame)
 {
+	struct dss_sync *s = arg;
 	struct ds_reader r;
 
 	ds_reader_init(&r, frame->payload, frame->len);
@@ -65,7 +68,7 @@ static int on_monitor_frame(struct dss_sync *s, const struct ds_frame *frame)
 	}
 }
 
-static int on_peer_frame(struct dss_sync *s, const struct ds_frame *frame)
+int dss_channel_take_ticket(struct dss_sync *s, const struct ds_frame *frame)
 {
 	char principal[DS_TEXT_MAX + 1];
 	struct dss_ticket answer = { .seq = 0, .arrived = true };
@@ -74,8 +77,6 @@ static int on_peer_frame(struct dss_sync *s, const struct ds_frame *frame)
 	struct ds_reader r;
 	int err;
 
-	if (frame->type != DS_MSG_DC_TICKET_REPLY)
-		return DS_ERR_FORMAT;
 	ds_reader_init(&r, frame->payload, frame->len);
 	answer.code = ds_get_u32(&r);
 	ds_get_str(&r, answer.problem, sizeof(answer.problem));
@@ -84,7 +85,7 @@ static int on_peer_frame(struct dss_sync *s, const struct ds_frame *frame)
 	ccache = ds_get_blob(&r, &len);
 	err = ds_reader_end(&r);
 	/* An answer that came too late is nobody's. */
-	if (err || frame->seq != s->ticket.seq)
+	if (err || frame->seq != s->ticket.seq || s->ticket.arrived)
 		return err;
 	answer.ccache = malloc(len + 1);
 	if (!answer.ccache)
@@ -97,12 +98,47 @@ static int on_peer_frame(struct dss_sync *s, const struct ds_frame *frame)
 	return DS_OK;
 }
 
-/* Reads frames until there are none; whoever breaks the protocol is gone. */
-static void drain(struct dss_sync *s, int channel,
-		  int (*handler)(struct dss_sync *, const struct ds_frame *))
+/* An object that a live look did not find: the next pull reads it again. */
+static int on_gone(struct dss_sync *s, const struct ds_frame *frame)
+{
+	struct ds_reader r;
+	struct ds_guid guid;
+	const uint8_t *data;
+	size_t len;
+	int err;
+
+	ds_reader_init(&r, frame->payload, frame->len);
+	data = ds_get_blob(&r, &len);
+	err = ds_reader_end(&r);
+	if (err || len != DS_GUID_LEN)
+		return DS_ERR_FORMAT;
+	memcpy(guid.b, data, DS_GUID_LEN);
+	for (size_t i = 0; i < s->nasked; i++)
+		if (ds_guid_equal(&s->asked[i], &guid))
+			return DS_OK;
+	if (s->nasked < DSS_ASKED) /* else the reconcile finds it */
+		s->asked[s->nasked++] = guid;
+	return DS_OK;
+}
+
+static int on_peer_frame(void *arg, const struct ds_frame *frame)
+{
+	switch (frame->type) {
+	case DS_MSG_DC_TICKET_REPLY:
+		return dss_channel_take_ticket(arg, frame);
+	case DSS_MSG_GONE:
+		return on_gone(arg, frame);
+	default:
+		return DS_ERR_FORMAT;
+	}
+}
+
+void dss_channel_drain(struct dss_sync *s, int channel,
+		       int (*handler)(void *, const struct ds_frame *),
+		       void *arg)
 {
 	for (;;) {
-		struct ds_frame frame;
+		struct ds_frame frame = { .len = 0 };
 		int fd = -1;
 		int err = ds_packet_recv(channel, packet, sizeof(packet),
 					 &frame, &fd);
@@ -112,7 +148,9 @@ static void drain(struct dss_sync *s, int channel,
 		if (fd >= 0)
 			(void)close(fd); /* none is expected */
 		if (err == DS_OK)
-			err = handler(s, &frame);
+			err = handler(arg, &frame);
+		/* There may have been a ticket in it. */
+		explicit_bzero(packet, DS_HEADER_LEN + frame.len);
 		if (err == DS_OK)
 			continue;
 		if (err != DS_ERR_CLOSED)
@@ -123,14 +161,31 @@ static void drain(struct dss_sync *s, int channel,
 	}
 }
 
-void dss_channel_monitor(struct dss_sync *s)
+static void on_monitor(void *arg)
 {
-	drain(s, DS_FD_MONITOR, on_monitor_frame);
+	dss_channel_drain(arg, DS_FD_MONITOR, on_monitor_frame, arg);
 }
 
-void dss_channel_peer(struct dss_sync *s)
+static void on_peer(void *arg)
 {
-	drain(s, DS_FD_PEER, on_peer_frame);
+	struct dss_sync *s = arg;
+
+	dss_channel_drain(s, s->peer, on_peer_frame, s);
+}
+
+int dss_channel_start(struct dss_sync *s)
+{
+	int err = dss_loop_watch(s, DS_FD_MONITOR, on_monitor, s);
+
+	return err ? err : dss_loop_watch(s, s->peer, on_peer, s);
+}
+
+uint32_t dss_channel_seq(struct dss_sync *s)
+{
+	/* 0 is nobody's. */
+	if (++s->last_seq == 0)
+		s->last_seq++;
+	return s->last_seq;
 }
 
 /* Sends a frame, waiting a while for room in the peer's queue. */
@@ -159,7 +214,7 @@ int dss_channel_publish(struct dss_sync *s)
 
 	s->staged++;
 	ds_writer_init(&w, buf, sizeof(buf));
-	ds_frame_begin(&w, DS_MSG_STAGED, ++s->last_seq);
+	ds_frame_begin(&w, DS_MSG_STAGED, dss_channel_seq(s));
 	ds_put_u64(&w, s->staged);
 	err = ds_frame_end(&w);
 	if (err == DS_OK)
@@ -179,13 +234,13 @@ int dss_channel_ticket(struct dss_sync *s, const char *host)
 	int err;
 
 	free(s->ticket.ccache);
-	s->ticket = (struct dss_ticket){ .seq = ++s->last_seq };
+	s->ticket = (struct dss_ticket){ .seq = dss_channel_seq(s) };
 	ds_writer_init(&w, buf, sizeof(buf));
 	ds_frame_begin(&w, DS_MSG_DC_TICKET, s->ticket.seq);
 	ds_put_str(&w, host);
 	err = ds_frame_end(&w);
 	if (err == DS_OK)
-		err = send_frame(s, DS_FD_PEER, &w);
+		err = send_frame(s, s->peer, &w);
 	while (err == DS_OK && !s->ticket.arrived)
 		err = dss_wait(s, -1, false, deadline);
 	if (err)
@@ -193,4 +248,17 @@ int dss_channel_ticket(struct dss_sync *s, const char *host)
 	if (s->ticket.code == 0)
 		return DS_OK;
 	return s->ticket.code > 64 ? DS_ERR_DENIED : -(int)s->ticket.code;
+}
+
+void dss_channel_server(struct dss_sync *s, const char *host)
+{
+	uint8_t buf[DS_HEADER_LEN + 512];
+	struct ds_writer w;
+
+	ds_writer_init(&w, buf, sizeof(buf));
+	ds_frame_begin(&w, DSS_MSG_SERVER, dss_channel_seq(s));
+	ds_put_str(&w, host);
+	/* A hint: without it they find a server by themselves. */
+	if (ds_frame_end(&w) == DS_OK)
+		(void)!ds_packet_send(s->peer, &w, -1);
 }

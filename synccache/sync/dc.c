@@ -17,8 +17,8 @@
 
 #include "lib/log.h"
 #include "lib/wire.h"
+#include "synccache/sync/dns.h"
 #include "synccache/sync/meta.h"
-#include "lib/srv.h"
 #include "synccache/sync/sync.h"
 #include "synccache/sync/tcp.h"
 
@@ -26,6 +26,12 @@
 #define CONNECT_MS 5000
 #define BIND_MS    15000
 #define ANSWER_MS  15000
+#define HURRY_MS   2500 /* for each of them */
+
+static int64_t patience(const struct dss_sync *s, int64_t ms)
+{
+	return s->hurry && ms > HURRY_MS ? HURRY_MS : ms;
+}
 
 static int wait_readable(void *arg, int fd, int64_t deadline_ms)
 {
@@ -52,6 +58,7 @@ static void take_text(const struct dss_entry *entry, const char *name,
 }
 
 struct facts {
+	int64_t patience; /* ms for each answer */
 	struct dss_domain domain;
 	char server_base[512];
 	bool has_sid;
@@ -100,7 +107,7 @@ static int ask(struct dss_conn *conn, const char *base, enum dss_scope scope,
 		.attrs = attrs,
 		.entry = entry,
 		.arg = f,
-		.silence_ms = ANSWER_MS,
+		.silence_ms = f->patience,
 	};
 
 	return dss_conn_search(conn, &search, false);
@@ -159,7 +166,7 @@ static int bind_with_ticket(struct dss_sync *s, struct dss_conn *conn)
 		    setenv("KRB5CCNAME", name, 1) == 0 ? DS_OK : DS_ERR_NOMEM;
 	}
 	if (err == DS_OK)
-		err = dss_conn_bind(conn, ds_now_ms() + BIND_MS);
+		err = dss_conn_bind(conn, ds_now_ms() + patience(s, BIND_MS));
 	(void)unsetenv("KRB5CCNAME");
 	if (fd >= 0)
 		(void)close(fd);
@@ -175,11 +182,11 @@ static int try_host(struct dss_sync *s, const char *host, uint16_t port,
 		    char *why, size_t cap)
 {
 	const struct dss_waiter waiter = { wait_readable, s };
-	struct facts facts = { .has_sid = false };
+	struct facts facts = { .patience = patience(s, ANSWER_MS) };
 	struct dss_conn *conn = NULL;
 	int fd, err;
 
-	err = dss_tcp_connect(s, host, port, CONNECT_MS, &fd);
+	err = dss_tcp_connect(s, host, port, patience(s, CONNECT_MS), &fd);
 	if (err) {
 		(void)snprintf(why, cap, "%s: %s", host,
 			       err == DS_ERR_SYS        ? strerror(errno)
@@ -226,9 +233,7 @@ static int find_candidates(struct dss_sync *s, struct candidates *c)
 	char **server = s->config.domain.servers;
 
 	if (!*server)
-		return ds_srv_lookup(s->config.domain.name,
-				     s->config.domain.site, c->list,
-				     &c->count);
+		return dss_dns_servers(s, c->list, &c->count);
 	for (; *server && c->count < DS_SRV_MAX; server++) {
 		struct ds_srv *srv = &c->list[c->count++];
 
@@ -248,56 +253,72 @@ static void tell(char *tried, size_t cap, const char *why)
 			       why);
 }
 
-static int try_all(struct dss_sync *s, const struct candidates *c, char *tried,
+/* One of them; what was wrong with it is added to `tried`. */
+static int try_one(struct dss_sync *s, const struct ds_srv *srv, char *tried,
 		   size_t cap)
 {
+	char why[DSS_TEXT] = "";
+	int err;
+
+	if (!ds_host_in_domain(srv->host, s->config.domain.name)) {
+		(void)snprintf(why, sizeof(why),
+			       "%s: not in the domain, not used", srv->host);
+		err = DS_ERR_DENIED;
+	} else {
+		err = try_host(s, srv->host, srv->port, why, sizeof(why));
+	}
+	if (err == DS_OK)
+		(void)snprintf(s->status.server, sizeof(s->status.server),
+			       "%s", srv->host);
+	else if (!s->stop)
+		tell(tried, cap, why[0] ? why : ds_strerror(err));
+	return err;
+}
+
+int dss_dc_open(struct dss_sync *s, const char *first, char *tried, size_t cap)
+{
+	struct candidates c = { .count = 0 };
+	struct ds_srv srv = { .port = LDAP_PORT };
 	int err = DS_ERR_UNAVAIL;
 
-	for (size_t i = 0; i < c->count; i++) {
-		const char *host = c->list[i].host;
-		char why[DSS_TEXT] = "";
-
-		if (!ds_host_in_domain(host, s->config.domain.name)) {
-			(void)snprintf(why, sizeof(why),
-				       "%s: not in the domain, not used",
-				       host);
-			err = DS_ERR_DENIED;
-		} else {
-			err = try_host(s, host, c->list[i].port, why,
-				       sizeof(why));
-		}
-		if (err == DS_OK) {
-			(void)snprintf(s->status.server,
-				       sizeof(s->status.server), "%s", host);
-			return DS_OK;
-		}
-		if (err == DS_ERR_CLOSED && s->stop)
+	if (first[0]) {
+		(void)snprintf(srv.host, sizeof(srv.host), "%s", first);
+		err = try_one(s, &srv, tried, cap);
+		if (err == DS_OK || s->stop)
 			return err;
-		tell(tried, cap, why[0] ? why : ds_strerror(err));
+	}
+	err = find_candidates(s, &c);
+	if (err) {
+		char why[DSS_TEXT];
+
+		(void)snprintf(
+		    why, sizeof(why), "%s in DNS: %s", s->config.domain.name,
+		    err == DS_ERR_NOTFOUND ? "there is no SRV record"
+					   : "no name server answers");
+		tell(tried, cap, why);
+		return err;
+	}
+	err = DS_ERR_UNAVAIL;
+	for (size_t i = 0; i < c.count; i++) {
+		if (strcmp(c.list[i].host, first) == 0)
+			continue;
+		err = try_one(s, &c.list[i], tried, cap);
+		if (err == DS_OK || s->stop)
+			return err;
 	}
 	return err;
 }
 
 int dss_dc_connect(struct dss_sync *s)
 {
-	struct candidates c = { .count = 0 };
 	char tried[DSS_TEXT] = "";
 	int err;
 
-	dss_status_state(s, DSS_CONNECTING, "finding a domain controller");
-	err = find_candidates(s, &c);
-	if (err) {
-		dss_status_error(
-		    s, err, "no domain controller of %s in DNS: %s",
-		    s->config.domain.name,
-		    err == DS_ERR_NOTFOUND ? "there is no SRV record"
-					   : "no name server answers");
-		return err;
-	}
 	dss_status_state(s, DSS_CONNECTING, "connecting");
-	err = try_all(s, &c, tried, sizeof(tried));
+	err = dss_dc_open(s, "", tried, sizeof(tried));
 	if (err == DS_OK) {
 		ds_log(DS_LOG_INFO, "connected to %s", s->status.server);
+		dss_channel_server(s, s->status.server);
 		if (s->config.sync.notify)
 			s->status.notify =
 			    dss_conn_notify(s->conn, s->domain.base_dn) ==

@@ -1,5 +1,5 @@
 /*
- * The event loop (libevent): channels, the status timer, and waiting.
+ * The event loop (libevent): descriptors, the status timer, and waiting.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -9,18 +9,13 @@
 #include "lib/wire.h"
 #include "synccache/sync/sync.h"
 
-static void on_monitor(evutil_socket_t fd, short what, void *arg)
+static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
-	(void)what;
-	dss_channel_monitor(arg);
-}
+	const struct dss_watch *watch = arg;
 
-static void on_peer(evutil_socket_t fd, short what, void *arg)
-{
 	(void)fd;
 	(void)what;
-	dss_channel_peer(arg);
+	watch->ready(watch->arg);
 }
 
 static void on_status(evutil_socket_t fd, short what, void *arg)
@@ -35,24 +30,32 @@ int dss_loop_init(struct dss_sync *s)
 	s->base = event_base_new();
 	if (!s->base)
 		return DS_ERR_NOMEM;
-	s->monitor_event = event_new(s->base, DS_FD_MONITOR,
-				     EV_READ | EV_PERSIST, on_monitor, s);
-	s->peer_event =
-	    event_new(s->base, DS_FD_PEER, EV_READ | EV_PERSIST, on_peer, s);
 	s->status_event = event_new(s->base, -1, 0, on_status, s);
-	if (!s->monitor_event || !s->peer_event || !s->status_event ||
-	    event_add(s->monitor_event, NULL) != 0 ||
-	    event_add(s->peer_event, NULL) != 0)
+	return s->status_event ? DS_OK : DS_ERR_NOMEM;
+}
+
+int dss_loop_watch(struct dss_sync *s, int fd, void (*ready)(void *arg),
+		   void *arg)
+{
+	struct dss_watch *watch = s->watches;
+
+	while (watch->event)
+		if (++watch == s->watches + DSS_WATCHES)
+			return DS_ERR_LIMIT;
+	watch->ready = ready;
+	watch->arg = arg;
+	watch->event =
+	    event_new(s->base, fd, EV_READ | EV_PERSIST, on_ready, watch);
+	if (!watch->event || event_add(watch->event, NULL) != 0)
 		return DS_ERR_NOMEM;
 	return DS_OK;
 }
 
 void dss_loop_done(struct dss_sync *s)
 {
-	if (s->monitor_event)
-		event_free(s->monitor_event);
-	if (s->peer_event)
-		event_free(s->peer_event);
+	for (size_t i = 0; i < DSS_WATCHES; i++)
+		if (s->watches[i].event)
+			event_free(s->watches[i].event);
 	if (s->status_event)
 		event_free(s->status_event);
 	if (s->base)

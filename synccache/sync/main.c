@@ -22,6 +22,7 @@
 #include "lib/privdrop.h"
 #include "lib/wire.h"
 #include "synccache/sync/guard.h"
+#include "synccache/sync/look.h"
 #include "synccache/sync/model.h"
 #include "synccache/sync/sync.h"
 
@@ -287,6 +288,7 @@ static void run(struct dss_sync *s)
 					false, until);
 			if (s->conn && !s->stop)
 				listen(s, &plan);
+			plan.notified |= s->nasked > 0;
 		}
 	}
 }
@@ -336,10 +338,20 @@ int main(int argc, char **argv)
 	(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 1);
 	if (load_config(&s, argv[2]) != 0)
 		return EXIT_FAILURE;
+	/* So that no answer to an earlier process is taken for ours. */
+	if (getrandom(&s.last_seq, sizeof(s.last_seq), GRND_NONBLOCK) < 0)
+		s.last_seq = (uint32_t)ds_now_ms();
+	if (dss_look_start(&s.config, &s.peer) != 0) {
+		ds_log(DS_LOG_ERR, "no process for live looks: %s",
+		       strerror(errno));
+		return EXIT_FAILURE;
+	}
 	s.status.phase = "starting";
 	err = open_store(&s);
 	if (err == DS_OK)
 		err = dss_loop_init(&s);
+	if (err == DS_OK)
+		err = dss_channel_start(&s);
 	if (err == DS_OK) {
 		dss_status_changed(&s);
 		run(&s);

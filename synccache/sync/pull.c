@@ -318,6 +318,8 @@ static int fetch(struct dss_pull *p)
 		err = dss_reread_partial(p);
 	if (err == DS_OK)
 		err = dss_reread_incomplete(p);
+	if (err == DS_OK)
+		err = dss_reread_asked(p);
 	if (err == DS_OK && p->reconcile)
 		err = list_all(p);
 	if (err == DS_OK)
@@ -373,8 +375,12 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 	if (p.m.malformed > 0)
 		ds_log(DS_LOG_WARN, "%llu entries without a usable objectGUID",
 		       (unsigned long long)p.m.malformed);
-	if (err == DS_OK)
+	if (err == DS_OK) {
 		*ret_changed = p.m.changed > 0 || p.first;
+		s->nasked -= p.asked;
+		memmove(s->asked, s->asked + p.asked,
+			s->nasked * sizeof(s->asked[0]));
+	}
 	dss_mirror_done(&p.m);
 	free(p.cookie.data);
 	errno = saved;

@@ -22,7 +22,8 @@ struct dss_pull {
 	const struct dss_strategy *strategy; /* NULL: to be chosen */
 	bool first;                          /* nothing whole was there */
 	bool full, reconcile, accept;
-	bool doubt; /* something is not there that should be: nothing goes */
+	size_t asked; /* of s->asked that were read again */
+	bool doubt;   /* something is not there that should be: nothing goes */
 };
 
 /*
@@ -73,6 +74,12 @@ void dss_pull_count(struct dss_sync *s);
 DS_MUST_CHECK int dss_reread_partial(struct dss_pull *p);
 /* What a delta told only in part, or a listing showed for the first time. */
 DS_MUST_CHECK int dss_reread_incomplete(struct dss_pull *p);
+/*
+ * What a live look did not find (s->asked).  Each goes if it is not there for
+ * this connection either; but no more of them between two listings than the
+ * valve lets go at once, as each looks harmless alone.
+ */
+DS_MUST_CHECK int dss_reread_asked(struct dss_pull *p);
 
 /*
  * The valve of a first load, which has no store to compare with: what is

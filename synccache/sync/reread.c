@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "synccache/sync/valve.h"
+
 #define GUID_DN_MAX 64
 #define ATTRS_MAX   80
 
@@ -176,4 +178,41 @@ int dss_reread_incomplete(struct dss_pull *p)
 	}
 	todo->count = 0;
 	return DS_OK;
+}
+
+static bool worth_it(struct dss_pull *p, const struct ds_guid *guid,
+		     int *ret_err)
+{
+	struct dss_object obj;
+	int err = dss_mirror_get(&p->m, guid, &obj);
+
+	*ret_err = err == DS_ERR_NOTFOUND ? DS_OK : err;
+	return err == DS_OK && !(obj.flags & DSS_OBJ_HELD);
+}
+
+int dss_reread_asked(struct dss_pull *p)
+{
+	struct dss_sync *s = p->s;
+	size_t known = 0;
+	int err = dss_txn_count(p->m.txn, &known);
+
+	if (p->full || p->reconcile)
+		s->away = 0;
+	for (; err == DS_OK && p->asked < s->nasked; p->asked++) {
+		const struct ds_guid guid = s->asked[p->asked];
+		size_t gone = p->m.gone.count;
+
+		/* A full load finds them anyway. */
+		if (p->full || !worth_it(p, &guid, &err))
+			continue;
+		err = reread(p, &guid);
+		if (err || p->m.gone.count == gone)
+			continue;
+		if (dss_valve_allows(s->away + 1, known + s->away,
+				     s->config.sync.max_delete_percent))
+			s->away++;
+		else
+			p->m.gone.count = gone;
+	}
+	return err;
 }

@@ -85,7 +85,7 @@ void dss_status_send(struct dss_sync *s)
 	if (!json)
 		return;
 	ds_writer_init(&w, buf, sizeof(buf));
-	ds_frame_begin(&w, DS_MSG_CHILD_STATUS, ++s->last_seq);
+	ds_frame_begin(&w, DS_MSG_CHILD_STATUS, dss_channel_seq(s));
 	ds_put_str(&w, json);
 	free(json);
 	s->status_sent = ds_now_ms();

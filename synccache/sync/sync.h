@@ -16,6 +16,7 @@
 
 #include "lib/config.h"
 #include "lib/proto.h"
+#include "lib/guid.h"
 #include "lib/sid.h"
 #include "synccache/sync/conn.h"
 #include "synccache/sync/resident.h"
@@ -23,6 +24,9 @@
 
 struct event;
 struct event_base;
+
+#define DSS_WATCHES 2 /* descriptors that the loop serves */
+#define DSS_ASKED   32
 
 #define DSS_TEXT       1024 /* bytes of an error text */
 #define DSS_HELD_SHOWN 20   /* names, of at most ... */
@@ -85,14 +89,25 @@ struct dss_sync {
 	const char *stage_dir;
 
 	struct event_base *base;
-	struct event *monitor_event, *peer_event, *status_event;
-	bool stop; /* the monitor is gone, or a signal came */
+	struct dss_watch {
+		struct event *event;
+		void (*ready)(void *arg);
+		void *arg;
+	} watches[DSS_WATCHES];
+	struct event *status_event;
+	int peer; /* where tickets are asked for: auth, or who passes it on */
+	bool hurry; /* somebody waits: short deadlines */
+	bool stop;  /* a peer is gone */
 
 	/* Asked by the monitor, not yet begun. */
 	uint64_t pull_ticket;
 	uint32_t pull_flags;
 	bool restage;
 	bool renumber; /* once: ids may be others than those given out */
+	/* What a live look did not find, to be read again by the next pull;
+	 * `away` of such went since everything was last listed. */
+	struct ds_guid asked[DSS_ASKED];
+	size_t nasked, away;
 
 	struct dss_ticket ticket;
 	uint32_t last_seq;
@@ -114,6 +129,9 @@ struct dss_sync {
 /* ---- loop.c ---- */
 DS_MUST_CHECK int dss_loop_init(struct dss_sync *s);
 void dss_loop_done(struct dss_sync *s);
+/* Calls ready(arg) whenever fd is readable; at most DSS_WATCHES of them. */
+DS_MUST_CHECK int dss_loop_watch(struct dss_sync *s, int fd,
+				 void (*ready)(void *arg), void *arg);
 /*
  * Serves everything once until fd (or -1) is readable, something else
  * happened, or the deadline passed.  DS_OK, DS_ERR_TIMEOUT, DS_ERR_CLOSED.
@@ -122,9 +140,20 @@ DS_MUST_CHECK int dss_wait(struct dss_sync *s, int fd, bool write,
 			   int64_t deadline_ms);
 
 /* ---- channel.c ---- */
-/* Reads all that is there; s->stop if the peer is gone or talks nonsense. */
-void dss_channel_monitor(struct dss_sync *s);
-void dss_channel_peer(struct dss_sync *s);
+/* Serves the monitor, and s->peer. */
+DS_MUST_CHECK int dss_channel_start(struct dss_sync *s);
+/* Reads all that is there; s->stop if the peer is gone or talks nonsense,
+ * which is whatever the handler does not return DS_OK for. */
+void dss_channel_drain(struct dss_sync *s, int channel,
+		       int (*handler)(void *arg, const struct ds_frame *frame),
+		       void *arg);
+/* The number of the next request. */
+uint32_t dss_channel_seq(struct dss_sync *s);
+/* A DC_TICKET_REPLY, into s->ticket if that is waited for. */
+DS_MUST_CHECK int dss_channel_take_ticket(struct dss_sync *s,
+					  const struct ds_frame *frame);
+/* Tells the live looks which server the mirror comes from. */
+void dss_channel_server(struct dss_sync *s, const char *host);
 /* Announces a stage and waits for the answer. */
 DS_MUST_CHECK int dss_channel_publish(struct dss_sync *s);
 /*
@@ -148,7 +177,14 @@ char *dss_status_json(const struct dss_status *st, int64_t now_ms);
 void dss_status_done(struct dss_status *st);
 
 /* ---- dc.c ---- */
-/* Connects, proves, binds, and reads the domain's facts; tries all hosts. */
+/*
+ * Connects, proves, binds, and reads the domain's facts; tries `first` if it
+ * is not "", then all hosts.  On success s->conn, s->domain and the status'
+ * server are set; else `tried` (cap bytes) says what was wrong with each.
+ */
+DS_MUST_CHECK int dss_dc_open(struct dss_sync *s, const char *first,
+			      char *tried, size_t cap);
+/* The same for the mirror, with its status, and the notification. */
 DS_MUST_CHECK int dss_dc_connect(struct dss_sync *s);
 void dss_dc_close(struct dss_sync *s);
 

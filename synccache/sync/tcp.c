@@ -6,7 +6,6 @@
 #include "synccache/sync/tcp.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/wire.h"
+#include "synccache/sync/dns.h"
 
 /* Dead peers: 30 s idle, 3 probes 10 s apart; 60 s with data in flight. */
 #define KEEP_IDLE    30
@@ -38,12 +38,11 @@ static int connected(int fd)
 	return error ? DS_ERR_SYS : DS_OK;
 }
 
-static int connect_one(struct dss_sync *s, const struct addrinfo *ai,
+static int connect_one(struct dss_sync *s, const struct dss_address *to,
 		       int64_t deadline, int *ret_fd)
 {
-	int fd =
-	    socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		   ai->ai_protocol);
+	int fd = socket(to->sa.ss_family,
+			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int err = DS_OK;
 
 	if (fd < 0)
@@ -54,7 +53,7 @@ static int connect_one(struct dss_sync *s, const struct addrinfo *ai,
 	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_PROBES);
 	set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, IN_FLIGHT_MS);
 	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0) {
+	if (connect(fd, (const struct sockaddr *)&to->sa, to->len) != 0) {
 		struct sockaddr_storage peer;
 		socklen_t len = sizeof(peer);
 
@@ -85,21 +84,22 @@ static int connect_one(struct dss_sync *s, const struct addrinfo *ai,
 int dss_tcp_connect(struct dss_sync *s, const char *host, uint16_t port,
 		    int64_t timeout_ms, int *ret_fd)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-					.ai_flags = AI_ADDRCONFIG };
-	int64_t deadline = ds_now_ms() + timeout_ms;
-	struct addrinfo *list = NULL;
-	char service[8];
-	int err = DS_ERR_NOTFOUND;
+	struct dss_address list[DSS_ADDRESSES_MAX];
+	int64_t deadline, now;
+	size_t count = 0;
+	int err = dss_dns_addresses(s, host, port, list, &count);
 
-	(void)snprintf(service, sizeof(service), "%u", port);
-	if (getaddrinfo(host, service, &hints, &list) != 0)
-		return DS_ERR_NOTFOUND;
-	for (const struct addrinfo *ai = list; ai; ai = ai->ai_next) {
-		err = connect_one(s, ai, deadline, ret_fd);
+	if (err)
+		return err;
+	deadline = ds_now_ms() + timeout_ms;
+	for (size_t i = 0; i < count; i++) {
+		/* One that swallows everything leaves time for the others. */
+		now = ds_now_ms();
+		err = connect_one(
+		    s, &list[i], now + (deadline - now) / (int64_t)(count - i),
+		    ret_fd);
 		if (err == DS_OK || err == DS_ERR_CLOSED)
 			break;
 	}
-	freeaddrinfo(list);
 	return err;
 }

@@ -12,6 +12,7 @@ ldap/HOST@REALM.  Reads commands from standard input:
     memory        prints what the process uses
     restage       asks for the snapshots again
     status        prints the last status
+    look GUID     asks for one object, and prints the answer as JSON
     quit
 """
 import argparse
@@ -25,11 +26,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 
 HEADER = struct.Struct("<IHHI")
 VERSION = 1
 PULL, STAGED, PUBLISHED, RESTAGE, CHILD_STATUS = 64, 65, 66, 67, 69
-DC_TICKET, DC_TICKET_REPLY = 96, 97
+DC_TICKET, DC_TICKET_REPLY, LOOK, LOOK_REPLY = 96, 97, 98, 99
 
 
 def blob(data):
@@ -142,7 +144,7 @@ class Peers:
         monitor.close()
         auth.close()
         self.status, self.ticket, self.generation = {}, 0, 0
-        self.published = []
+        self.published, self.looks, self.answer = [], 0, None
 
     def send(self, sock, kind, payload, seq=0):
         sock.send(HEADER.pack(len(payload), VERSION, kind, seq) + payload)
@@ -183,6 +185,29 @@ class Peers:
                       blob(problem.encode()[:500]) + blob(b"") +
                       struct.pack("<Q", 0) + blob(cache or b""), seq)
 
+        elif kind == LOOK_REPLY and seq == self.looks:
+            self.answer = payload
+
+    def look(self, guid):
+        start = time.monotonic()
+        self.looks, self.answer = self.looks + 1, None
+        self.send(self.auth, LOOK, blob(uuid.UUID(guid).bytes_le), self.looks)
+        while self.answer is None:
+            if not self.serve(60):
+                print("the process is gone", flush=True)
+                return
+        names = ("code", "control", "computed", "expires", "set", "locked",
+                 "password_expires")
+        fields = struct.unpack_from("<IIIQQQQ", self.answer)
+        rest = self.answer[struct.calcsize("<IIIQQQQ"):]
+        answer = dict(zip(names, fields), seconds=time.monotonic() - start)
+        for name in ("hours", "upn", "sam"):
+            size, = struct.unpack_from("<I", rest)
+            data, rest = rest[4:4 + size], rest[4 + size:]
+            answer[name] = data.hex() if name == "hours" else data.decode()
+        assert not rest
+        print(json.dumps(answer), flush=True)
+
     def pull(self, flags):
         self.ticket += 1
         start = time.monotonic()
@@ -207,10 +232,12 @@ class Peers:
                     if not self.serve(max(0, end - time.monotonic())):
                         print("the process is gone")
                         break
+            elif word == "look":
+                self.look(rest[0])
             elif word == "restage":
                 self.send(self.monitor, RESTAGE, b"")
             elif word == "status":
-                print(json.dumps(self.status, indent=1), flush=True)
+                print(json.dumps(self.status), flush=True)
             elif word == "memory":
                 with open(f"/proc/{self.process.pid}/status",
                           encoding="ascii") as f:

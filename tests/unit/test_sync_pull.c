@@ -486,6 +486,47 @@ static void test_nameless(void **state)
 	assert_int_equal(members(w, 1), -1);
 }
 
+/* No change, and nobody that is asked for by GUID but user 1. */
+static void looked_for(struct script_server *sv,
+		       const struct script_request *rq)
+{
+	if (rq->dirsync) {
+		script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "c");
+	} else if (strstr(rq->base, "<GUID=070100d5")) {
+		script_user(sv, rq->id, 1);
+		script_done(sv, rq->id, LDAP_SUCCESS);
+	} else {
+		script_done(sv, rq->id, LDAP_NO_SUCH_OBJECT);
+	}
+}
+
+/* What a live look missed goes, alone, and only as far as the valve lets it.
+ */
+static void test_asked(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(pull(w, 0, many), 0);
+	w->s.asked[0] = test_guid(1); /* it is there again */
+	w->s.asked[1] = test_guid(2);
+	w->s.asked[2] = test_guid(99); /* nobody we know */
+	w->s.nasked = 3;
+	assert_int_not_equal(pull(w, 0, dies), 0);
+	assert_int_equal(w->s.nasked, 3);
+	assert_int_equal(pull(w, 0, looked_for), 0);
+	assert_int_equal(w->s.nasked, 0);
+	assert_int_equal(objects(w), 59);
+	assert_int_equal(members(w, 1), 0);
+	assert_int_equal(members(w, 2), -1);
+	/* One by one: 12 of 60 are 20 percent. */
+	for (unsigned n = 3; n < 20; n++) {
+		w->s.asked[0] = test_guid(n);
+		w->s.nasked = 1;
+		assert_int_equal(pull(w, 0, looked_for), 0);
+	}
+	assert_int_equal(objects(w), 48);
+}
+
 #define WORLD_TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -501,6 +542,7 @@ int main(void)
 		WORLD_TEST(test_vanished_base),
 		WORLD_TEST(test_replication_right),
 		WORLD_TEST(test_nameless),
+		WORLD_TEST(test_asked),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
