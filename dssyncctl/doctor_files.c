@@ -175,6 +175,21 @@ static bool is_known(const json_t *seen, const char *shell)
 	return json_object_get(seen, shell) != NULL;
 }
 
+/* True, and said, if this stands in for what the configuration wants. */
+static bool falls_back(struct doc *d, const char *text, const char *shell)
+{
+	const char *wanted = d->config ? d->config->identity.shell : shell;
+
+	if (strcmp(shell, wanted) == 0 || shell_is_listed(text, wanted))
+		return false;
+	doc_say(d, DOC_WARNING,
+		"install it and list it in /etc/shells, or set another "
+		"[identity] shell",
+		"the configured shell %s is not in /etc/shells: users have %s",
+		wanted, shell);
+	return true;
+}
+
 void doc_check_shells(struct doc *d, const char *text)
 {
 	json_t *seen = json_object();
@@ -190,6 +205,8 @@ void doc_check_shells(struct doc *d, const char *text)
 		if (is_known(seen, shell) ||
 		    json_object_set_new(seen, shell, json_true()))
 			continue;
+		if (falls_back(d, text, shell))
+			well = false;
 		if (shell_is_listed(text, shell) && access(shell, X_OK) == 0)
 			continue;
 		well = false;

@@ -35,7 +35,7 @@ bool dss_fill_blanks(char *s, char with)
 	return any;
 }
 
-char *dss_gecos(struct dss_arena *arena, const char *display)
+static char *printable(struct dss_arena *arena, const char *display)
 {
 	size_t len = 0;
 	char *out = dss_arena_alloc(arena, DSS_GECOS_MAX + 1, 1);
@@ -63,6 +63,15 @@ char *dss_gecos(struct dss_arena *arena, const char *display)
 		display += n ? n : 1;
 	}
 	return out;
+}
+
+char *dss_gecos(struct dss_arena *arena, const char *display, const char *name)
+{
+	char *gecos = printable(arena, display);
+
+	if (gecos && gecos[strspn(gecos, " ")] == '\0')
+		gecos = printable(arena, name);
+	return gecos;
 }
 
 struct text {

@@ -24,9 +24,11 @@ bool dss_fill_blanks(char *s, char with);
 /*
  * A display name as gecos: ':' and control characters (C0, DEL, C1) become
  * spaces, bytes that are not UTF-8 '?', and what is over DSS_GECOS_MAX is cut
- * between characters: a display name must not lock anybody out.
+ * between characters: a display name must not lock anybody out.  `name`, the
+ * canonical one, where nothing but spaces is left.  NULL without memory.
  */
-char *dss_gecos(struct dss_arena *arena, const char *display);
+char *dss_gecos(struct dss_arena *arena, const char *display,
+		const char *name);
 
 struct dss_home {
 	const char *name;    /* %u, canonical */

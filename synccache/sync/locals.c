@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int add(struct dss_locals *locals, const char *name, uint32_t a,
 	       uint32_t b)
@@ -71,6 +72,48 @@ static int read_group(FILE *f, struct dss_locals *locals)
 	return end_of_file(f);
 }
 
+/* The path in a line of shells(5), as getusershell(3) finds it; or NULL. */
+static char *shell_of(char *line)
+{
+	char *path = line + strcspn(line, "#/");
+
+	if (*path != '/')
+		return NULL;
+	path[strcspn(path, "# \t\r\n")] = '\0';
+	return path;
+}
+
+static int read_shells(FILE *f, struct dss_locals *locals)
+{
+	char *line = NULL, **shells;
+	size_t cap = 0;
+	int err = DS_OK;
+
+	/* One more, so that a list of none is a list. */
+	locals->shells = calloc(1, sizeof(*locals->shells));
+	while (locals->shells && getline(&line, &cap, f) >= 0) {
+		const char *path = shell_of(line);
+
+		if (!path)
+			continue;
+		shells = reallocarray(locals->shells, locals->nshells + 2,
+				      sizeof(*shells));
+		if (!shells)
+			break;
+		locals->shells = shells;
+		shells[locals->nshells] = strdup(path);
+		if (!shells[locals->nshells])
+			break;
+		locals->nshells++;
+	}
+	if (ferror(f))
+		err = DS_ERR_SYS;
+	else if (!locals->shells || !feof(f))
+		err = DS_ERR_NOMEM;
+	free(line);
+	return err;
+}
+
 static int read_file(const char *path,
 		     int (*reader)(FILE *, struct dss_locals *),
 		     struct dss_locals *locals)
@@ -99,7 +142,7 @@ static int name_order(const void *a, const void *b)
 	return strcasecmp(*(char *const *)a, *(char *const *)b);
 }
 
-int dss_locals_load(const char *passwd, const char *group,
+int dss_locals_load(const char *passwd, const char *group, const char *shells,
 		    struct dss_locals *ret_locals)
 {
 	struct dss_locals locals = { 0 };
@@ -107,6 +150,8 @@ int dss_locals_load(const char *passwd, const char *group,
 
 	if (err == DS_OK)
 		err = read_file(group, read_group, &locals);
+	if (err == DS_OK && access(shells, F_OK) == 0)
+		err = read_file(shells, read_shells, &locals);
 	if (err) {
 		dss_locals_done(&locals);
 		return err;
@@ -124,6 +169,9 @@ void dss_locals_done(struct dss_locals *locals)
 {
 	for (size_t i = 0; i < locals->nnames; i++)
 		free(locals->names[i]);
+	for (size_t i = 0; i < locals->nshells; i++)
+		free(locals->shells[i]);
+	free(locals->shells);
 	free(locals->names);
 	free(locals->ids);
 	memset(locals, 0, sizeof(*locals));
@@ -142,16 +190,46 @@ bool dss_locals_has_name(const struct dss_locals *locals, const char *name)
 		       name_order);
 }
 
-uint64_t dss_locals_stamp(const char *passwd, const char *group)
+static bool in_list(const char *s, const char *const *list, size_t n)
 {
-	const char *path[2] = { passwd, group };
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i], s) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *dss_locals_shell(const struct dss_locals *locals,
+			     const char *wanted)
+{
+	static const char *const open_ended[] = { "sh",   "bash", "dash",
+						  "zsh",  "ksh",  "mksh",
+						  "fish", "csh",  "tcsh" };
+	const char *slash = strrchr(wanted, '/');
+
+	if (!locals->shells ||
+	    in_list(wanted, (const char *const *)locals->shells,
+		    locals->nshells) ||
+	    !in_list(slash ? slash + 1 : wanted, open_ended,
+		     sizeof(open_ended) / sizeof(open_ended[0])))
+		return wanted;
+	return DSS_FALLBACK_SHELL;
+}
+
+uint64_t dss_locals_stamp(const char *passwd, const char *group,
+			  const char *shells)
+{
+	const char *path[3] = { passwd, group, shells };
 	uint64_t stamp = 1;
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		struct stat st;
 
-		if (stat(path[i], &st) != 0)
+		if (stat(path[i], &st) != 0) {
+			if (i == 2)
+				break;
 			return 0;
+		}
 		stamp = stamp * 1000003 + (uint64_t)st.st_mtim.tv_sec;
 		stamp = stamp * 1000003 + (uint64_t)st.st_mtim.tv_nsec;
 		stamp = stamp * 1000003 + (uint64_t)st.st_ino;

@@ -418,7 +418,8 @@ static int take_over(struct update *u, const struct dss_change *change)
 	}
 	user = &model->users[DSS_NUMBER(number)];
 	user->flags = flags;
-	user->gecos = dss_gecos(&model->arena, change->obj->display);
+	user->gecos =
+	    dss_gecos(&model->arena, change->obj->display, user->name);
 	return user->gecos ? DS_OK : DS_ERR_NOMEM;
 }
 

@@ -241,10 +241,12 @@ static int make_fields(struct dss_build *b, const struct dss_node *node,
 				"absolute path for this name");
 	if (err)
 		return err;
-	user->gecos = dss_gecos(dss_build_arena(b), node->obj->display);
+	user->gecos =
+	    dss_gecos(dss_build_arena(b), node->obj->display, user->name);
 	if (!user->gecos)
 		return DS_ERR_NOMEM;
-	user->shell = config->identity.shell;
+	user->shell =
+	    dss_locals_shell(b->facts->locals, config->identity.shell);
 	*ret_ok = true;
 	return DS_OK;
 }

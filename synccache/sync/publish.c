@@ -22,6 +22,7 @@
 
 #define LOCAL_PASSWD "/etc/passwd"
 #define LOCAL_GROUP  "/etc/group"
+#define LOCAL_SHELLS "/etc/shells"
 /* Pages that these freed cannot be used again while a reader stays. */
 #define COMMITS_MAX     256
 #define WITHHELD_LOGGED 20 /* names in one go; explain has them all */
@@ -205,7 +206,8 @@ static int load_model(struct dss_sync *s, struct dss_txn *txn,
 	int err = load_pins(s, txn, meta, &arena, &pins);
 
 	if (err == DS_OK)
-		err = dss_locals_load(LOCAL_PASSWD, LOCAL_GROUP, &locals);
+		err = dss_locals_load(LOCAL_PASSWD, LOCAL_GROUP, LOCAL_SHELLS,
+				      &locals);
 	facts.locals = &locals;
 	facts.pins = pins.slices;
 	facts.npins = pins.nslices;
@@ -258,7 +260,8 @@ int dss_publish(struct dss_sync *s)
 
 	s->restage = false;
 	dss_status_state(s, DSS_PUBLISHING, "building the snapshot");
-	s->locals_stamp = dss_locals_stamp(LOCAL_PASSWD, LOCAL_GROUP);
+	s->locals_stamp =
+	    dss_locals_stamp(LOCAL_PASSWD, LOCAL_GROUP, LOCAL_SHELLS);
 	err = stage(s);
 	if (err == DS_OK) {
 		dss_status_state(s, DSS_PUBLISHING, "publishing");
@@ -282,7 +285,8 @@ int dss_publish(struct dss_sync *s)
 
 bool dss_publish_stale(const struct dss_sync *s)
 {
-	return s->locals_stamp != dss_locals_stamp(LOCAL_PASSWD, LOCAL_GROUP);
+	return s->locals_stamp !=
+	       dss_locals_stamp(LOCAL_PASSWD, LOCAL_GROUP, LOCAL_SHELLS);
 }
 
 void dss_publish_settle(struct dss_sync *s)

@@ -35,8 +35,9 @@ static void parse_value(const struct dss_value *value)
 		abort();
 	(void)!dss_extdn_parse(value, &guid, &text);
 	(void)!dss_range_parse((const char *)value->data, &len, &low, &high);
-	text = dss_gecos(&arena, (const char *)value->data);
-	if (!text || strlen(text) > DSS_GECOS_MAX || strpbrk(text, ":\n"))
+	text = dss_gecos(&arena, (const char *)value->data, "x");
+	if (!text || !text[0] || strlen(text) > DSS_GECOS_MAX ||
+	    strpbrk(text, ":\n"))
 		abort();
 	if (dss_home_expand(&arena, "/home/%u", &with, &home) == 0 &&
 	    (strstr(home, "/../") || strpbrk(home, ":\n")))

@@ -223,3 +223,40 @@ def test_a_new_local_user_takes_its_name_at_once(evil):
     wait_until("it comes back", lambda: evil.host(
         "getent", "-s", "dssync", "passwd", "alice").returncode == 0,
         seconds=20)
+
+
+def test_a_shell_that_the_host_lacks(lab):
+    config = lab.output("cat", CONF)
+    shells = lab.output("cat", "/etc/shells")
+    configure(lab, "shell = /usr/bin/nosuch/fish")
+    try:
+        assert lab.passwd("heidi@contoso.com")[6] == "/bin/sh"
+        assert "users have /bin/sh" in lab.host("dssyncctl", "doctor").stdout
+        lab.lab.host.write("/etc/shells", shells + "/usr/bin/nosuch/fish\n")
+        wait_until("it is there now", lambda: lab.passwd(
+            "heidi@contoso.com")[6] == "/usr/bin/nosuch/fish", seconds=20)
+        configure(lab, "shell = /usr/sbin/nologin")
+        assert lab.passwd("heidi@contoso.com")[6] == "/usr/sbin/nologin"
+    finally:
+        lab.lab.host.write("/etc/shells", shells)
+        lab.lab.host.write(CONF, config)
+        lab.daemon("restart")
+        lab.sync()
+
+
+def test_a_home_that_a_name_would_break(lab):
+    config = lab.output("cat", CONF)
+    backup = lab.ldap_user("svc-backup@aaddscontoso.com", "sAMAccountName")
+    lab.set(backup, userPrincipalName="..@aaddscontoso.com")
+    configure(lab, "home = /home/%U")
+    try:
+        assert lab.passwd("heidi@contoso.com")[5] == "/home/heidi"
+        assert lab.passwd("..@aaddscontoso.com") is None
+        assert lab.passwd(f"{NETBIOS}\\svc-backup") is None
+        result = lab.host("dssyncctl", "explain", "..@aaddscontoso.com")
+        assert "plain absolute path" in result.stdout, result.stdout
+    finally:
+        lab.set(backup, userPrincipalName="svc-backup@aaddscontoso.com")
+        lab.lab.host.write(CONF, config)
+        lab.daemon("restart")
+        lab.sync()

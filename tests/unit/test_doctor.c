@@ -437,6 +437,8 @@ static void pam_access(void **state)
 
 static void shells(void **state)
 {
+	static char zsh[] = "/bin/zsh";
+	struct ds_config config = { .domain.name = NULL };
 	struct room r;
 
 	(void)state;
@@ -447,6 +449,15 @@ static void shells(void **state)
 	doc_check_shells(&r.d, "/bin/sh\n#/bin/bash\n/bin/bashful\n");
 	expect(&r.d, "warning", "/bin/bash", 1);
 	assert_int_equal(json_array_size(r.d.list), 1);
+	/* What the configuration wants, and users do not have. */
+	forget(&r.d);
+	config.identity.shell = zsh;
+	r.d.config = &config;
+	doc_check_shells(&r.d, "/bin/bash\n");
+	expect(&r.d, "warning", "configured shell /bin/zsh", 1);
+	forget(&r.d);
+	doc_check_shells(&r.d, "/bin/bash\n/bin/zsh\n");
+	expect(&r.d, "ok", "shell", 1);
 	leave(&r);
 }
 

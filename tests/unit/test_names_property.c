@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/resolve.h"
+#include "lib/utf8.h"
 #include "tests/unit/names_world.h"
 
 #define ROUNDS 1500
@@ -99,6 +100,20 @@ static const char *random_upn(void)
 				suffix[pick(5)]);
 }
 
+/* Any bytes that a directory may hold; with what breaks a line. */
+static const char *random_display(void)
+{
+	static const char bytes[] =
+	    "a:\n\r\t\x1b\x7f\xc2\x85\xc3\xbc\xff\xe2\x80 ,&%/.";
+	uint32_t len = pick(4) ? pick(12) : pick(600);
+	char *s = dss_arena_alloc(&world.arena, len + 1, 1);
+
+	assert_non_null(s);
+	for (uint32_t i = 0; i < len; i++)
+		s[i] = bytes[pick(sizeof(bytes) - 1)];
+	return s;
+}
+
 static void age(struct dss_object *obj)
 {
 	obj->created = 1 + pick(40);
@@ -154,6 +169,7 @@ static void populate(void)
 		age(nw_user(&world, 2000 + pick(PEOPLE * 4), random_sam(),
 			    random_upn()));
 		world.objs[world.count - 1].guid.b[4] = (uint8_t)(64 + i);
+		world.objs[world.count - 1].display = random_display();
 	}
 	for (size_t i = 1; i < world.count; i++)
 		numbers(&world.objs[i]);
@@ -175,6 +191,8 @@ static void policy(void)
 		    team[] = "LOCAL_team";
 	static char *reserved[] = { wheel, root, docker, network, NULL };
 	static char *names[] = { team, postgres };
+	static char u[] = "/home/%u", bare[] = "/%U", all[] = "/h/%D/%d/%i/%U";
+	static char *homes[] = { u, bare, all };
 	static char none[] = "", under[] = "_", dash[] = "-", dot[] = ".",
 		    plus[] = "+";
 	static char *replacements[] = { none, under, dash, dot, plus };
@@ -199,6 +217,7 @@ static void policy(void)
 							   : 200000;
 	c->identity.space_replacement = replacements[pick(5)];
 	c->identity.reserved_names = reserved;
+	c->identity.home = homes[pick(3)];
 	world.locals.names = names;
 	world.locals.nnames = 2;
 	world.locals.ids = ids;
@@ -247,6 +266,34 @@ static void check_id(uint32_t id)
 		assert_int_not_equal(id, world.locals.ids[i]);
 }
 
+/* A passwd line is a line of seven fields, none of them empty. */
+static void check_fields(const struct ds_snap_user *user)
+{
+	const char *gecos = user->blob + user->gecos;
+	const char *home = user->blob + user->home;
+	const char *shell = user->blob + user->shell;
+	uint32_t cp;
+
+	assert_true(strlen(gecos) > 0 && strlen(gecos) <= 255);
+	for (const char *p = gecos; *p;) {
+		size_t n = ds_utf8_decode(p, &cp);
+
+		assert_true(n > 0 && cp >= 0x20 && cp != ':');
+		assert_false(cp >= 0x7f && cp < 0xa0);
+		p += n;
+	}
+	assert_int_equal(home[0], '/');
+	assert_true(strlen(home) > 1);
+	assert_null(strpbrk(home, ":\n\r\t\033\177"));
+	assert_null(strstr(home, "//"));
+	assert_null(strstr(home, "/./"));
+	assert_null(strstr(home, "/../"));
+	assert_int_not_equal(home[strlen(home) - 1], '/');
+	assert_string_not_equal(strrchr(home, '/'), "/.");
+	assert_string_not_equal(strrchr(home, '/'), "/..");
+	assert_string_equal(shell, "/bin/bash");
+}
+
 static void check_users(const struct ds_snap *snap)
 {
 	bool bare = world.config.identity.name_format == DS_FORMAT_SAM;
@@ -266,8 +313,7 @@ static void check_users(const struct ds_snap *snap)
 		assert_int_equal(ds_snap_user_by_uid(snap, user.uid, &found),
 				 0);
 		assert_int_equal(found.index, i);
-		assert_int_equal(user.blob[user.home], '/');
-		assert_true(strlen(user.blob + user.home) > 1);
+		check_fields(&user);
 		for (uint32_t k = 0; k < i; k++) {
 			assert_int_equal(ds_snap_user_at(snap, k, &found), 0);
 			assert_int_not_equal(found.uid, user.uid);

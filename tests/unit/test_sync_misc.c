@@ -188,18 +188,26 @@ static void test_gecos(void **state)
 	char big[400];
 
 	(void)state;
-	assert_string_equal(dss_gecos(&arena, "Dana Riley"), "Dana Riley");
-	assert_string_equal(dss_gecos(&arena, "a:b\nc\x7f"
-					      "d\xc2\x85"
-					      "e"),
+	assert_string_equal(dss_gecos(&arena, "Dana Riley", "d"),
+			    "Dana Riley");
+	assert_string_equal(dss_gecos(&arena,
+				      "a:b\nc\x7f"
+				      "d\xc2\x85"
+				      "e",
+				      "d"),
 			    "a b c d e");
-	assert_string_equal(dss_gecos(&arena, "J\xc3\xbcrgen \xff!"),
+	assert_string_equal(dss_gecos(&arena, "J\xc3\xbcrgen \xff!", "d"),
 			    "J\xc3\xbcrgen ?!");
 	memset(big, 'x', sizeof(big));
 	memcpy(big + DSS_GECOS_MAX - 1, "\xc3\xbc", 2);
 	big[sizeof(big) - 1] = 0;
 	/* Cut before the character that does not fit whole. */
-	assert_int_equal(strlen(dss_gecos(&arena, big)), DSS_GECOS_MAX - 1);
+	assert_int_equal(strlen(dss_gecos(&arena, big, "d")),
+			 DSS_GECOS_MAX - 1);
+	/* Never empty, nor as good as. */
+	assert_string_equal(dss_gecos(&arena, "", "anna@c.com"), "anna@c.com");
+	assert_string_equal(dss_gecos(&arena, " :\n\t ", "anna@c.com"),
+			    "anna@c.com");
 	dss_arena_done(&arena);
 }
 
@@ -387,6 +395,7 @@ static void test_locals(void **state)
 {
 	char passwd[] = "/tmp/dssync-test-XXXXXX";
 	char group[] = "/tmp/dssync-test-XXXXXX";
+	const char *shells = "/nonexistent/shells";
 	struct dss_locals locals;
 	uint64_t stamp;
 
@@ -394,7 +403,7 @@ static void test_locals(void **state)
 	write_file(passwd, "root:x:0:0::/root:/bin/sh\n"
 			   "Anna:x:1000:1001:::\nbroken line\n");
 	write_file(group, "root:x:0:\nsudo:x:27:anna\n");
-	assert_int_equal(dss_locals_load(passwd, group, &locals), 0);
+	assert_int_equal(dss_locals_load(passwd, group, shells, &locals), 0);
 	assert_true(dss_locals_has_id(&locals, 0));
 	assert_true(dss_locals_has_id(&locals, 27));
 	assert_true(dss_locals_has_id(&locals, 1001));
@@ -402,14 +411,60 @@ static void test_locals(void **state)
 	assert_true(dss_locals_has_name(&locals, "anna"));
 	assert_true(dss_locals_has_name(&locals, "SUDO"));
 	assert_false(dss_locals_has_name(&locals, "ann"));
+	/* Without a list there is nothing to go by. */
+	assert_string_equal(dss_locals_shell(&locals, "/bin/zsh"), "/bin/zsh");
 	dss_locals_done(&locals);
-	stamp = dss_locals_stamp(passwd, group);
-	assert_int_equal(dss_locals_stamp(passwd, group), stamp);
+	stamp = dss_locals_stamp(passwd, group, shells);
+	assert_int_equal(dss_locals_stamp(passwd, group, shells), stamp);
 	assert_int_equal(unlink(group), 0);
 	/* Nothing may be published when a file cannot be read. */
-	assert_int_equal(dss_locals_load(passwd, group, &locals), DS_ERR_SYS);
-	assert_int_equal(dss_locals_stamp(passwd, group), 0);
+	assert_int_equal(dss_locals_load(passwd, group, shells, &locals),
+			 DS_ERR_SYS);
+	assert_int_equal(dss_locals_stamp(passwd, group, shells), 0);
 	assert_int_equal(unlink(passwd), 0);
+}
+
+static void expect_shell(const struct dss_locals *locals, const char *wanted,
+			 const char *given)
+{
+	assert_string_equal(dss_locals_shell(locals, wanted), given);
+}
+
+static void test_shells(void **state)
+{
+	char empty[] = "/tmp/dssync-test-XXXXXX";
+	char shells[] = "/tmp/dssync-test-XXXXXX";
+	struct dss_locals locals;
+	uint64_t stamp;
+
+	(void)state;
+	write_file(empty, "");
+	write_file(shells,
+		   "# valid login shells\n/bin/sh\n /bin/bash # the one\n"
+		   "#/bin/zsh\n/usr/bin/git-shell\nfish\n\n"
+		   "/usr/bin/ksh");
+	stamp = dss_locals_stamp(empty, empty, empty);
+	assert_int_not_equal(dss_locals_stamp(empty, empty, shells), stamp);
+	assert_int_not_equal(dss_locals_stamp(empty, empty, "/none"), 0);
+	assert_int_equal(dss_locals_load(empty, empty, shells, &locals), 0);
+	expect_shell(&locals, "/bin/bash", "/bin/bash");
+	expect_shell(&locals, "/usr/bin/ksh", "/usr/bin/ksh");
+	expect_shell(&locals, "/bin/zsh", DSS_FALLBACK_SHELL);
+	expect_shell(&locals, "/usr/bin/fish", DSS_FALLBACK_SHELL);
+	expect_shell(&locals, "/bin/ksh", DSS_FALLBACK_SHELL);
+	/* Nobody gets more than the administrator gave. */
+	expect_shell(&locals, "/usr/bin/git-shell", "/usr/bin/git-shell");
+	expect_shell(&locals, "/usr/sbin/nologin", "/usr/sbin/nologin");
+	expect_shell(&locals, "/bin/false", "/bin/false");
+	expect_shell(&locals, "/bin/rbash", "/bin/rbash");
+	expect_shell(&locals, "/opt/menu", "/opt/menu");
+	dss_locals_done(&locals);
+	/* A list of none is a list. */
+	assert_int_equal(dss_locals_load(empty, empty, empty, &locals), 0);
+	expect_shell(&locals, "/bin/bash", DSS_FALLBACK_SHELL);
+	dss_locals_done(&locals);
+	assert_int_equal(unlink(empty), 0);
+	assert_int_equal(unlink(shells), 0);
 }
 
 int main(void)
@@ -424,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_map),
 		cmocka_unit_test(test_graph),
 		cmocka_unit_test(test_locals),
+		cmocka_unit_test(test_shells),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
