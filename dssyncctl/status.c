@@ -36,7 +36,9 @@ static json_t *find_problems(const struct ctl_daemon *d,
 			     const json_t *snapshot)
 {
 	json_t *problems = json_array();
+	const json_t *notices;
 	const char *keytab;
+	size_t i;
 	char text[128];
 	int64_t held;
 
@@ -57,6 +59,10 @@ static json_t *find_problems(const struct ctl_daemon *d,
 	/* Sync cannot work without it either, and need not say so again. */
 	if (!*keytab || !strstr(ctl_string(d->sync, "last_error"), keytab))
 		add_problem(problems, ctl_string(d->sync, "last_error"));
+	notices = json_object_get(d->sync, "notices");
+	for (i = 0; i < json_array_size(notices); i++)
+		add_problem(problems,
+			    json_string_value(json_array_get(notices, i)));
 	held = ctl_number(d->sync, "held_count");
 	if (held > 0) {
 		snprintf(text, sizeof(text),

@@ -446,7 +446,6 @@ static void check_together(struct parse *p)
 	} later[] = {
 		{ "transport", c->domain.transport != DS_TRANSPORT_GSSAPI },
 		{ "ca_file", *c->domain.ca_file },
-		{ "groups", c->sync.groups[0] },
 		{ "offline", c->login.offline },
 		{ "live_check", c->login.live_check == DS_LIVE_ALWAYS },
 	};

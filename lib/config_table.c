@@ -189,7 +189,7 @@ const struct ds_key ds_config_keys[] = {
 	{ "sync", "origin", DS_VALUE_WORD, AT(sync.origin), "all",
 	  .words = origins },
 	{ "sync", "groups", DS_VALUE_LIST, AT(sync.groups), "",
-	  .expected = "names of groups, separated by commas; empty: "
+	  .expected = "names or SIDs of groups, separated by commas; empty: "
 		      "everyone" },
 	{ "sync", "interval", DS_VALUE_DURATION, AT(sync.interval), "30s",
 	  .limit = 86400,

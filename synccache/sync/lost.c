@@ -8,12 +8,25 @@
 #include <stdio.h>
 
 #include "lib/snapshot.h"
+#include "synccache/sync/scope.h"
 #include "synccache/sync/valve.h"
 
 typedef int (*identity_getter)(const struct ds_snap *snap, uint32_t index,
 			       struct ds_snap_identity *ret_id);
 
-/* How many published users (or groups) of this domain are not in the store. */
+static bool is_lost(struct dss_pull *p, const struct ds_guid *guid)
+{
+	struct dss_object obj;
+
+	if (dss_mirror_get(&p->m, guid, &obj) != DS_OK)
+		return true;
+	return dss_scope_limits(&p->s->config) && !(obj.flags & DSS_OBJ_IN);
+}
+
+/*
+ * How many published users (or groups) of this domain are not in the store,
+ * or not in the scope.
+ */
 static size_t count_lost(struct dss_pull *p, const struct ds_snap *snap,
 			 uint32_t count, identity_getter get, size_t *total)
 {
@@ -22,18 +35,14 @@ static size_t count_lost(struct dss_pull *p, const struct ds_snap *snap,
 	for (uint32_t i = 0; i < count; i++) {
 		struct ds_snap_identity id;
 		struct ds_sid domain;
-		const uint8_t *data;
 		uint32_t rid;
-		size_t len;
 
 		if (get(snap, i, &id) != 0 ||
 		    ds_sid_split(&id.sid, &domain, &rid) != 0 ||
 		    !ds_sid_equal(&domain, &p->s->domain.sid))
 			continue;
 		++*total;
-		if (dss_txn_get(p->m.txn, &id.guid, &data, &len) ==
-		    DS_ERR_NOTFOUND)
-			lost++;
+		lost += is_lost(p, &id.guid);
 	}
 	return lost;
 }

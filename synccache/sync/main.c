@@ -264,6 +264,8 @@ static void run(struct dss_sync *s)
 {
 	struct plan plan = { .pull = ds_now_ms() };
 
+	if (dss_pull_rescope(s) == DS_ERR_FORMAT)
+		replace_store(s);
 	s->restage = dss_pull_complete(s);
 	while (!s->stop) {
 		int64_t now = ds_now_ms();

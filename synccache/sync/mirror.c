@@ -58,22 +58,50 @@ int dss_mirror_get(struct dss_mirror *m, const struct ds_guid *guid,
 	return err ? err : dss_object_decode(guid, data, len, ret_obj);
 }
 
-/* Stores the object unless it is there in this very form. */
-static int put(struct dss_mirror *m, const struct dss_object *obj)
+/*
+ * Stores the object unless it is there in this very form.  Whether it is in
+ * the scope is not the directory's to say: of the flags in `keep` the stored
+ * ones stay.
+ */
+static int put_keeping(struct dss_mirror *m, const struct dss_object *obj,
+		       uint32_t keep)
 {
+	struct dss_object now = *obj;
 	const uint8_t *data, *old;
 	size_t len, old_len;
-	int err = dss_object_encode(obj, &m->scratch, &data, &len);
+	int err = dss_txn_get(m->txn, &obj->guid, &old, &old_len);
+	bool known = err == DS_OK;
+
+	if (err != DS_OK && err != DS_ERR_NOTFOUND)
+		return err;
+	now.flags &= ~keep;
+	if (known)
+		now.flags |= dss_object_flags(old, old_len) & keep;
+	err = dss_object_encode(&now, &m->scratch, &data, &len);
+	if (err)
+		return err;
+	if (known && old_len == len && memcmp(old, data, len) == 0)
+		return DS_OK;
+	m->changed++;
+	return dss_txn_put(m->txn, &obj->guid, data, len);
+}
+
+static int put(struct dss_mirror *m, const struct dss_object *obj)
+{
+	return put_keeping(m, obj, DSS_OBJ_IN | DSS_OBJ_KEPT);
+}
+
+int dss_mirror_flag(struct dss_mirror *m, const struct ds_guid *guid,
+		    uint32_t flags)
+{
+	struct dss_object obj;
+	int err = dss_mirror_get(m, guid, &obj);
 
 	if (err)
 		return err;
-	err = dss_txn_get(m->txn, &obj->guid, &old, &old_len);
-	if (err == DS_OK && old_len == len && memcmp(old, data, len) == 0)
-		return DS_OK;
-	if (err != DS_OK && err != DS_ERR_NOTFOUND)
-		return err;
-	m->changed++;
-	return dss_txn_put(m->txn, &obj->guid, data, len);
+	dss_arena_reset(&m->scratch);
+	obj.flags = flags;
+	return put_keeping(m, &obj, 0);
 }
 
 static int forget(struct dss_mirror *m, const struct ds_guid *guid)

@@ -49,6 +49,9 @@ DS_MUST_CHECK int dss_mirror_replace(struct dss_mirror *m,
 DS_MUST_CHECK int dss_mirror_join(struct dss_mirror *m,
 				  const struct ds_guid *member,
 				  const struct ds_guid *group);
+/* Sets the flags of a stored object, of those of the scope, too. */
+DS_MUST_CHECK int dss_mirror_flag(struct dss_mirror *m,
+				  const struct ds_guid *guid, uint32_t flags);
 /* DS_ERR_NOTFOUND, or the object, borrowed until the next change. */
 DS_MUST_CHECK int dss_mirror_get(struct dss_mirror *m,
 				 const struct ds_guid *guid,

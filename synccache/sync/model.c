@@ -12,6 +12,7 @@
 #include "lib/resolve.h"
 #include "synccache/sync/fields.h"
 #include "synccache/sync/model_impl.h"
+#include "synccache/sync/scope.h"
 
 #define GROUP_SECURITY 0x80000000u /* MS-ADTS 2.2.12 */
 #define UAC_DISABLED   0x2u        /* MS-ADTS 2.2.16 */
@@ -48,36 +49,12 @@ static bool in_order(const struct dss_build *b)
 	return true;
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-	size_t sl = strlen(s), el = strlen(end);
-
-	return sl >= el && strcasecmp(s + sl - el, end) == 0;
-}
-
-/* True if dn is base or lies below it. */
-static bool dn_below(const char *dn, const char *base)
-{
-	size_t dl = strlen(dn), bl = strlen(base);
-
-	return ends_with(dn, base) && (dl == bl || dn[dl - bl - 1] == ',');
-}
-
 bool dss_in_scope(const struct dss_facts *facts, const struct dss_object *obj)
 {
-	const struct ds_config *config = facts->config;
-	bool onprem = obj->nhistory > 0;
-	bool below = !config->sync.bases[0];
-
 	if (!obj->dn[0]) /* made up here: only where somebody needs it */
 		return false;
-	for (char **base = config->sync.bases; *base && !below; base++)
-		below = dn_below(obj->dn, *base);
-	if (config->sync.origin == DS_ORIGIN_CLOUD && onprem)
-		return false;
-	if (config->sync.origin == DS_ORIGIN_ONPREM && !onprem)
-		return false;
-	return below;
+	return !dss_scope_limits(facts->config) ||
+	       (obj->flags & (DSS_OBJ_IN | DSS_OBJ_KEPT));
 }
 
 static bool is_security_group(const struct dss_object *obj)
@@ -86,6 +63,13 @@ static bool is_security_group(const struct dss_object *obj)
 	       (obj->group_type & GROUP_SECURITY) &&
 	       !(obj->sid.authority == 5 && obj->sid.count >= 1 &&
 		 obj->sid.sub[0] == BUILTIN);
+}
+
+/* Out of the scope, and in it all the same. */
+static bool is_kept(const struct dss_facts *facts,
+		    const struct dss_object *obj)
+{
+	return (obj->flags & DSS_OBJ_KEPT) && dss_scope_limits(facts->config);
 }
 
 uint32_t dss_identity_flags(const struct dss_facts *facts,
@@ -104,7 +88,7 @@ uint32_t dss_identity_flags(const struct dss_facts *facts,
 		flags |= DS_ID_ONPREM;
 	if (obj->kind == DSS_KIND_USER && (obj->uac & UAC_DISABLED))
 		flags |= DS_ID_DISABLED;
-	if (obj->flags & DSS_OBJ_HELD)
+	if ((obj->flags & DSS_OBJ_HELD) || is_kept(facts, obj))
 		flags |= DS_ID_HELD;
 	if (!ou || strcasecmp(ou + strlen(TENANT_OU), facts->base_dn) != 0)
 		flags |= DS_ID_CUSTOM_OU;
@@ -302,15 +286,20 @@ static int note_held(struct dss_build *b)
 {
 	for (size_t i = 0; i < b->count; i++) {
 		const struct dss_node *node = &b->nodes[i];
+		bool held = node->obj->flags & DSS_OBJ_HELD;
 		int err;
 
-		if (!(node->obj->flags & DSS_OBJ_HELD))
+		if (!held && !is_kept(b->facts, node->obj))
 			continue;
 		err =
 		    dss_note(b, node, DS_WH_HELD_BACK, node->sam,
-			     "gone from the directory together with too many "
-			     "others: kept until it shows up again or the "
-			     "deletions are accepted");
+			     held ? "gone from the directory together with "
+				    "too many others: kept until it shows up "
+				    "again or the deletions are accepted"
+				  : "out of the scope together with too many "
+				    "others, or with what the scope stands "
+				    "on: kept until it is back in it or the "
+				    "deletions are accepted");
 		if (err)
 			return err;
 	}
@@ -331,8 +320,8 @@ static int note_scope(struct dss_build *b)
 			continue;
 		err = dss_note(b, node, DS_WH_SCOPE,
 			       obj->upn[0] ? obj->upn : node->sam,
-			       "sync.bases or sync.origin of this host's "
-			       "configuration leaves it out");
+			       "sync.bases, sync.origin or sync.groups of "
+			       "this host's configuration leaves it out");
 		if (err)
 			return err;
 	}
@@ -389,7 +378,5 @@ const char *dss_model_unsupported(const struct ds_config *config)
 {
 	if (config->domain.transport != DS_TRANSPORT_GSSAPI)
 		return "transport: only gssapi is available yet";
-	if (config->sync.groups[0])
-		return "sync.groups: not available yet; leave it out";
 	return NULL;
 }

@@ -82,7 +82,7 @@ bool dss_bare_refused(const struct dss_build *b, const struct dss_node *node);
 bool dss_is_user(const struct dss_object *obj);
 /* The bits of userAccountControl that it looks at. */
 #define DSS_UAC_KINDS 0x3a00u
-/* False: sync.bases or sync.origin leaves the object out. */
+/* False: the configuration leaves the object out (scope.h). */
 bool dss_in_scope(const struct dss_facts *facts, const struct dss_object *obj);
 
 /* Chooses the users, then the groups (model_users.c, model_groups.c). */

@@ -75,15 +75,6 @@ static struct dss_object put_back(const struct dss_object *old,
 	return obj;
 }
 
-static bool same_members(const struct dss_object *a,
-			 const struct dss_object *b)
-{
-	return a->nmembers == b->nmembers &&
-	       (a->nmembers == 0 ||
-		memcmp(a->members, b->members,
-		       a->nmembers * sizeof(*a->members)) == 0);
-}
-
 /* DS_ERR_CONFLICT: the change decides something. */
 static int check(struct update *u, const struct dss_change *change)
 {
@@ -101,9 +92,6 @@ static int check(struct update *u, const struct dss_change *change)
 	if (published &&
 	    (!old->dn[0] || !now->dn[0] ||
 	     dss_in_scope(u->facts, old) != dss_in_scope(u->facts, now)))
-		return DS_ERR_CONFLICT;
-	/* sync.groups: then memberships decide who is published. */
-	if (u->facts->config->sync.groups[0] && !same_members(old, now))
 		return DS_ERR_CONFLICT;
 	plain.members = NULL;
 	plain.nmembers = 0;

@@ -48,6 +48,9 @@ enum dss_field {
 
 enum dss_object_flags {
 	DSS_OBJ_HELD = 1 << 0, /* gone from the directory, kept by the valve */
+	/* Where the configuration has a scope (scope.h): */
+	DSS_OBJ_IN = 1 << 1,   /* in it */
+	DSS_OBJ_KEPT = 1 << 2, /* out of it, kept there by the valve */
 };
 
 struct dss_object {
@@ -119,6 +122,8 @@ bool dss_object_complete(const struct dss_object *obj);
 DS_MUST_CHECK int dss_object_encode(const struct dss_object *obj,
 				    struct dss_arena *arena,
 				    const uint8_t **ret_data, size_t *ret_len);
+/* The flags of a stored form; 0 of what cannot be one. */
+uint32_t dss_object_flags(const void *data, size_t len);
 /* DS_ERR_FORMAT for anything that dss_object_encode() did not write. */
 DS_MUST_CHECK int dss_object_decode(const struct ds_guid *guid,
 				    const void *data, size_t len,

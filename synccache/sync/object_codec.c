@@ -102,6 +102,18 @@ int dss_object_encode(const struct dss_object *obj, struct dss_arena *arena,
 	return DS_OK;
 }
 
+uint32_t dss_object_flags(const void *data, size_t len)
+{
+	struct ds_reader r;
+
+	ds_reader_init(&r, data, len);
+	(void)ds_get_u32(&r);
+	if (ds_get_u16(&r) != OBJECT_VERSION)
+		return 0;
+	(void)ds_get_u32(&r);
+	return ds_get_u32(&r);
+}
+
 static int decode_strings(struct ds_reader *r, struct dss_object *obj)
 {
 	for (size_t i = 0; i < NSTRINGS; i++) {

@@ -16,6 +16,7 @@
 
 #include "lib/log.h"
 #include "lib/wire.h"
+#include "synccache/sync/rescope.h"
 
 /* In the order of preference; the last is never refused. */
 static const struct dss_strategy *const strategies[] = {
@@ -74,6 +75,19 @@ const char *const *dss_pull_attributes(const struct dss_sync *s)
 				     DS_ATTRIBUTES_MAPPED);
 }
 
+/* Remembers what is wrong, or that it is well again; told when it changes. */
+static void notify(struct dss_sync *s, enum dss_notice which, const char *text)
+{
+	char *now = s->status.notice[which];
+
+	if (strcmp(now, text) == 0)
+		return;
+	if (text[0])
+		ds_log(DS_LOG_WARN, "%s", text);
+	(void)snprintf(now, DSS_TEXT, "%s", text);
+	dss_status_changed(s);
+}
+
 /* ---- what is not there any more ---- */
 
 static int list_all(struct dss_pull *p)
@@ -92,6 +106,74 @@ static int list_all(struct dss_pull *p)
 	return err;
 }
 
+static int on_base(void *arg, const struct dss_entry *entry)
+{
+	bool *found = arg;
+
+	(void)entry;
+	*found = true;
+	return DS_OK;
+}
+
+static int base_exists(struct dss_pull *p, const char *base, bool *ret_found)
+{
+	static const char *const attrs[] = { "1.1", NULL };
+	struct dss_search search = dss_pull_search(p, attrs, on_base);
+	int err;
+
+	*ret_found = false;
+	search.base = base;
+	search.scope = DSS_SCOPE_BASE;
+	search.filter = "(objectClass=*)";
+	search.arg = ret_found;
+	err = dss_conn_search(p->s->conn, &search, false);
+	return err == DS_ERR_NOTFOUND || err == DS_ERR_DENIED ? DS_OK : err;
+}
+
+/* Holds what is gone below the base, however little it is. */
+static int hold_below(struct dss_pull *p, const char *base)
+{
+	for (size_t i = 0; i < p->m.gone.count; i++) {
+		struct dss_object obj;
+		int err = dss_mirror_get(&p->m, &p->m.gone.list[i], &obj);
+
+		if (err == DS_OK && dss_scope_below(obj.dn, base))
+			err = dss_mirror_flag(&p->m, &obj.guid,
+					      obj.flags | DSS_OBJ_HELD);
+		if (err != DS_OK && err != DS_ERR_NOTFOUND &&
+		    err != DS_ERR_FORMAT)
+			return err;
+	}
+	return DS_OK;
+}
+
+/*
+ * A base that is not there (renamed, or not to be read any more) would take
+ * all that is below it away.
+ */
+static int guard_bases(struct dss_pull *p)
+{
+	char notice[DSS_TEXT] = "";
+
+	for (char **base = p->s->config.sync.bases; *base; base++) {
+		bool found;
+		int err = base_exists(p, *base, &found);
+
+		if (err == DS_OK && !found && !p->accept)
+			err = hold_below(p, *base);
+		if (err)
+			return err;
+		if (!found)
+			(void)snprintf(notice, sizeof(notice),
+				       "sync.bases: \"%s\" is not in the "
+				       "directory, or may not be read: what "
+				       "was known below it stays",
+				       *base);
+	}
+	notify(p->s, DSS_NOTICE_BASES, notice);
+	return DS_OK;
+}
+
 static int drop_gone(struct dss_pull *p)
 {
 	size_t dropped = 0, held = 0;
@@ -99,6 +181,8 @@ static int drop_gone(struct dss_pull *p)
 
 	if (p->full || p->reconcile)
 		err = dss_mirror_missing(&p->m);
+	if (err == DS_OK && (p->full || p->reconcile))
+		err = guard_bases(p);
 	if (err == DS_OK)
 		err = dss_mirror_drop(&p->m,
 				      p->s->config.sync.max_delete_percent,
@@ -253,54 +337,6 @@ static int fetch_changes(struct dss_pull *p)
 	return p->strategy->changes(p);
 }
 
-static int on_nothing(void *arg, const struct dss_entry *entry)
-{
-	(void)arg;
-	(void)entry;
-	return DS_OK;
-}
-
-/*
- * A base that is not there (renamed, or not to be read any more) would take
- * all that is below it away.
- */
-static bool bases_exist(struct dss_pull *p)
-{
-	static const char *const attrs[] = { "1.1", NULL };
-	struct dss_search search = dss_pull_search(p, attrs, on_nothing);
-
-	search.scope = DSS_SCOPE_BASE;
-	search.filter = "(objectClass=*)";
-	for (char **base = p->s->config.sync.bases; *base; base++) {
-		search.base = *base;
-		if (dss_conn_search(p->s->conn, &search, false) !=
-		    DS_ERR_NOTFOUND)
-			continue;
-		(void)snprintf(p->s->why, sizeof(p->s->why),
-			       "sync.bases: \"%s\" is not in the directory, "
-			       "or may not be read: what is published stays "
-			       "as it is",
-			       *base);
-		return false;
-	}
-	return true;
-}
-
-/* The bases, where something could get lost with them. */
-static int check_bases(struct dss_pull *p)
-{
-	if ((!p->full && !p->reconcile) || bases_exist(p))
-		return DS_OK;
-	if (p->full)
-		return DS_ERR_DENIED;
-	/* Changes go on; what was there is looked for another time. */
-	ds_log(DS_LOG_WARN, "%s", p->s->why);
-	p->s->why[0] = 0;
-	p->reconcile = false;
-	p->meta.reconciled = (uint64_t)time(NULL);
-	return DS_OK;
-}
-
 static int fetch(struct dss_pull *p)
 {
 	size_t known = 0;
@@ -310,8 +346,6 @@ static int fetch(struct dss_pull *p)
 	p->reconcile = !p->full && reconcile_due(p);
 	dss_pull_phase(p->s, p->full ? "first load" : "changes",
 		       p->full ? known : 0);
-	if (err == DS_OK)
-		err = check_bases(p);
 	if (err == DS_OK)
 		err = fetch_changes(p);
 	if (err == DS_OK)
@@ -324,6 +358,63 @@ static int fetch(struct dss_pull *p)
 		err = list_all(p);
 	if (err == DS_OK)
 		err = drop_gone(p);
+	return err;
+}
+
+/* ---- who of it is shown ---- */
+
+static int rescope(struct dss_sync *s, struct dss_mirror *m,
+		   struct dss_rescope *r)
+{
+	int err = dss_rescope(m, r);
+
+	if (err || !r->looked)
+		return err;
+	notify(s, DSS_NOTICE_SCOPE, r->notice);
+	if (r->left > 0)
+		ds_log(DS_LOG_INFO, "%zu objects left the scope", r->left);
+	if (r->kept > 0)
+		ds_log(DS_LOG_WARN,
+		       "%zu objects would leave the scope at once: they stay; "
+		       "accept with dssyncctl sync --accept-deletes",
+		       r->kept);
+	return DS_OK;
+}
+
+static int rescope_pull(struct dss_pull *p)
+{
+	struct dss_rescope r = {
+		.config = &p->s->config,
+		.domain_sid = &p->meta.sid,
+		.netbios = p->meta.netbios,
+		.first = p->first,
+		.accept = p->accept,
+	};
+
+	return rescope(p->s, &p->m, &r);
+}
+
+int dss_pull_rescope(struct dss_sync *s)
+{
+	struct dss_mirror m;
+	struct dss_meta meta;
+	struct dss_txn *txn;
+	struct dss_rescope r = { .config = &s->config,
+				 .domain_sid = &meta.sid,
+				 .netbios = meta.netbios,
+				 .look = true };
+	int err = dss_txn_begin(s->store, true, &txn);
+
+	if (err)
+		return err;
+	dss_mirror_init(&m, txn, false);
+	err = dss_meta_load(txn, &meta);
+	if (err == DS_OK && dss_meta_serves(&meta, s->config.domain.name))
+		err = rescope(s, &m, &r);
+	dss_mirror_done(&m);
+	if (err == DS_OK)
+		return dss_txn_commit(txn);
+	dss_txn_abort(txn);
 	return err;
 }
 
@@ -365,6 +456,8 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 	err = prepare(&p, flags);
 	if (err == DS_OK)
 		err = fetch(&p);
+	if (err == DS_OK)
+		err = rescope_pull(&p);
 	if (err == DS_OK)
 		err = save(&p);
 	if (err == DS_OK)

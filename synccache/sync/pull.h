@@ -23,7 +23,6 @@ struct dss_pull {
 	bool first;                          /* nothing whole was there */
 	bool full, reconcile, accept;
 	size_t asked; /* of s->asked that were read again */
-	bool doubt;   /* something is not there that should be: nothing goes */
 };
 
 /*

@@ -40,6 +40,17 @@ static json_t *held_list(const struct dss_status *st)
 	return list;
 }
 
+static json_t *notice_list(const struct dss_status *st)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < DSS_NOTICES; i++) {
+		if (st->notice[i][0])
+			(void)json_array_append_new(list, text(st->notice[i]));
+	}
+	return list;
+}
+
 static json_t *progress(const struct dss_status *st, int64_t now_ms)
 {
 	int64_t ms = now_ms - st->progress_since;
@@ -55,7 +66,7 @@ char *dss_status_json(const struct dss_status *st, int64_t now_ms)
 	char *out = NULL;
 	json_t *doc = json_pack(
 	    "{s:s, s:s, s:o, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o,"
-	    " s:I, s:I, s:o, s:I, s:I, s:o, s:I, s:b}",
+	    " s:I, s:I, s:o, s:o, s:I, s:I, s:o, s:I, s:b}",
 	    "state", state_names[st->state], "phase", st->phase, "server",
 	    text(st->server), "strategy", st->strategy ? st->strategy : "",
 	    "strategy_why", text(st->strategy_why), "transport", "gssapi",
@@ -65,10 +76,10 @@ char *dss_status_json(const struct dss_status *st, int64_t now_ms)
 	    (json_int_t)st->withheld, "progress", progress(st, now_ms),
 	    "last_pull", (json_int_t)st->last_pull, "last_change",
 	    (json_int_t)st->last_change, "last_error",
-	    st->last_error[0] ? text(st->last_error) : json_null(), "next_try",
-	    (json_int_t)st->next_try, "generation", (json_int_t)st->generation,
-	    "held", held_list(st), "held_count", (json_int_t)st->nheld,
-	    "notify", (int)st->notify);
+	    st->last_error[0] ? text(st->last_error) : json_null(), "notices",
+	    notice_list(st), "next_try", (json_int_t)st->next_try,
+	    "generation", (json_int_t)st->generation, "held", held_list(st),
+	    "held_count", (json_int_t)st->nheld, "notify", (int)st->notify);
 
 	if (doc)
 		out = json_dumps(doc, JSON_COMPACT);

@@ -40,6 +40,12 @@ enum dss_state {
 	DSS_WAITING, /* backing off after a failure */
 };
 
+enum dss_notice {
+	DSS_NOTICE_BASES, /* a base is not in the directory */
+	DSS_NOTICE_SCOPE, /* what the scope stands on is not there */
+	DSS_NOTICES
+};
+
 /* What `dssyncctl status` shows of this process. */
 struct dss_status {
 	enum dss_state state;
@@ -53,6 +59,8 @@ struct dss_status {
 	int64_t progress_since;      /* ds_now_ms() */
 	uint64_t last_pull, last_change, next_try; /* epoch seconds; 0 never */
 	char last_error[DSS_TEXT];
+	/* Wrong, and not in the way of the rest; "": nothing. */
+	char notice[DSS_NOTICES][DSS_TEXT];
 	uint64_t generation;
 	char *held[DSS_HELD_SHOWN];
 	size_t nheld; /* all of them, shown or not */
@@ -195,6 +203,11 @@ void dss_dc_close(struct dss_sync *s);
  */
 DS_MUST_CHECK int dss_pull(struct dss_sync *s, uint32_t flags,
 			   bool *ret_changed);
+/*
+ * Finds anew who of the store is in the scope of the configuration, which may
+ * be another one than before.
+ */
+DS_MUST_CHECK int dss_pull_rescope(struct dss_sync *s);
 /* True once a first load of the configured domain was complete. */
 bool dss_pull_complete(struct dss_sync *s);
 

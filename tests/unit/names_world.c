@@ -23,6 +23,7 @@
 #include "synccache/sync/snapshots.h"
 #include "tests/unit/names_world.h"
 #include "tests/unit/pam_seams.h"
+#include "tests/unit/sync_scope.h"
 
 enum nss_status _nss_dssync_getpwnam_r(const char *, struct passwd *, char *,
 				       size_t, int *);
@@ -291,6 +292,7 @@ void nw_publish(struct names_world *w, struct dss_model *ret_model)
 	struct dss_model model;
 	int from = memfd_create("stage", MFD_CLOEXEC), to;
 
+	assert_int_equal(scope_mark(&w->facts, w->objs, w->count), 0);
 	assert_int_equal(dss_model_build(w->objs, w->count, &w->facts, &model),
 			 0);
 	assert_int_equal(dss_snapshot_base(&model, NW_NETBIOS, key, &writer),

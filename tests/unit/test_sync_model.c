@@ -21,6 +21,7 @@
 #include "lib/snapshot_stamp.h"
 #include "synccache/sync/model.h"
 #include "synccache/sync/snapshots.h"
+#include "tests/unit/sync_scope.h"
 
 #define DOMAIN      "example.com"
 #define DOMAIN_SID  "S-1-5-21-1004336348-1177238915-682003330"
@@ -131,6 +132,7 @@ static void join(struct world *w, struct dss_object *group,
 static void build(struct world *w)
 {
 	dss_model_done(&w->model);
+	assert_int_equal(scope_mark(&w->facts, w->objs, w->count), 0);
 	assert_int_equal(
 	    dss_model_build(w->objs, w->count, &w->facts, &w->model), 0);
 }
