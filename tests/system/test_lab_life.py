@@ -123,6 +123,16 @@ def test_down_leaves_nothing(lab):
     second.down()       # and once more is no error
 
 
+def start_up(name, environment=None):
+    """As from a terminal: a test run in the background ignores Ctrl-C, and
+    what it starts would inherit that."""
+    return subprocess.Popen(
+        [str(DSLAB), "up", "--no-product", "--quiet", "--name", name],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+
+
 @pytest.mark.parametrize("turn", range(KILLS))
 def test_down_after_a_killed_up(lab, tmp_path, turn):
     """Every fifth time without the cached image, while one is being made."""
@@ -135,10 +145,7 @@ def test_down_after_a_killed_up(lab, tmp_path, turn):
     moment = random.uniform(0, longest)
     print(f"{how.name} after {moment:.2f} s")
     before = traces()
-    process = subprocess.Popen(
-        [str(DSLAB), "up", "--no-product", "--quiet", "--name", name],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env=environment)
+    process = start_up(name, environment)
     # Not a wait for something: the moment of the kill is the test.
     time.sleep(moment)
     process.send_signal(how)
@@ -161,9 +168,7 @@ def test_down_after_a_killed_up(lab, tmp_path, turn):
 def test_interrupted_up_cleans_up_by_itself(lab):
     name = lab.name + "-kill"
     before = traces()
-    process = subprocess.Popen(
-        [str(DSLAB), "up", "--no-product", "--quiet", "--name", name],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start_up(name)
     wait_until("the lab has a machine", lambda: lab_processes(name),
                seconds=10)
     seen = box_namespaces(name)
