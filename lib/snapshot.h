@@ -256,6 +256,22 @@ DS_MUST_CHECK int ds_snap_note_at(const struct ds_snap *snap, uint32_t index,
 				  struct ds_snap_note *ret_note);
 
 /*
+ * When an account may log in, from the directory's attributes and the domain's
+ * policy.  Times are FILETIME; DS_NEVER is no time at all.
+ */
+#define DS_NEVER     ((uint64_t)INT64_MAX)
+#define DS_HOURS_LEN 21 /* bytes: 168 hours */
+struct ds_snap_limits {
+	uint64_t pwd_expires; /* 0: the password must be changed */
+	/* 0: not locked; DS_NEVER: until an administrator unlocks it */
+	uint64_t locked_until;
+	bool has_hours; /* false: at any hour */
+	/* MS-SAMR 2.2.6.5: bit n % 8 of byte n / 8 is hour n since Sunday 0:00
+	 * UTC. */
+	uint8_t hours[DS_HOURS_LEN];
+};
+
+/*
  * An account of private/accounts.1.snap: what a login decision needs.
  * Times are FILETIME (100 ns since 1601-01-01 UTC), as the directory has them.
  */
@@ -270,6 +286,8 @@ struct ds_snap_account {
 	uint64_t account_expires; /* 0 or 0x7FFF...: never */
 	uint64_t pwd_last_set;    /* 0: must change at next logon */
 	uint32_t flags;           /* enum ds_identity_flags */
+	bool has_limits;          /* false: not known */
+	struct ds_snap_limits limits;
 };
 DS_MUST_CHECK int ds_snap_account_by_guid(const struct ds_snap *snap,
 					  const struct ds_guid *guid,

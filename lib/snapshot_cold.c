@@ -149,6 +149,28 @@ int ds_snap_note_at(const struct ds_snap *snap, uint32_t index,
 	return 0;
 }
 
+/* Those of an account of minor version 0 are not known. */
+static int limits_at(const struct ds_snap *snap, uint32_t at,
+		     struct ds_snap_account *acc)
+{
+	const uint32_t *lists = snap_sec(snap, DS_SEC_LISTS);
+	struct ds_fmt_limits rec;
+
+	acc->has_limits = at != 0;
+	acc->limits = (struct ds_snap_limits){ 0 };
+	if (at == 0)
+		return 0;
+	if (!snap_inside(at - 1, sizeof(rec) / sizeof(*lists),
+			 snap->sec[DS_SEC_LISTS].count))
+		return DS_ERR_FORMAT;
+	memcpy(&rec, lists + at - 1, sizeof(rec));
+	acc->limits.pwd_expires = rec.pwd_expires;
+	acc->limits.locked_until = rec.locked_until;
+	acc->limits.has_hours = rec.has_hours != 0;
+	memcpy(acc->limits.hours, rec.hours, sizeof(rec.hours));
+	return 0;
+}
+
 static int account_at(const struct ds_snap *snap, uint32_t index,
 		      struct ds_snap_account *ret_account)
 {
@@ -164,7 +186,8 @@ static int account_at(const struct ds_snap *snap, uint32_t index,
 	    !(acc.sam = snap_string(snap, rec->sam)) ||
 	    !(acc.name = snap_string(snap, rec->name)) ||
 	    !snap_name_ok(acc.name, strlen(acc.name),
-			  snap->stamp.policy & DS_SNAP_BARE_USERS))
+			  snap->stamp.policy & DS_SNAP_BARE_USERS) ||
+	    limits_at(snap, rec->limits, &acc) != 0)
 		return DS_ERR_FORMAT;
 	memcpy(acc.guid.b, rec->guid, DS_GUID_LEN);
 	acc.uid = rec->uid;

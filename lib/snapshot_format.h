@@ -54,7 +54,7 @@
 
 #define DS_FMT_MAGIC  "dssync\r\n" /* 8 bytes, no NUL */
 #define DS_FMT_MAJOR  1
-#define DS_FMT_MINOR  0
+#define DS_FMT_MINOR  1 /* 1: an account's limits */
 #define DS_FMT_PAGE   4096u
 #define DS_FMT_ALIGN  8u
 #define DS_FMT_NOBODY 0xffffffffu
@@ -89,7 +89,7 @@ struct ds_fmt_page0 {
 
 enum ds_fmt_section {
 	DS_SEC_TEXT = 0,         /* bytes */
-	DS_SEC_LISTS = 1,        /* u32: gid lists and member lists */
+	DS_SEC_LISTS = 1,        /* u32: gids, members, limits */
 	DS_SEC_USERS = 2,        /* struct ds_fmt_user */
 	DS_SEC_GROUPS = 3,       /* struct ds_fmt_group */
 	DS_SEC_UPN = 4,          /* name table: users by userPrincipalName */
@@ -193,7 +193,18 @@ struct ds_fmt_account {
 	uint32_t uid;
 	uint32_t uac;   /* userAccountControl */
 	uint32_t flags; /* enum ds_identity_flags */
-	uint32_t zero;
+	/* 1 + the first element in LISTS of struct ds_fmt_limits; 0: they are
+	 * not known. */
+	uint32_t limits;
+};
+
+/* When an account may log in; times are FILETIME. */
+struct ds_fmt_limits {
+	uint64_t pwd_expires;  /* 0: has, since it must be changed */
+	uint64_t locked_until; /* 0: not locked */
+	uint8_t hours[21];     /* a bit an hour of the week, UTC */
+	uint8_t has_hours;     /* 0: all of them */
+	uint8_t zero[2];
 };
 
 _Static_assert(sizeof(struct ds_fmt_page0) == DS_FMT_PAGE, "page 0");
@@ -205,6 +216,7 @@ _Static_assert(sizeof(struct ds_fmt_ident) == 112, "identity");
 _Static_assert(sizeof(struct ds_fmt_note) == 28, "note");
 _Static_assert(sizeof(struct ds_fmt_attr) == 12, "attribute");
 _Static_assert(sizeof(struct ds_fmt_account) == 128, "account");
+_Static_assert(sizeof(struct ds_fmt_limits) == 40, "limits");
 
 /* The number of buckets of n entries is 2 to the power of this. */
 static inline unsigned ds_fmt_bits(uint32_t n)

@@ -484,6 +484,25 @@ static bool guid_taken(const struct ds_snapw *w, uint64_t h,
 	return false;
 }
 
+static int add_limits(struct ds_snapw *w, const struct ds_snap_limits *limits,
+		      uint32_t *ret_at)
+{
+	struct ds_fmt_limits rec = {
+		.pwd_expires = limits->pwd_expires,
+		.locked_until = limits->locked_until,
+		.has_hours = limits->has_hours,
+	};
+	uint32_t words[sizeof(rec) / sizeof(uint32_t)], first;
+	int r;
+
+	memcpy(rec.hours, limits->hours, sizeof(rec.hours));
+	memcpy(words, &rec, sizeof(rec));
+	r = add_list(w, words, sizeof(words) / sizeof(*words), &first);
+	if (r == 0)
+		*ret_at = first + 1;
+	return r;
+}
+
 int ds_snapw_account(struct ds_snapw *w, const struct ds_snap_account *acc)
 {
 	struct ds_fmt_account rec = { .account_expires = acc->account_expires,
@@ -507,6 +526,8 @@ int ds_snapw_account(struct ds_snapw *w, const struct ds_snap_account *acc)
 	if ((r = add_string(w, acc->upn, &rec.upn)) != 0 ||
 	    (r = add_string(w, acc->sam, &rec.sam)) != 0 ||
 	    (r = add_string(w, acc->name, &rec.name)) != 0 ||
+	    (acc->has_limits &&
+	     (r = add_limits(w, &acc->limits, &rec.limits)) != 0) ||
 	    (r = dsw_table_add(&w->table[DS_SEC_GUID], h, index, 0)) != 0)
 		return finish(w, r);
 	return finish(w, add_record(w, DS_SEC_ACCOUNTS, &rec, sizeof(rec)));

@@ -17,9 +17,12 @@
 #include "lib/config.h"
 #include "lib/proto.h"
 #include "lib/snapshot.h"
+#include "synccache/auth/allow.h"
 #include "synccache/auth/handles.h"
 #include "synccache/auth/job.h"
 #include "synccache/auth/keytab.h"
+#include "synccache/auth/look.h"
+#include "synccache/auth/proven.h"
 #include "synccache/auth/secret.h"
 #include "synccache/auth/tgt.h"
 
@@ -46,6 +49,9 @@ struct dsa_server {
 	struct dsa_keytab keytab;
 	struct dsa_mirror mirror;
 	struct dsa_handles *handles;
+	struct dsa_allow *allow;
+	struct dsa_looks *looks;
+	struct dsa_proven proven;
 	struct dsa_jobs jobs;
 	struct dsa_pam *pam;
 	struct dsa_report *report;
@@ -81,12 +87,22 @@ void dsa_pam_stop(struct dsa_server *server);
 /* The reason of a refusal at pam-user.sock. */
 #define DSA_NOT_YOURSELF "the caller is another user"
 
+/* Who asks. */
+struct dsa_caller {
+	uid_t uid; /* 0, or of who asks at pam-user.sock: of nobody else */
+	pid_t pid; /* 0: not known, or not visible from here */
+};
+
 /*
- * account.c: the requests that the main process answers itself.  `caller` is
- * 0, or the uid of who asks at pam-user.sock, and learns of nobody else.
+ * account.c: the requests that the main process answers itself.  ACCOUNT may
+ * have to wait for a live check: `said` is called once, at once or later.
  */
-void dsa_account_answer(struct dsa_server *server, uid_t caller,
-			const struct ds_frame *frame, struct ds_writer *reply);
+typedef void (*dsa_account_said)(void *arg, enum ds_auth_result result,
+				 const char *text);
+void dsa_account_ask(struct dsa_server *server,
+		     const struct dsa_caller *caller,
+		     const struct ds_frame *frame, dsa_account_said said,
+		     void *arg);
 void dsa_ticket_answer(struct dsa_server *server, uid_t caller,
 		       const struct ds_frame *frame, struct ds_writer *reply);
 

@@ -123,7 +123,7 @@ static void send_verdict(const struct check *c, int out)
 	if (dsa_secret_init(&buffer, DS_PACKET_MAX, DSA_SECRET_PRIVATE) != 0)
 		return;
 	dsa_text(login->say, login->proven,
-		 c->server->config.login.password_change_url, text,
+		 dsa_change_url(&c->server->config, &c->account), text,
 		 sizeof(text));
 	ds_writer_init(&w, buffer.p, buffer.cap);
 	ds_frame_begin(&w, DSA_MSG_VERDICT, 0);

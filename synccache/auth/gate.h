@@ -45,6 +45,7 @@ enum dsa_conn_state {
 	DSA_CONN_PARKED,   /* too many failures: it has to wait */
 	DSA_CONN_QUEUED,   /* until a worker is free */
 	DSA_CONN_CHECKING, /* a worker has it */
+	DSA_CONN_ASKING,   /* a domain controller is asked */
 };
 
 TAILQ_HEAD(dsa_conn_list, dsa_conn);

@@ -58,6 +58,20 @@ static bool open_kerberos(void)
 	return true;
 }
 
+/* By realm: another domain's objects are others. */
+static bool load_allow(void)
+{
+	char path[512];
+
+	(void)snprintf(path, sizeof(path), DS_STATE_DIR "/auth/allow.%s",
+		       server.realm);
+	server.allow = dsa_allow_new(&server.config, path);
+	if (server.allow == NULL)
+		return false;
+	dsa_allow_refresh(server.allow, &server.mirror.base);
+	return true;
+}
+
 static void on_stop(evutil_socket_t sig, short what, void *arg)
 {
 	(void)sig;
@@ -87,6 +101,9 @@ static bool start(struct event *own[3])
 	if (server.base == NULL || server.handles == NULL ||
 	    event_base_priority_init(server.base, DSA_PRIORITIES) != 0)
 		return false;
+	server.looks = dsa_looks_new(server.base, DS_FD_PEER);
+	if (server.looks == NULL)
+		return false;
 	own[0] = evsignal_new(server.base, SIGTERM, on_stop, NULL);
 	own[1] = evsignal_new(server.base, SIGINT, on_stop, NULL);
 	own[2] = event_new(server.base, -1, EV_PERSIST, on_expire, NULL);
@@ -107,6 +124,7 @@ static void free_event(struct event *event)
 static void stop(struct event *own[3])
 {
 	dsa_jobs_done(&server.jobs);
+	dsa_looks_free(server.looks);
 	dsa_pam_stop(&server);
 	dsa_report_stop(&server);
 	free_event(server.monitor_event);
@@ -116,6 +134,7 @@ static void stop(struct event *own[3])
 	if (server.base != NULL)
 		event_base_free(server.base);
 	dsa_handles_free(server.handles);
+	dsa_allow_free(server.allow);
 	dsa_tgt_done(&server.host_tgt);
 	dsa_mirror_done(&server.mirror);
 	if (server.krb != NULL) {
@@ -148,7 +167,7 @@ int main(int argc, char **argv)
 		goto out;
 	dsa_fast_load(&server);
 	dsa_mirror_refresh(&server.mirror);
-	if (!start(own)) {
+	if (!load_allow() || !start(own)) {
 		ds_log(DS_LOG_ERR, "cannot start: out of memory");
 		goto out;
 	}

@@ -58,6 +58,7 @@ static int handle(struct dsa_server *server, const struct ds_frame *frame,
 		return on_keytab(server, frame, fd);
 	case DS_MSG_RELOADED:
 		dsa_mirror_refresh(&server->mirror);
+		dsa_allow_refresh(server->allow, &server->mirror.base);
 		return 0;
 	default:
 		return DS_ERR_FORMAT;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "lib/log.h"
 #include "lib/wire.h"
@@ -104,6 +105,35 @@ static int read_verdict(const struct ds_frame *frame, struct verdict *v)
 					      : DS_ERR_FORMAT;
 }
 
+/* 0: not known, or not visible from here. */
+static pid_t peer_pid(const struct dsa_conn *c)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0
+		   ? peer.pid
+		   : 0;
+}
+
+/*
+ * What the verdict means for later: the account phase of this login may take
+ * the KDC's word; an object that the KDC does not know is looked at, so that
+ * the mirror learns of it.
+ */
+static void learn(struct dsa_conn *c, const struct verdict *v)
+{
+	struct dsa_server *server = c->gate->server;
+
+	if (v->kdc[0] == '\0')
+		return; /* none has said anything */
+	if (v->result == DS_AUTH_OK)
+		dsa_proven_put(&server->proven, ds_now_ms(), peer_pid(c),
+			       &c->subject);
+	else if (v->result == DS_AUTH_UNKNOWN)
+		(void)!dsa_look(server->looks, &c->subject.guid, NULL, NULL);
+}
+
 static void answer(struct dsa_conn *c, const struct verdict *v)
 {
 	struct dsa_server *server = c->gate->server;
@@ -120,6 +150,7 @@ static void answer(struct dsa_conn *c, const struct verdict *v)
 			ds_log(DS_LOG_WARN, "no ticket for the session: %s",
 			       ds_strerror(r));
 	}
+	learn(c, v);
 	dsa_audit("auth", &c->subject, (enum ds_auth_result)v->result,
 		  v->reason, v->kdc_ms);
 	dsa_report_result(server, (enum ds_auth_result)v->result,
@@ -251,26 +282,46 @@ static void overdue(struct dsa_conn *c)
 
 /* ---- requests ---- */
 
+static void on_account(void *arg, enum ds_auth_result result, const char *text)
+{
+	uint8_t buf[DS_HEADER_LEN + 4 + 4 + DS_TEXT_MAX];
+	struct dsa_conn *c = arg;
+	struct ds_writer w;
+
+	ds_writer_init(&w, buf, sizeof(buf));
+	ds_frame_begin(&w, DS_MSG_ACCOUNT_REPLY, c->seq);
+	ds_put_u32(&w, result);
+	ds_put_str(&w, text);
+	dsa_conn_reply(c, &w);
+}
+
 /* ACCOUNT and TICKET, of which all bytes are here. */
 static void answer_here(struct dsa_conn *c)
 {
 	struct dsa_server *server = c->gate->server;
+	const struct dsa_caller caller = { c->subject.caller, peer_pid(c) };
 	uint8_t in[DSA_REQUEST_MAX];
 	struct dsa_secret out;
 	struct ds_frame frame;
 	struct ds_writer w;
 
 	if (ds_wire_recv(c->fd, in, sizeof(in), ds_now_ms() + DSA_REPLY_MS,
-			 &frame) != 0 ||
-	    dsa_secret_init(&out, DS_PACKET_MAX, DSA_SECRET_PRIVATE) != 0) {
+			 &frame) != 0) {
+		dsa_conn_free(c);
+		return;
+	}
+	if (frame.type == DS_MSG_ACCOUNT) {
+		/* A live check has a deadline of its own. */
+		dsa_conn_enter(c, DSA_CONN_ASKING, 0);
+		dsa_account_ask(server, &caller, &frame, on_account, c);
+		return;
+	}
+	if (dsa_secret_init(&out, DS_PACKET_MAX, DSA_SECRET_PRIVATE) != 0) {
 		dsa_conn_free(c);
 		return;
 	}
 	ds_writer_init(&w, out.p, out.cap);
-	if (frame.type == DS_MSG_ACCOUNT)
-		dsa_account_answer(server, c->subject.caller, &frame, &w);
-	else
-		dsa_ticket_answer(server, c->subject.caller, &frame, &w);
+	dsa_ticket_answer(server, caller.uid, &frame, &w);
 	dsa_conn_reply(c, &w);
 	dsa_secret_done(&out);
 	explicit_bzero(in, sizeof(in));

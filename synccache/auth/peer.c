@@ -178,6 +178,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		(void)close(passed);
 	if (r == 0 && frame.type == DS_MSG_DC_TICKET) {
 		on_dc_ticket(server, &frame);
+	} else if (r == 0 && frame.type == DS_MSG_LOOK_REPLY) {
+		if (dsa_look_reply(server->looks, &frame) != 0)
+			ds_log(DS_LOG_WARN,
+			       "sync answers a live check with a broken "
+			       "message");
 	} else if (r == DS_ERR_CLOSED || r == DS_ERR_SYS) {
 		ds_log(DS_LOG_ERR, "the channel to sync is closed");
 		event_free(server->peer_event);

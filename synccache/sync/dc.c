@@ -80,6 +80,7 @@ static int base_entry(void *arg, const struct dss_entry *entry)
 	const struct dss_attr *attr = dss_entry_find(entry, "objectSid");
 	struct facts *f = arg;
 
+	dss_policy_read(entry, &f->domain.policy);
 	f->has_sid =
 	    attr && attr->count == 1 &&
 	    ds_sid_parse_bin(attr->values[0].data, attr->values[0].len,
@@ -119,7 +120,8 @@ static int read_facts(const struct dss_sync *s, struct dss_conn *conn,
 	static const char *const root[] = { "defaultNamingContext",
 					    "configurationNamingContext",
 					    NULL };
-	static const char *const sid[] = { "objectSid", NULL };
+	static const char *const sid[] = { "objectSid", "maxPwdAge",
+					   "lockoutDuration", NULL };
 	static const char *const netbios[] = { "nETBIOSName", NULL };
 	char base[600], filter[600];
 	int err = dss_meta_base_dn(s->config.domain.name, f->domain.base_dn,

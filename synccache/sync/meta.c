@@ -65,6 +65,9 @@ int dss_meta_load(struct dss_txn *txn, struct dss_meta *ret_meta)
 	meta.objects = ds_get_u64(&r);
 	meta.hash_key[0] = ds_get_u64(&r);
 	meta.hash_key[1] = ds_get_u64(&r);
+	meta.policy.known = ds_get_u8(&r) != 0;
+	meta.policy.max_age = (int64_t)ds_get_u64(&r);
+	meta.policy.lockout = (int64_t)ds_get_u64(&r);
 	err = ds_reader_end(&r);
 	if (err == DS_OK && sid_len > 0)
 		err = ds_sid_parse_bin(sid, sid_len, &meta.sid);
@@ -92,6 +95,9 @@ int dss_meta_save(struct dss_txn *txn, const struct dss_meta *meta)
 	ds_put_u64(&w, meta->objects);
 	ds_put_u64(&w, meta->hash_key[0]);
 	ds_put_u64(&w, meta->hash_key[1]);
+	ds_put_u8(&w, meta->policy.known);
+	ds_put_u64(&w, (uint64_t)meta->policy.max_age);
+	ds_put_u64(&w, (uint64_t)meta->policy.lockout);
 	return w.err ? w.err : dss_txn_meta_put(txn, "facts", buf, w.len);
 }
 

@@ -6,6 +6,7 @@
 #ifndef DSS_META_H
 #define DSS_META_H
 
+#include "synccache/sync/limits.h"
 #include "synccache/sync/store.h"
 #include "synccache/sync/sync.h"
 
@@ -19,6 +20,7 @@ struct dss_meta {
 	uint64_t reconciled; /* epoch seconds */
 	uint64_t objects;    /* how many the store holds; fewer: damaged */
 	uint64_t hash_key[2];
+	struct dss_policy policy;
 };
 
 /*

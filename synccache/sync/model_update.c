@@ -19,7 +19,7 @@
 #define FREE_PRESENT                                                          \
 	(DSS_F_DISPLAY | DSS_F_NICKNAME | DSS_F_OBJECT_ID | DSS_F_LEGACY_ID | \
 	 DSS_F_MAIL | DSS_F_MEMBER | DSS_F_MANAGER | DSS_F_SHOWN |            \
-	 DSS_F_EXPIRES | DSS_F_PWD_SET)
+	 DSS_F_EXPIRES | DSS_F_PWD_SET | DSS_F_LOCKOUT | DSS_F_HOURS)
 /* ... and in `malformed`: an account whose expiry is in doubt is withheld. */
 #define FREE_MALFORMED                                                        \
 	(FREE_PRESENT & ~(uint32_t)(DSS_F_EXPIRES | DSS_F_PWD_SET))
@@ -59,6 +59,8 @@ static struct dss_object put_back(const struct dss_object *old,
 	obj.uac = mix(old->uac, now->uac, ~DSS_UAC_KINDS);
 	obj.expires = old->expires;
 	obj.pwd_last_set = old->pwd_last_set;
+	obj.lockout_time = old->lockout_time;
+	memcpy(obj.hours, old->hours, sizeof(obj.hours));
 	obj.display = old->display;
 	obj.nickname = old->nickname;
 	obj.object_id = old->object_id;

@@ -103,6 +103,17 @@ static int set_text(struct dss_object *obj, const struct row *row,
 	return DS_OK;
 }
 
+static int set_hours(struct dss_object *obj, const struct row *row,
+		     const struct dss_attr *attr, struct dss_arena *arena)
+{
+	(void)row;
+	(void)arena;
+	if (attr->count != 1 || attr->values[0].len != DS_HOURS_LEN)
+		return DS_ERR_FORMAT;
+	memcpy(obj->hours, attr->values[0].data, DS_HOURS_LEN);
+	return DS_OK;
+}
+
 /* The tenant's object id: a GUID string by all accounts, or its 16 bytes. */
 static int set_object_id(struct dss_object *obj, const struct row *row,
 			 const struct dss_attr *attr, struct dss_arena *arena)
@@ -221,6 +232,8 @@ static const struct row rows[] = {
 	{ "whenCreated", DSS_F_CREATED, set_time, AT(created) },
 	{ "accountExpires", DSS_F_EXPIRES, set_filetime, AT(expires) },
 	{ "pwdLastSet", DSS_F_PWD_SET, set_filetime, AT(pwd_last_set) },
+	{ "lockoutTime", DSS_F_LOCKOUT, set_filetime, AT(lockout_time) },
+	{ "logonHours", DSS_F_HOURS, set_hours, 0 },
 	{ "displayName", DSS_F_DISPLAY, set_text, AT(display) },
 	{ "msDS-AzureADMailNickname", DSS_F_NICKNAME, set_text, AT(nickname) },
 	{ "msDS-aadObjectId", DSS_F_OBJECT_ID, set_object_id, AT(object_id) },
@@ -280,6 +293,8 @@ static void clear_field(struct dss_object *obj, const struct row *row)
 		obj->kind = DSS_KIND_NONE;
 	else if (row->set == set_history)
 		obj->nhistory = 0, obj->history_len = 0;
+	else if (row->set == set_hours)
+		memset(obj->hours, 0, sizeof(obj->hours));
 	else if (row->set == set_manager)
 		obj->manager = blank.manager, obj->manager_dn = "";
 	else

@@ -11,6 +11,7 @@
 #define DSS_OBJECT_H
 
 #include "lib/sid.h"
+#include "lib/snapshot.h"
 #include "synccache/sync/arena.h"
 #include "synccache/sync/entry.h"
 
@@ -44,6 +45,8 @@ enum dss_field {
 	DSS_F_SHOWN = 1 << 18, /* any of shown.h; malformed only */
 	DSS_F_UID_NUMBER = 1 << 19,
 	DSS_F_GID_NUMBER = 1 << 20,
+	DSS_F_LOCKOUT = 1 << 21,
+	DSS_F_HOURS = 1 << 22,
 };
 
 enum dss_object_flags {
@@ -66,6 +69,8 @@ struct dss_object {
 	uint64_t created;                /* epoch seconds */
 	uint64_t expires;                /* FILETIME */
 	uint64_t pwd_last_set;           /* FILETIME */
+	uint64_t lockout_time;           /* FILETIME; 0: not locked */
+	uint8_t hours[DS_HOURS_LEN]; /* with DSS_F_HOURS (lib/snapshot.h) */
 	struct ds_sid sid;
 	const char *dn, *sam, *upn, *display, *nickname, *object_id,
 	    *legacy_id, *mail;         /* never NULL; "" none */

@@ -14,7 +14,7 @@
 #include "lib/idmap.h"
 #include "synccache/sync/shown.h"
 
-#define OBJECT_VERSION 3
+#define OBJECT_VERSION 4
 #define CHECKSUM_SEED  0x64737301u
 
 static const size_t string_at[] = {
@@ -45,7 +45,7 @@ static void set_string(struct dss_object *obj, size_t i, const char *s)
 
 static size_t encoded_max(const struct dss_object *obj)
 {
-	size_t size = 160 + DS_SID_BIN_MAX + obj->history_len +
+	size_t size = 192 + DS_SID_BIN_MAX + obj->history_len +
 		      obj->shown_len + obj->nmembers * sizeof(*obj->members);
 
 	for (size_t i = 0; i < NSTRINGS; i++)
@@ -81,6 +81,8 @@ int dss_object_encode(const struct dss_object *obj, struct dss_arena *arena,
 	ds_put_u64(&w, obj->created);
 	ds_put_u64(&w, obj->expires);
 	ds_put_u64(&w, obj->pwd_last_set);
+	ds_put_u64(&w, obj->lockout_time);
+	ds_put_blob(&w, obj->hours, sizeof(obj->hours));
 	ds_put_blob(&w, sid,
 		    obj->sid.count ? ds_sid_to_bin(&obj->sid, sid) : 0);
 	for (size_t i = 0; i < NSTRINGS; i++) {
@@ -144,6 +146,17 @@ static int decode_shown(struct ds_reader *r, struct dss_object *obj)
 	return DS_OK;
 }
 
+static int decode_hours(struct ds_reader *r, struct dss_object *obj)
+{
+	size_t len = 0;
+	const uint8_t *p = ds_get_blob(r, &len);
+
+	if (!p || len != sizeof(obj->hours))
+		return DS_ERR_FORMAT;
+	memcpy(obj->hours, p, len);
+	return DS_OK;
+}
+
 static int decode_lists(struct ds_reader *r, struct dss_object *obj)
 {
 	const uint8_t *p;
@@ -191,6 +204,9 @@ int dss_object_decode(const struct ds_guid *guid, const void *data, size_t len,
 	obj.created = ds_get_u64(&r);
 	obj.expires = ds_get_u64(&r);
 	obj.pwd_last_set = ds_get_u64(&r);
+	obj.lockout_time = ds_get_u64(&r);
+	if (decode_hours(&r, &obj) != 0)
+		return DS_ERR_FORMAT;
 	sid = ds_get_blob(&r, &sid_len);
 	if (!sid || (sid_len > 0 && ds_sid_parse_bin(sid, sid_len, &obj.sid)))
 		return DS_ERR_FORMAT;

@@ -94,8 +94,8 @@ static int write_both(struct dss_sync *s, const struct dss_model *model,
 	ds_snapw_free(w);
 	w = NULL;
 	if (err == DS_OK)
-		err = dss_snapshot_accounts(model, meta->netbios,
-					    meta->hash_key, &w);
+		err = dss_snapshot_accounts(model, &meta->policy,
+					    meta->netbios, meta->hash_key, &w);
 	if (err == DS_OK)
 		err = write_file(w, s->stage_dir, "accounts.1.snap");
 	ds_snapw_free(w);

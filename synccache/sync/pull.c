@@ -255,6 +255,7 @@ static int prepare(struct dss_pull *p, uint32_t flags)
 	p->first = !p->meta.complete || other_domain;
 	p->accept = (flags & DS_PULL_ACCEPT_DELETES) != 0;
 	p->meta.sid = s->domain.sid;
+	p->meta.policy = s->domain.policy;
 	(void)snprintf(p->meta.request, sizeof(p->meta.request), "%s",
 		       request);
 	(void)snprintf(p->meta.server, sizeof(p->meta.server), "%s",

@@ -231,7 +231,8 @@ int dss_snapshot_base(const struct dss_model *model, const char *netbios,
 	return err;
 }
 
-int dss_snapshot_accounts(const struct dss_model *model, const char *netbios,
+int dss_snapshot_accounts(const struct dss_model *model,
+			  const struct dss_policy *policy, const char *netbios,
 			  const uint64_t hash_key[2], struct ds_snapw **ret_w)
 {
 	struct ds_snapw *w = ds_snapw_new(DS_SNAP_ACCOUNTS, netbios, hash_key);
@@ -239,7 +240,7 @@ int dss_snapshot_accounts(const struct dss_model *model, const char *netbios,
 
 	for (size_t i = 0; i < model->nusers && err == DS_OK; i++) {
 		const struct dss_model_user *u = &model->users[i];
-		const struct ds_snap_account account = {
+		struct ds_snap_account account = {
 			.guid = u->obj->guid,
 			.sid = u->obj->sid,
 			.upn = u->key_upn ? u->key_upn : "",
@@ -252,6 +253,8 @@ int dss_snapshot_accounts(const struct dss_model *model, const char *netbios,
 			.flags = u->flags,
 		};
 
+		account.has_limits =
+		    dss_limits(u->obj, policy, &account.limits);
 		err = ds_snapw_account(w, &account);
 		if (err && leave_out(u->name, err))
 			err = DS_OK;

@@ -7,6 +7,7 @@
 #define DSS_SNAPSHOTS_H
 
 #include "lib/snapshot_write.h"
+#include "synccache/sync/limits.h"
 #include "synccache/sync/model.h"
 
 /*
@@ -18,6 +19,7 @@ DS_MUST_CHECK int dss_snapshot_base(const struct dss_model *model,
 				    const uint64_t hash_key[2],
 				    struct ds_snapw **ret_w);
 DS_MUST_CHECK int dss_snapshot_accounts(const struct dss_model *model,
+					const struct dss_policy *policy,
 					const char *netbios,
 					const uint64_t hash_key[2],
 					struct ds_snapw **ret_w);

@@ -19,6 +19,7 @@
 #include "lib/guid.h"
 #include "lib/sid.h"
 #include "synccache/sync/conn.h"
+#include "synccache/sync/limits.h"
 #include "synccache/sync/resident.h"
 #include "synccache/sync/store.h"
 
@@ -83,6 +84,7 @@ struct dss_domain {
 	char config_dn[512];
 	char netbios[16];
 	struct ds_sid sid;
+	struct dss_policy policy;
 };
 
 /* What the resident model depends on besides the objects and the config. */

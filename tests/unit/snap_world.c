@@ -237,6 +237,11 @@ uint8_t *world_accounts(size_t *ret_size)
 			.uac = 512,
 			.pwd_last_set = 133000000000000000u + i,
 			.account_expires = INT64_MAX,
+			.has_limits = i != W_ZERO,
+			.limits = { .pwd_expires = DS_NEVER,
+				    .locked_until = i == W_ROOT ? 7 : 0,
+				    .has_hours = i == W_ROOT,
+				    .hours = { 1, [20] = 0x80 } },
 		};
 		must(ds_snapw_account(w, &acc) == 0, "account");
 	}

@@ -138,18 +138,6 @@ static void test_account_state(void **state)
 	assert_int_equal(dsa_filetime(1795219200), 134396928000000000u);
 }
 
-static void test_must_change(void **state)
-{
-	struct ds_snap_account a = { .uac = 0x200, .pwd_last_set = 0 };
-
-	(void)state;
-	assert_true(dsa_must_change(&a));
-	a.uac |= DSA_UAC_DONT_EXPIRE;
-	assert_false(dsa_must_change(&a));
-	a = (struct ds_snap_account){ .uac = 0x200, .pwd_last_set = 1 };
-	assert_false(dsa_must_change(&a));
-}
-
 /* Nothing particular is said before the password was proven. */
 static void test_text(void **state)
 {
@@ -180,7 +168,6 @@ int main(void)
 		cmocka_unit_test(test_same_object),
 		cmocka_unit_test(test_enterprise),
 		cmocka_unit_test(test_account_state),
-		cmocka_unit_test(test_must_change),
 		cmocka_unit_test(test_text),
 	};
 

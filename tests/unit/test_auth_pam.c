@@ -78,14 +78,36 @@ void dsa_report_result(struct dsa_server *s, enum ds_auth_result result,
 	(void)reason;
 }
 
-void dsa_account_answer(struct dsa_server *s, uid_t caller,
-			const struct ds_frame *frame, struct ds_writer *reply)
+/* Answers at once, or when test_account_later() says so. */
+static bool answer_later;
+static dsa_account_said later_said;
+static void *later_arg;
+static pid_t account_caller;
+
+void dsa_account_ask(struct dsa_server *s, const struct dsa_caller *caller,
+		     const struct ds_frame *frame, dsa_account_said said,
+		     void *arg)
 {
 	(void)s;
-	(void)caller;
-	ds_frame_begin(reply, DS_MSG_ACCOUNT_REPLY, frame->seq);
-	ds_put_u32(reply, DS_AUTH_OK);
-	ds_put_str(reply, "");
+	(void)frame;
+	account_caller = caller->pid;
+	later_said = said;
+	later_arg = arg;
+	if (!answer_later)
+		said(arg, DS_AUTH_OK, "");
+}
+
+static int looks;
+
+int dsa_look(struct dsa_looks *l, const struct ds_guid *guid,
+	     dsa_look_heard heard, void *arg)
+{
+	(void)l;
+	(void)guid;
+	assert_null(heard);
+	assert_null(arg);
+	looks++;
+	return 0;
 }
 
 void dsa_ticket_answer(struct dsa_server *s, uid_t caller,
@@ -352,12 +374,39 @@ static void test_answer(void **state)
 	assert_true(handle);
 	assert_int_equal(dsa_handles_count(server.handles), 1);
 	assert_string_equal(audited.user, "alice@example.com");
+	assert_true(dsa_proven_has(&server.proven, ds_now_ms(), getpid(),
+				   &(struct dsa_subject){ .uid = 1 }));
 	/* The connection and the channel, nothing else of the server. */
 	assert_string_equal(audited.reason, "2 descriptors");
 	(void)close(fd);
 	assert_int_equal(result_and_close(ask(DS_MSG_ACCOUNT, ""), 1000),
 			 DS_AUTH_OK);
 	no_worker_left();
+}
+
+/* One that waits for a live check holds up nobody. */
+static void test_account_later(void **state)
+{
+	int slow;
+
+	(void)state;
+	answer_later = true;
+	slow = ask(DS_MSG_ACCOUNT, "");
+	assert_int_equal(result_of(slow, 50, NULL), -2);
+	assert_int_equal(account_caller, getpid());
+	answer_later = false;
+	{
+		dsa_account_said said = later_said;
+		void *arg = later_arg;
+
+		assert_int_equal(
+		    result_and_close(ask(DS_MSG_ACCOUNT, ""), 1000),
+		    DS_AUTH_OK);
+		/* The request's own deadline is over, not the answer's. */
+		run_for(DSA_REQUEST_MS + 100);
+		said(arg, DS_AUTH_LOCKED, "text");
+	}
+	assert_int_equal(result_and_close(slow, 1000), DS_AUTH_LOCKED);
 }
 
 static void test_worker_dies(void **state)
@@ -591,6 +640,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_account_later),
 		cmocka_unit_test(test_worker_dies),
 		cmocka_unit_test(test_worker_deadline),
 		cmocka_unit_test(test_queue),

@@ -147,6 +147,7 @@ static void accounts_round_trip(void **state)
 {
 	struct ds_guid guid = { { W_SMITH + 1 } };
 	struct ds_snap_account acc;
+	struct ds_fmt_account *rec;
 	struct ds_snap snap;
 	uint8_t *image;
 	size_t size;
@@ -164,9 +165,30 @@ static void accounts_round_trip(void **state)
 	assert_int_equal(acc.uac, 512);
 	assert_int_equal(acc.sid.sub[4], 1000 + W_SMITH);
 	assert_int_equal(acc.pwd_last_set, 133000000000000000u + W_SMITH);
+	assert_true(acc.has_limits);
+	assert_true(acc.limits.pwd_expires == DS_NEVER);
+	assert_false(acc.limits.has_hours);
+	guid.b[0] = W_ROOT + 1;
+	assert_int_equal(ds_snap_account_by_guid(&snap, &guid, &acc), 0);
+	assert_int_equal(acc.limits.locked_until, 7);
+	assert_true(acc.limits.has_hours);
+	assert_int_equal(acc.limits.hours[0], 1);
+	assert_int_equal(acc.limits.hours[20], 0x80);
+	guid.b[0] = W_ZERO + 1;
+	assert_int_equal(ds_snap_account_by_guid(&snap, &guid, &acc), 0);
+	assert_false(acc.has_limits);
 	guid.b[5] = 1;
 	assert_int_equal(ds_snap_account_by_guid(&snap, &guid, &acc),
 			 DS_ERR_NOTFOUND);
+	/* Limits that lie outside the file are damage. */
+	rec = world_section(image, DS_SEC_ACCOUNTS);
+	rec[W_ROOT].limits += 2;
+	guid = (struct ds_guid){ { W_ROOT + 1 } };
+	assert_int_equal(ds_snap_account_by_guid(&snap, &guid, &acc),
+			 DS_ERR_FORMAT);
+	rec[W_ROOT].limits = 0xffffffffu;
+	assert_int_equal(ds_snap_account_by_guid(&snap, &guid, &acc),
+			 DS_ERR_FORMAT);
 	ds_snap_close(&snap);
 	free(image);
 }

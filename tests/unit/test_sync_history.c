@@ -403,7 +403,10 @@ static void snapshots(const struct dss_model *model, struct image ret_image[2])
 
 	assert_int_equal(dss_snapshot_base(model, "EXAMPLE", key, &w), 0);
 	ret_image[0] = slurp(w);
-	assert_int_equal(dss_snapshot_accounts(model, "EXAMPLE", key, &w), 0);
+	assert_int_equal(
+	    dss_snapshot_accounts(model, &(struct dss_policy){ .known = true },
+				  "EXAMPLE", key, &w),
+	    0);
 	ret_image[1] = slurp(w);
 }
 

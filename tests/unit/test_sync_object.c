@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "synccache/sync/limits.h"
 #include "synccache/sync/object.h"
 #include "synccache/sync/shown.h"
 #include "tests/unit/sync_entry.h"
@@ -230,6 +231,92 @@ static void test_bad_numbers(void **state)
 	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
 	assert_true(obj.present & DSS_F_UID_NUMBER);
 	dss_arena_done(&arena);
+}
+
+static void test_login_limits(void **state)
+{
+	const struct dss_policy policy = { .known = true,
+					   .max_age = -1000,
+					   .lockout = -500 },
+				none = { .known = true, .max_age = INT64_MIN },
+				unknown = { .known = false };
+	struct dss_object obj = { .pwd_last_set = 100, .uac = 0x200 };
+	struct dss_arena arena = { 0 };
+	struct ds_snap_limits l = { .pwd_expires = 77 };
+	struct test_entry t;
+
+	(void)state;
+	assert_false(dss_limits(&obj, &unknown, &l));
+	assert_int_equal(l.pwd_expires, 77);
+	assert_true(dss_limits(&obj, &policy, &l));
+	assert_int_equal(l.pwd_expires, 1100);
+	assert_int_equal(l.locked_until, 0);
+	assert_false(l.has_hours);
+	assert_true(dss_limits(&obj, &none, &l));
+	assert_true(l.pwd_expires == DS_NEVER);
+	obj.pwd_last_set = 0;
+	assert_true(dss_limits(&obj, &none, &l));
+	assert_int_equal(l.pwd_expires, 0); /* must be changed */
+	obj.uac |= 0x10000;
+	assert_true(dss_limits(&obj, &policy, &l));
+	assert_true(l.pwd_expires == DS_NEVER);
+	obj = (struct dss_object){ .pwd_last_set = DS_NEVER - 5,
+				   .lockout_time = 100 };
+	assert_true(dss_limits(&obj, &policy, &l));
+	assert_true(l.pwd_expires == DS_NEVER);
+	assert_int_equal(l.locked_until, 600);
+	assert_true(dss_limits(&obj, &none, &l)); /* lockoutDuration 0 */
+	assert_true(l.locked_until == DS_NEVER);
+
+	/* Attributes in a broken form restrict. */
+	entry_user(&t, 7, "driley");
+	entry_text(&t, "lockoutTime", "5");
+	entry_attr(&t, "logonHours");
+	entry_value(&t, "abcdefghijklmnopqrstu", 21);
+	dss_object_init(&obj, &t.guid);
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_true(dss_limits(&obj, &policy, &l));
+	assert_int_equal(l.locked_until, 505);
+	assert_true(l.has_hours);
+	assert_memory_equal(l.hours, "abcdefghijklmnopqrstu", 21);
+	entry_begin(&t, 7);
+	entry_text(&t, "lockoutTime", "-1");
+	entry_text(&t, "logonHours", "abc");
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_true(dss_limits(&obj, &policy, &l));
+	assert_true(l.locked_until == DS_NEVER);
+	assert_true(l.has_hours);
+	assert_int_equal(l.hours[0] | l.hours[20], 0);
+	entry_begin(&t, 7);
+	entry_attr(&t, "lockoutTime");
+	entry_attr(&t, "logonHours");
+	apply(&obj, &t, DSS_APPLY_DELTA, &arena);
+	assert_true(dss_limits(&obj, &policy, &l));
+	assert_int_equal(l.locked_until, 0);
+	assert_false(l.has_hours);
+	dss_arena_done(&arena);
+}
+
+static void test_policy(void **state)
+{
+	struct dss_policy policy;
+	struct test_entry t;
+
+	(void)state;
+	entry_begin(&t, 1);
+	entry_text(&t, "maxPwdAge", "-77760000000000");
+	entry_text(&t, "lockoutDuration", "-9223372036854775808");
+	dss_policy_read(&t.e, &policy);
+	assert_true(policy.known);
+	assert_true(policy.max_age == -77760000000000);
+	assert_true(policy.lockout == INT64_MIN);
+	entry_begin(&t, 1);
+	entry_text(&t, "maxPwdAge", "-77760000000000");
+	dss_policy_read(&t.e, &policy);
+	assert_false(policy.known);
+	entry_text(&t, "lockoutDuration", "x");
+	dss_policy_read(&t.e, &policy);
+	assert_false(policy.known);
 }
 
 static void test_hostile_values(void **state)
@@ -588,6 +675,8 @@ int main(void)
 		cmocka_unit_test(test_extdn),
 		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_bad_numbers),
+		cmocka_unit_test(test_login_limits),
+		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_hostile_values),
 		cmocka_unit_test(test_attributes),
 		cmocka_unit_test(test_computer),
