@@ -161,6 +161,9 @@ static void print_auth(const json_t *a)
 		*ctl_string(a, "principal") ? ctl_string(a, "principal")
 					    : "none",
 		(intmax_t)ctl_number(a, "kvno"));
+	ctl_row("KDC", "%s",
+		*ctl_string(a, "kdc") ? ctl_string(a, "kdc")
+				      : "none has answered yet");
 	ctl_row("password checks",
 		"%jd accepted, %jd refused, %jd without an "
 		"answer since the start",
