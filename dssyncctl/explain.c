@@ -19,8 +19,9 @@ struct finding {
 	bool resolves;
 	json_t *users; /* canonical names; 0 or 1 */
 	json_t *groups;
-	json_t *reasons; /* sentences */
-	json_t *instead; /* names to type instead */
+	json_t *reasons;  /* sentences */
+	json_t *withheld; /* objects that would answer to the name */
+	json_t *instead;  /* names to type instead */
 };
 
 static void add(json_t *list, const char *fmt, ...) DS_PRINTF(2, 3);
@@ -152,10 +153,123 @@ static void hint_groups(const struct ds_snap *snap, const char *bare,
 	}
 }
 
+/* Case aside, and whether its blanks are there or replaced. */
+static bool same_sam(const struct ds_snap *snap, const char *typed, size_t len,
+		     const char *sam)
+{
+	const char blank = (char)(snap->stamp.policy >> DS_SNAP_BLANK_SHIFT);
+	size_t i;
+
+	if (strlen(sam) != len)
+		return false;
+	for (i = 0; i < len; i++) {
+		if (strncasecmp(typed + i, sam + i, 1) != 0 &&
+		    !(blank && sam[i] == ' ' && typed[i] == blank) &&
+		    !(blank && typed[i] == ' ' && sam[i] == blank))
+			return false;
+	}
+	return true;
+}
+
+/* Is it one of the spellings that the object would have? */
+static bool answers(const struct ds_snap *snap, const char *typed,
+		    const struct ds_snap_note *note)
+{
+	const char *slash = strchr(typed, '\\'), *at = strrchr(typed, '@');
+	size_t len = strlen(typed);
+
+	if (strcasecmp(typed, note->name) == 0 ||
+	    (*note->upn && strcasecmp(typed, note->upn) == 0))
+		return true;
+	if (slash && strlen(snap->netbios) == (size_t)(slash - typed) &&
+	    strncasecmp(typed, snap->netbios, (size_t)(slash - typed)) == 0)
+		return same_sam(snap, slash + 1, strlen(slash + 1), note->sam);
+	if (at && strcasecmp(at + 1, snap->stamp.domain) == 0)
+		len = (size_t)(at - typed);
+	return !slash && same_sam(snap, typed, len, note->sam);
+}
+
+/* The rule behind the reason, as dssync.conf(5) and dssync-idmap(7) have it.
+ */
+static const char *rule_of(enum ds_withheld reason)
+{
+	switch (reason) {
+	case DS_WH_NAME_SYNTAX:
+		return "a name that could break a file, or mean a local "
+		       "account, is never published";
+	case DS_WH_NAME_CONFLICT:
+		return "of two objects that want one name the older keeps it "
+		       "(by whenCreated, then by objectGUID), and the newer "
+		       "is withheld";
+	case DS_WH_ID_CONFLICT:
+		return "an id belongs to one object: the older keeps it (by "
+		       "whenCreated, then by objectGUID), and an id that is "
+		       "in doubt is nobody's";
+	case DS_WH_ID_RANGE:
+		return "only ids inside id_range and outside of the ranges "
+		       "reserved for the system are published";
+	case DS_WH_LOCAL_ID:
+		return "an id of the local passwd or group file is never the "
+		       "directory's";
+	case DS_WH_FIELD:
+		return "a user is published with a whole passwd entry or not "
+		       "at all";
+	case DS_WH_MALFORMED:
+		return "an object fails the sanity checks where an attribute "
+		       "is missing or unreadable that decides who it is";
+	case DS_WH_HELD_BACK:
+		return "more deletions than max_delete_percent at once wait "
+		       "for 'dssyncctl sync --accept-deletes'";
+	case DS_WH_SCOPE:
+		return "[sync] of dssync.conf says who is mirrored here";
+	case DS_WH_NO_ID:
+		return "id_mapping = attribute publishes what has a uidNumber "
+		       "or gidNumber";
+	}
+	return "";
+}
+
+static const char *state_of(enum ds_withheld reason)
+{
+	return reason == DS_WH_SCOPE       ? "out of scope"
+	       : reason == DS_WH_HELD_BACK ? "held back"
+					   : "withheld";
+}
+
+static void add_withheld(struct finding *f, const struct ds_snap_note *note)
+{
+	const char *kind = note->group ? "group" : "user";
+	char guid[DS_GUID_STR_MAX];
+
+	ds_guid_to_str(&note->guid, guid);
+	add(f->reasons, "the %s '%s' (objectGUID %s) is %s: %s", kind,
+	    note->name, guid, state_of(note->reason), note->detail);
+	add(f->reasons, "the rule: %s", rule_of(note->reason));
+	json_array_append_new(
+	    f->withheld,
+	    json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:s}", "kind", kind,
+		      "name", ctl_text(note->name), "objectGUID", guid,
+		      "userPrincipalName", ctl_text(note->upn),
+		      "sAMAccountName", ctl_text(note->sam), "state",
+		      state_of(note->reason), "detail", ctl_text(note->detail),
+		      "rule", rule_of(note->reason)));
+}
+
+/* Not asked for by any of its names, but perhaps meant. */
+static bool resembles(const char *bare, const struct ds_snap_note *note)
+{
+	char part[DS_NAME_MAX + 1];
+
+	return *bare && (strcasecmp(note->sam, bare) == 0 ||
+			 prefix_is(note->upn, bare) ||
+			 strcasecmp(bare_part(note->name, part, sizeof(part)),
+				    bare) == 0);
+}
+
 static void explain_withheld(const struct ds_snap *snap, const char *typed,
 			     struct finding *f)
 {
-	char bare[DS_NAME_MAX + 1], note_bare[DS_NAME_MAX + 1];
+	char bare[DS_NAME_MAX + 1];
 	struct ds_snap_note note;
 	uint32_t i;
 
@@ -163,14 +277,14 @@ static void explain_withheld(const struct ds_snap *snap, const char *typed,
 	for (i = 0; i < ds_snap_note_count(snap); i++) {
 		if (ds_snap_note_at(snap, i, &note))
 			continue;
-		bare_part(note.name, note_bare, sizeof(note_bare));
-		if (strcasecmp(note.name, typed) == 0 ||
-		    strcasecmp(note_bare, bare) == 0)
-			add(f->reasons, "the %s '%s' is %s: %s",
-			    note.group ? "group" : "user", note.name,
-			    note.reason == DS_WH_SCOPE ? "out of scope"
-						       : "withheld",
-			    note.detail);
+		if (answers(snap, typed, &note))
+			add_withheld(f, &note);
+		else if (!f->resolves && resembles(bare, &note))
+			add(f->reasons,
+			    "of a similar name: the %s '%s' is %s: %s",
+			    note.group ? "group" : "user",
+			    *note.upn ? note.upn : note.name,
+			    state_of(note.reason), note.detail);
 	}
 }
 
@@ -225,7 +339,7 @@ static void explain_nobody(const struct ds_snap *snap, const char *typed,
 		return;
 	hint_users(snap, bare, f);
 	hint_groups(snap, bare, f);
-	if (json_array_size(f->instead) == 0 && strchr(typed, '@'))
+	if (json_array_size(f->instead) + json_array_size(f->withheld) == 0)
 		add(f->reasons, "if the account exists in the tenant: it "
 				"reaches the managed domain only after its "
 				"password was changed there once, and only "
@@ -250,10 +364,11 @@ static int say(const struct ctl_args *args, const struct finding *f)
 
 	if (args->json)
 		return ctl_json(json_pack(
-			   "{s:o, s:b, s:O, s:O, s:O, s:O}", "name",
+			   "{s:o, s:b, s:O, s:O, s:O, s:O, s:O}", "name",
 			   ctl_text(args->name), "resolves", f->resolves,
 			   "users", f->users, "groups", f->groups, "reasons",
-			   f->reasons, "instead", f->instead))
+			   f->reasons, "withheld", f->withheld, "instead",
+			   f->instead))
 			   ? CTL_NO
 			   : status;
 	ctl_row("name", "%s", args->name);
@@ -265,8 +380,8 @@ static int say(const struct ctl_args *args, const struct finding *f)
 
 int ctl_explain(const struct ctl_args *args)
 {
-	struct finding f = { false, json_array(), json_array(), json_array(),
-			     json_array() };
+	struct finding f = { false,        json_array(), json_array(),
+			     json_array(), json_array(), json_array() };
 	struct ds_snap snap;
 	int status = CTL_UNAVAIL;
 
@@ -284,6 +399,7 @@ out:
 	json_decref(f.users);
 	json_decref(f.groups);
 	json_decref(f.reasons);
+	json_decref(f.withheld);
 	json_decref(f.instead);
 	return status;
 }

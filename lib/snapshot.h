@@ -248,8 +248,9 @@ struct ds_snap_note {
 	enum ds_withheld reason;
 	bool group;
 	struct ds_guid guid;
-	const char *name;   /* the name that it would have had, or its DN */
-	const char *detail; /* one sentence for a person: what and why */
+	const char *name;      /* the name that it would have had, or its DN */
+	const char *detail;    /* one sentence for a person: what and why */
+	const char *sam, *upn; /* as the directory has them; "" none */
 };
 uint32_t ds_snap_note_count(const struct ds_snap *snap);
 DS_MUST_CHECK int ds_snap_note_at(const struct ds_snap *snap, uint32_t index,

@@ -140,7 +140,9 @@ int ds_snap_note_at(const struct ds_snap *snap, uint32_t index,
 		return DS_ERR_NOTFOUND;
 	rec += index;
 	if (!(note.name = snap_string(snap, rec->name)) ||
-	    !(note.detail = snap_string(snap, rec->detail)))
+	    !(note.detail = snap_string(snap, rec->detail)) ||
+	    !(note.sam = snap_string(snap, rec->sam)) ||
+	    !(note.upn = snap_string(snap, rec->upn)))
 		return DS_ERR_FORMAT;
 	note.reason = (enum ds_withheld)rec->reason;
 	note.group = rec->group != 0;

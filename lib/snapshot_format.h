@@ -170,7 +170,7 @@ struct ds_fmt_note {
 	uint8_t guid[16];
 	uint16_t reason; /* enum ds_withheld */
 	uint16_t group;  /* 0 or 1 */
-	uint32_t name, detail;
+	uint32_t name, detail, sam, upn;
 };
 
 /*
@@ -213,7 +213,7 @@ _Static_assert(sizeof(struct ds_fmt_user) == 32, "user");
 _Static_assert(sizeof(struct ds_fmt_group) == 24, "group");
 _Static_assert(sizeof(struct ds_fmt_name_entry) == 12, "name entry");
 _Static_assert(sizeof(struct ds_fmt_ident) == 112, "identity");
-_Static_assert(sizeof(struct ds_fmt_note) == 28, "note");
+_Static_assert(sizeof(struct ds_fmt_note) == 36, "note");
 _Static_assert(sizeof(struct ds_fmt_attr) == 12, "attribute");
 _Static_assert(sizeof(struct ds_fmt_account) == 128, "account");
 _Static_assert(sizeof(struct ds_fmt_limits) == 40, "limits");

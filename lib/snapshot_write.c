@@ -411,7 +411,9 @@ int ds_snapw_note(struct ds_snapw *w, const struct ds_snap_note *note)
 		return DS_ERR_LIMIT;
 	memcpy(rec.guid, note->guid.b, DS_GUID_LEN);
 	if ((r = add_string(w, note->name, &rec.name)) != 0 ||
-	    (r = add_string(w, note->detail, &rec.detail)) != 0)
+	    (r = add_string(w, note->detail, &rec.detail)) != 0 ||
+	    (r = add_string(w, note->sam, &rec.sam)) != 0 ||
+	    (r = add_string(w, note->upn, &rec.upn)) != 0)
 		return finish(w, r);
 	return finish(w, add_record(w, DS_SEC_NOTES, &rec, sizeof(rec)));
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "lib/resolve.h"
 #include "synccache/sync/fields.h"
@@ -95,6 +96,11 @@ uint32_t dss_identity_flags(const struct dss_facts *facts,
 	return flags;
 }
 
+static const char *keep(struct dss_build *b, const char *s)
+{
+	return dss_arena_strndup(dss_build_arena(b), s, strlen(s));
+}
+
 int dss_note(struct dss_build *b, const struct dss_node *node,
 	     enum ds_withheld reason, const char *name, const char *detail)
 {
@@ -123,9 +129,24 @@ int dss_note(struct dss_build *b, const struct dss_node *node,
 	if (!name || !name[0])
 		name = node->obj->dn;
 	/* The object's bytes may move while the model lives. */
-	note->name = dss_arena_strndup(dss_build_arena(b), name, strlen(name));
+	note->name = keep(b, name);
+	note->sam = keep(b, node->obj->sam);
+	note->upn = keep(b, node->obj->upn);
 	note->detail = detail;
-	return note->name ? DS_OK : DS_ERR_NOMEM;
+	return note->name && note->sam && note->upn ? DS_OK : DS_ERR_NOMEM;
+}
+
+/* "created 2024-01-31 12:00:00 UTC"; NULL without memory. */
+static const char *age_text(struct dss_build *b, const struct dss_object *obj)
+{
+	time_t when = (time_t)obj->created;
+	char text[64];
+	struct tm tm;
+
+	if (!(obj->present & DSS_F_CREATED) || !gmtime_r(&when, &tm) ||
+	    strftime(text, sizeof(text), "created %F %T UTC", &tm) == 0)
+		return "of unknown age";
+	return keep(b, text);
 }
 
 int dss_note_conflict(struct dss_build *b, const struct dss_node *node,
@@ -133,16 +154,20 @@ int dss_note_conflict(struct dss_build *b, const struct dss_node *node,
 		      uint32_t winner)
 {
 	const struct dss_object *other = b->nodes[winner].obj;
-	const char *what = reason == DS_WH_ID_CONFLICT ? "id" : "name";
+	const char *his = age_text(b, other), *mine = age_text(b, node->obj);
 	char guid[DS_GUID_STR_MAX];
 
-	return dss_note(b, node, reason, name,
-			dss_arena_printf(dss_build_arena(b),
-					 "the older object \"%s\" (objectGUID "
-					 "%s) has the %s",
-					 other->sam,
-					 ds_guid_to_str(&other->guid, guid),
-					 what));
+	if (!his || !mine)
+		return DS_ERR_NOMEM;
+	return dss_note(
+	    b, node, reason, name,
+	    dss_arena_printf(dss_build_arena(b),
+			     "the older object \"%s\" (%s%s%s, objectGUID %s) "
+			     "has the %s; this one is %s",
+			     other->sam, other->upn, other->upn[0] ? ", " : "",
+			     his, ds_guid_to_str(&other->guid, guid),
+			     reason == DS_WH_ID_CONFLICT ? "id" : "name",
+			     mine));
 }
 
 /* The reader's own rule, so that nothing is published that it refuses. */

@@ -96,6 +96,16 @@ def test_explain_gives_the_reason(lab, typed):
         assert "short_names" in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize("typed", [
+    "nopassword@aaddscontoso.com", "nopassword", r"AADDSCONTOSO\nopassword"])
+def test_explain_not_in_the_domain_yet(lab, typed):
+    # In the tenant, but without a password that the domain could have.
+    result = lab.host("dssyncctl", "explain", typed)
+    assert result.returncode == 1
+    assert "only after its password was changed" in \
+        " ".join(result.stdout.split()), result.stdout
+
+
 def test_explain_a_name_that_resolves(lab):
     result = lab.host("dssyncctl", "explain", ALICE.upper())
     assert result.returncode == 0

@@ -146,7 +146,8 @@ static void check_cold(const struct ds_snap *snap)
 
 	for (i = 0; i <= ds_snap_note_count(snap) && i < 64; i++)
 		if (ds_snap_note_at(snap, i, &note) == 0)
-			sink += strlen(note.name) + strlen(note.detail);
+			sink += strlen(note.name) + strlen(note.detail) +
+				strlen(note.sam) + strlen(note.upn);
 	for (i = 0; i < 64; i++) {
 		if (ds_snap_user_identity(snap, i, &id) == 0 ||
 		    ds_snap_group_identity(snap, i, &id) == 0) {

@@ -142,6 +142,8 @@ static struct ds_snapw *build(uint32_t policy)
 	struct ds_snap_note note = { .reason = DS_WH_NAME_CONFLICT,
 				     .guid = { { 0x99 } },
 				     .name = "driley@" WORLD_DOMAIN,
+				     .sam = "driley",
+				     .upn = "driley@" WORLD_DOMAIN,
 				     .detail =
 					 "an older object has the name" };
 	uint32_t i;

@@ -540,54 +540,6 @@ static void pam_wants_the_same_uid(void **state)
 	nw_done(&world);
 }
 
-/* ---- dssyncctl explain ---------------------------------------------------
- */
-
-static void expect_text(const char *typed, const char *part)
-{
-	struct nw_answer a;
-
-	nw_ask_user(NW_EXPLAIN, typed, &a);
-	assert_int_equal(a.id, 0);
-	if (!strstr(nw_explained(), part))
-		fail_msg("'%s': %s", typed, nw_explained());
-}
-
-static void reasons_are_given(void **state)
-{
-	static char base[] = "OU=AADDC Users," NW_BASE_DN;
-	static char *bases[] = { base, NULL };
-
-	(void)state;
-	nw_init(&world);
-	set_policy(&(struct mix){ .bare_users = true, .bare_groups = true });
-	world.locals.ids = local_ids;
-	world.locals.nids = 2;
-	world.config.sync.bases = bases;
-	nw_user(&world, 1201, "ann", "ann@contoso.com");
-	nw_user(&world, 1202, "ben", "Ann@contoso.com");
-	nw_user(&world, 1203, "ANN", "carl@contoso.com");
-	nw_user(&world, 1204, "wheel", "dora@contoso.com");
-	nw_user(&world, 1205, "emil", "emil@contoso.com")->dn =
-	    "CN=e,OU=Elsewhere," NW_BASE_DN;
-	nw_user(&world, E_RID, "fred", "fred@contoso.com");
-	nw_user(&world, 1206, "a:b", "a:b@contoso.com");
-	nw_group(&world, 1001, "Ann");
-	nw_group(&world, 1002, "postgres");
-	nw_publish(&world, NULL);
-	expect_text("ben", "no sAMAccountName");
-	expect_text("carl@contoso.com", "the older object \\\"ann\\\"");
-	expect_text("wheel", "reserved or local name");
-	expect_text("emil@contoso.com", "out of scope");
-	expect_text("fred", "is in the local passwd or group");
-	expect_text("a:b", "characters that no name may have");
-	expect_text("postgres", "reserved or local name");
-	expect_text("gone@contoso.com", "only after its password was changed");
-	expect_text("OTHER\\ann", "is not " NW_NETBIOS);
-	expect_text("ann@example.org", "\"instead\": [\"ann\"");
-	nw_done(&world);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -596,7 +548,6 @@ int main(void)
 		cmocka_unit_test(blanks_of_a_newcomer),
 		cmocka_unit_test(blanks_and_the_shield),
 		cmocka_unit_test(pam_wants_the_same_uid),
-		cmocka_unit_test(reasons_are_given),
 	};
 
 	return cmocka_run_group_tests(tests, nw_group_setup,

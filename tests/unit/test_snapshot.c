@@ -89,6 +89,8 @@ static void round_trip(void **state)
 	assert_int_equal(ds_snap_note_at(&snap, 0, &note), 0);
 	assert_int_equal(note.reason, DS_WH_NAME_CONFLICT);
 	assert_string_equal(note.name, "driley@" WORLD_DOMAIN);
+	assert_string_equal(note.sam, "driley");
+	assert_string_equal(note.upn, "driley@" WORLD_DOMAIN);
 	assert_int_equal(ds_snap_note_at(&snap, 1, &note), DS_ERR_NOTFOUND);
 
 	assert_int_equal(ds_snap_user_by_uid(&snap, 299999, &user),
