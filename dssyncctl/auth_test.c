@@ -97,6 +97,9 @@ static const char *result_words(uint32_t result)
 	case DS_AUTH_DENIED:
 		return "denied: allow_users or allow_groups, or the KDC or "
 		       "the object could not be trusted";
+	case DS_AUTH_DELAYED:
+		return "too many passwords have failed lately; wait half a "
+		       "minute";
 	case DS_AUTH_UNAVAILABLE:
 		return "no KDC answered, there is no usable host key, or the "
 		       "clock is off: 'dssyncctl doctor' says which";

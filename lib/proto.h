@@ -175,6 +175,7 @@ enum ds_auth_result {
 	DS_AUTH_HOURS = 7,       /* outside logon hours */
 	DS_AUTH_DENIED = 8,      /* policy, identity mismatch, fail-closed */
 	DS_AUTH_UNAVAILABLE = 9, /* no KDC reached, no keytab, overload */
+	DS_AUTH_DELAYED = 10,    /* too many failures: not even checked */
 };
 
 struct ds_frame {

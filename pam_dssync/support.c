@@ -118,6 +118,7 @@ int pds_result_to_pam(enum pds_stage stage, uint32_t result)
 	case DS_AUTH_NEW_PASSWORD:
 		return stage == PDS_AUTH ? PAM_SUCCESS : PAM_NEW_AUTHTOK_REQD;
 	case DS_AUTH_BAD_PASSWORD:
+	case DS_AUTH_DELAYED: /* not PAM_MAXTRIES, which would tell */
 		return PAM_AUTH_ERR;
 	case DS_AUTH_UNKNOWN:
 		/* In the account stage a uid of ours is never ignored. */
@@ -148,6 +149,7 @@ const char *pds_result_text(uint32_t result)
 		[DS_AUTH_HOURS] = "outside the logon hours",
 		[DS_AUTH_DENIED] = "denied",
 		[DS_AUTH_UNAVAILABLE] = "nobody can check the password now",
+		[DS_AUTH_DELAYED] = "not checked after too many failures",
 	};
 
 	if (result >= sizeof(texts) / sizeof(texts[0]))

@@ -82,6 +82,28 @@ bool dsa_conn_is_dead(const struct dsa_conn *c)
 	return has_event(c->fd, POLLHUP | POLLERR);
 }
 
+bool dsa_conn_has_twin(const struct dsa_conn *c)
+{
+	const struct dsa_conn *other;
+
+	TAILQ_FOREACH(other, &c->gate->all, all)
+	if (other != c && other->delay_key == c->delay_key &&
+	    (other->state == DSA_CONN_PARKED ||
+	     other->state == DSA_CONN_CHECKING))
+		return true;
+	return false;
+}
+
+size_t dsa_gate_parked(const struct dsa_gate *gate)
+{
+	const struct dsa_conn *c;
+	size_t n = 0;
+
+	TAILQ_FOREACH(c, &gate->all, all)
+	n += c->state == DSA_CONN_PARKED ? 1 : 0;
+	return n;
+}
+
 size_t dsa_conn_checks(const struct dsa_conn *c)
 {
 	const struct dsa_conn *other;

@@ -30,7 +30,8 @@
 #define DSA_REQUEST_MS     5000 /* from accept to a whole request */
 #define DSA_PEER_UID       0
 #endif
-#define DSA_REPLY_MS 200 /* the socket buffer is empty: no wait at all */
+#define DSA_PARKED_MAX 64  /* of the connections of a gate */
+#define DSA_REPLY_MS   200 /* the socket buffer is empty: no wait at all */
 
 /* Priorities of libevent, the first being the most urgent. */
 enum {
@@ -42,7 +43,7 @@ enum {
 
 enum dsa_conn_state {
 	DSA_CONN_READING,
-	DSA_CONN_PARKED,   /* too many failures: it has to wait */
+	DSA_CONN_PARKED,   /* after failures: it has to wait */
 	DSA_CONN_QUEUED,   /* until a worker is free */
 	DSA_CONN_CHECKING, /* a worker has it */
 	DSA_CONN_ASKING,   /* a domain controller is asked */
@@ -57,6 +58,7 @@ struct dsa_conn {
 	int fd;
 	enum dsa_conn_state state;
 	uint32_t seq;
+	uint64_t delay_key;         /* of a password check (delay.h) */
 	struct dsa_subject subject; /* .caller from the start */
 };
 
@@ -88,6 +90,10 @@ DS_MUST_CHECK int dsa_conn_peek(struct dsa_conn *c);
 void dsa_conn_enter(struct dsa_conn *c, enum dsa_conn_state state, int ms);
 /* The caller is gone; nobody would hear the answer. */
 bool dsa_conn_is_dead(const struct dsa_conn *c);
+/* Another connection, parked or with a worker, has the same delay_key. */
+bool dsa_conn_has_twin(const struct dsa_conn *c);
+/* How many connections of the gate are parked. */
+size_t dsa_gate_parked(const struct dsa_gate *gate);
 /* How many connections of the same user are with a worker. */
 size_t dsa_conn_checks(const struct dsa_conn *c);
 /* Ends a reply (with the connection's seq), sends it, and hangs up. */

@@ -137,6 +137,14 @@ int dsa_handles_take(struct dsa_handles *h, int64_t now_ms,
 	return 0;
 }
 
+void dsa_handles_forget(struct dsa_handles *h, uid_t uid)
+{
+	for (size_t i = 0; i < h->max; i++)
+		if (h->entry[i].ticket.ccache.p != NULL &&
+		    h->entry[i].uid == uid)
+			drop(h, &h->entry[i]);
+}
+
 void dsa_handles_expire(struct dsa_handles *h, int64_t now_ms)
 {
 	for (size_t i = 0; i < h->max; i++)

@@ -47,6 +47,8 @@ struct dsa_ticket {
 DS_MUST_CHECK int dsa_handles_take(struct dsa_handles *h, int64_t now_ms,
 				   const uint8_t handle[DS_HANDLE_LEN],
 				   uid_t uid, struct dsa_ticket *ret_ticket);
+/* Wipes what waits for this uid. */
+void dsa_handles_forget(struct dsa_handles *h, uid_t uid);
 /* Wipes what is over its time. */
 void dsa_handles_expire(struct dsa_handles *h, int64_t now_ms);
 size_t dsa_handles_count(const struct dsa_handles *h);

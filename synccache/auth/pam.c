@@ -17,6 +17,7 @@
 #include "synccache/auth/audit.h"
 #include "synccache/auth/auth.h"
 #include "synccache/auth/check.h"
+#include "synccache/auth/delay.h"
 #include "synccache/auth/fast.h"
 #include "synccache/auth/gate.h"
 #include "synccache/auth/policy.h"
@@ -29,6 +30,7 @@
 
 struct dsa_pam {
 	struct dsa_gate root, user;
+	struct dsa_delays *delays;
 };
 
 /* ---- AUTH ---- */
@@ -48,10 +50,10 @@ static void reply_auth(struct dsa_conn *c, enum ds_auth_result result,
 	explicit_bzero(buf, sizeof(buf));
 }
 
-static void fail_auth(struct dsa_conn *c, const char *reason)
+static void fail_auth(struct dsa_conn *c, enum ds_auth_result result,
+		      const char *reason)
 {
 	struct dsa_server *server = c->gate->server;
-	enum ds_auth_result result = DS_AUTH_UNAVAILABLE;
 	char text[DS_TEXT_MAX + 1];
 
 	dsa_audit("auth", &c->subject, result, reason, -1);
@@ -134,22 +136,45 @@ static void learn(struct dsa_conn *c, const struct verdict *v)
 		(void)!dsa_look(server->looks, &c->subject.guid, NULL, NULL);
 }
 
+/* A refusal for want of a KDC is no failure, nor is one without a check. */
+static void count(struct dsa_conn *c, const struct verdict *v)
+{
+	struct dsa_delays *delays = c->gate->server->pam->delays;
+
+	if (v->proven || v->result == DS_AUTH_OK)
+		dsa_delays_passed(delays, c->delay_key);
+	else if (v->result != DS_AUTH_UNAVAILABLE &&
+		 v->result != DS_AUTH_UNKNOWN)
+		dsa_delays_failed(delays, ds_now_ms(), c->delay_key);
+}
+
+/* False: the session gets no ticket. */
+static bool keep_ticket(struct dsa_conn *c, const struct verdict *v,
+			uint8_t handle[DS_HANDLE_LEN])
+{
+	struct dsa_handles *handles = c->gate->server->handles;
+	int r;
+
+	if (v->result != DS_AUTH_OK || v->ccache_len == 0)
+		return false;
+	/* No user fills the store with theirs. */
+	if (c->subject.caller != 0)
+		dsa_handles_forget(handles, c->subject.caller);
+	r = dsa_handles_put(handles, ds_now_ms(), c->subject.uid, v->principal,
+			    v->ccache, v->ccache_len, handle);
+	if (r != 0)
+		ds_log(DS_LOG_WARN, "no ticket for the session: %s",
+		       ds_strerror(r));
+	return r == 0;
+}
+
 static void answer(struct dsa_conn *c, const struct verdict *v)
 {
 	struct dsa_server *server = c->gate->server;
 	uint8_t handle[DS_HANDLE_LEN];
-	bool kept = false;
+	bool kept = keep_ticket(c, v, handle);
 
-	if (v->result == DS_AUTH_OK && v->ccache_len > 0) {
-		int r = dsa_handles_put(server->handles, ds_now_ms(),
-					c->subject.uid, v->principal,
-					v->ccache, v->ccache_len, handle);
-
-		kept = r == 0;
-		if (!kept)
-			ds_log(DS_LOG_WARN, "no ticket for the session: %s",
-			       ds_strerror(r));
-	}
+	count(c, v);
 	learn(c, v);
 	dsa_audit("auth", &c->subject, (enum ds_auth_result)v->result,
 		  v->reason, v->kdc_ms);
@@ -193,7 +218,7 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 		keep_kdc(c->gate->server, v.kdc);
 		answer(c, &v);
 	} else {
-		fail_auth(c, "the worker gave no answer");
+		fail_auth(c, DS_AUTH_UNAVAILABLE, "the worker gave no answer");
 	}
 	dsa_tgt_done(&v.tgt);
 	return true;
@@ -204,6 +229,33 @@ static void run_worker(void *arg, int out)
 	struct dsa_conn *c = arg;
 
 	dsa_check_run(c->gate->server, c->fd, c->subject.caller, out);
+}
+
+/*
+ * Failures before cost time, and one check at a time.  One waits here, so that
+ * a person who mistyped thrice is let in; more, which no person sends, are
+ * refused at once and never reach a KDC.  False: the connection is cared for.
+ */
+static bool may_begin(struct dsa_conn *c)
+{
+	int64_t wait;
+
+	if (!dsa_delays_apply(c->gate->server->pam->delays, ds_now_ms(),
+			      c->delay_key, &wait))
+		return true;
+	if (dsa_conn_has_twin(c)) {
+		fail_auth(c, DS_AUTH_DELAYED,
+			  "another check waits for failures before it");
+		return false;
+	}
+	if (wait == 0)
+		return true;
+	if (dsa_gate_parked(c->gate) < DSA_PARKED_MAX)
+		dsa_conn_enter(c, DSA_CONN_PARKED, (int)wait);
+	else
+		fail_auth(c, DS_AUTH_DELAYED,
+			  "too many wait for failures before them");
+	return false;
 }
 
 static void start_worker(struct dsa_conn *c)
@@ -223,13 +275,16 @@ static void start_worker(struct dsa_conn *c)
 		dsa_conn_free(c);
 		return;
 	}
+	if (!may_begin(c))
+		return;
 	dsa_conn_enter(c, DSA_CONN_CHECKING, 0);
 	dsa_mirror_refresh(&server->mirror);
 	r = dsa_job_start(&server->jobs, &spec);
 	if (r != 0) {
 		ds_log(DS_LOG_ERR, "cannot start a worker: %s",
 		       ds_strerror(r));
-		fail_auth(c, "no worker could be started");
+		fail_auth(c, DS_AUTH_UNAVAILABLE,
+			  "no worker could be started");
 	}
 }
 
@@ -270,6 +325,7 @@ static void enqueue(struct dsa_conn *c)
 		dsa_conn_free(c);
 		return;
 	}
+	c->delay_key = dsa_delays_key(server->pam->delays, &c->subject);
 	dsa_conn_enter(c, DSA_CONN_QUEUED, DSA_QUEUE_MS);
 	start_workers(c->gate);
 	dsa_report_changed(server);
@@ -277,7 +333,12 @@ static void enqueue(struct dsa_conn *c)
 
 static void overdue(struct dsa_conn *c)
 {
-	fail_auth(c, "all workers are busy");
+	if (c->state == DSA_CONN_PARKED) {
+		dsa_conn_enter(c, DSA_CONN_QUEUED, DSA_QUEUE_MS);
+		start_workers(c->gate);
+	} else {
+		fail_auth(c, DS_AUTH_UNAVAILABLE, "all workers are busy");
+	}
 }
 
 /* ---- requests ---- */
@@ -348,6 +409,10 @@ bool dsa_pam_start(struct dsa_server *server)
 
 	if (pam == NULL)
 		return false;
+	server->pam = pam;
+	pam->delays = dsa_delays_new(DSA_DELAY_ENTRIES);
+	if (pam->delays == NULL)
+		return false;
 	pam->root = (struct dsa_gate){
 		.server = server,
 		.name = "pam.sock",
@@ -363,7 +428,6 @@ bool dsa_pam_start(struct dsa_server *server)
 	pam->user.uid_max = DSA_UID_CONNS_MAX;
 	pam->user.kind = DSA_JOB_USER_CHECK;
 	pam->user.priority = DSA_PRIO_USER;
-	server->pam = pam;
 	server->jobs.slot_free = on_slot_free;
 	server->jobs.slot_arg = pam;
 	return dsa_gate_open(&pam->root, DS_FD_PAM) &&
@@ -376,6 +440,7 @@ void dsa_pam_stop(struct dsa_server *server)
 		return;
 	dsa_gate_close(&server->pam->root);
 	dsa_gate_close(&server->pam->user);
+	dsa_delays_free(server->pam->delays);
 	free(server->pam);
 	server->pam = NULL;
 }

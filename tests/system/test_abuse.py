@@ -82,9 +82,10 @@ def hangers(lab, users, count=1000):
         lab.lab.host.stop_daemon("hangers")
 
 
-def pamtester(lab, user, password, *operations, as_user=None):
+def pamtester(lab, user, password, *operations, as_user=None, rhost=None):
     who = ["runuser", "-u", as_user, "--"] if as_user else []
-    return lab.host(*who, "pamtester", "sshd", user, *operations,
+    where = ["-I", f"rhost={rhost}"] if rhost else []
+    return lab.host(*who, "pamtester", *where, "sshd", user, *operations,
                     input=password + "\n", timeout=60)
 
 
@@ -192,3 +193,119 @@ def test_malformed_requests_get_no_answer(lab, frame):
     assert lab.output("/usr/bin/python3", "-c", code, lab.passwd(ALICE)[2],
                       USER_SOCKET, frame.hex()) == "0\n"
     assert auth_process(lab) == pid
+
+
+# ---- guessing -----------------------------------------------------------------
+
+HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
+DELAYED = 'result="delayed"'
+
+
+def decisions(lab, mark):
+    """The audit lines since the log was `mark` bytes long."""
+    return [line for line in lab.log()[mark:].splitlines()
+            if " audit event=auth " in line]
+
+
+def bad_passwords(lab, upn):
+    return int(lab.user_object(upn, "badPwdCount").get("badPwdCount",
+                                                       ["0"])[0])
+
+
+def test_guesses_are_delayed_where_they_come_from(lab):
+    """They hold up nobody elsewhere, and are not passed on by the dozen."""
+    user = f"wong@{DOMAIN}"
+    assert pamtester(lab, user, PASSWORD, "authenticate",
+                     rhost=ELSEWHERE).returncode == 0
+    for _ in range(3):
+        assert pamtester(lab, user, WRONG, "authenticate",
+                         rhost=HERE).returncode != 0
+    mark = len(lab.log())
+    # Of six at once one waits for its turn; the KDC never hears of five.
+    guesses = (f"for i in 1 2 3 4 5 6; do echo {WRONG} | pamtester -I "
+               f"rhost={HERE} sshd {user} authenticate & done; wait")
+    lab.lab.host.spawn(["sh", "-c", guesses], "/dev/null", "guesses")
+    try:
+        wait_until("five are refused", lambda: sum(
+            DELAYED in line for line in decisions(lab, mark)) == 5)
+        assert pamtester(lab, user, PASSWORD, "authenticate",
+                         rhost=ELSEWHERE).returncode == 0
+        wait_until("the one is checked",
+                   lambda: len(decisions(lab, mark)) == 7)
+    finally:
+        lab.lab.host.stop_daemon("guesses")
+    results = [(f'rhost="{ELSEWHERE}"' in line, 'result="ok"' in line,
+                'result="bad-password"' in line)
+               for line in decisions(lab, mark)
+               if DELAYED not in line]
+    assert results == [(True, True, False), (False, False, True)]
+    assert bad_passwords(lab, user) == 1  # the right one had reset it
+    # After its turn the right password is good here, too, and ends it.
+    assert pamtester(lab, user, PASSWORD, "authenticate",
+                     rhost=HERE).returncode == 0
+    assert bad_passwords(lab, user) == 0
+
+
+def test_su_by_one_user_does_not_delay_another(lab):
+    """Who calls su or sudo counts, not only whom it is for."""
+    su = ["pamtester", "-I", "ruser=mallory", "sudo", ALICE,
+          "authenticate"]
+    for _ in range(4):
+        assert lab.host(*su, input=WRONG + "\n").returncode != 0
+    mark = len(lab.log())
+    lab.lab.host.spawn(["sh", "-c", 'echo "$0" | "$@"', WRONG, *su],
+                       "/dev/null", "su")
+    try:
+        for ruser in ("bob", "localuser"):
+            assert lab.host("pamtester", "-I", f"ruser={ruser}", "sudo", ALICE,
+                            "authenticate", input=PASSWORD + "\n"
+                            ).returncode == 0
+        assert lab.ssh(ALICE, PASSWORD).returncode == 0
+        wait_until("the guess is checked",
+                   lambda: len(decisions(lab, mark)) == 4)
+    finally:
+        lab.lab.host.stop_daemon("su")
+    assert ['result="ok"' in line for line in decisions(lab, mark)] == \
+        [True, True, True, False]
+
+
+def test_who_guesses_at_a_locker_waits_alone(lab):
+    for _ in range(4):
+        assert pamtester(lab, GRACE, WRONG, "authenticate",
+                         as_user=GRACE).returncode != 0
+    # Another user, and the same one at the door.
+    assert pamtester(lab, ALICE, PASSWORD, "authenticate",
+                     as_user=ALICE).returncode == 0
+    assert pamtester(lab, GRACE, PASSWORD, "authenticate").returncode == 0
+    assert pamtester(lab, GRACE, PASSWORD, "authenticate",
+                     as_user=GRACE).returncode == 0
+
+
+def test_unknown_and_wrong_look_the_same(lab):
+    """No text tells which names there are."""
+    def seen(user, password):
+        result = pamtester(lab, user, password, "authenticate")
+        return result.returncode, result.stdout, result.stderr
+    nobody = seen(f"nobody.at.all@{DOMAIN}", WRONG)
+    assert nobody[0] != 0
+    for user in (ALICE, f"disabled@{DOMAIN}", f"contractor@{DOMAIN}",
+                 f"mustchange@{DOMAIN}", f"expired@{DOMAIN}"):
+        assert seen(user, WRONG) == nobody, user
+
+
+def test_a_name_that_is_not_ours_costs_nothing(lab):
+    """Not a question to the domain, nor one to dssync-auth."""
+    pids = lab.pids("dssync-auth")
+    lab.output("kill", "-STOP", *map(str, pids))
+    lab.samba("stop")
+    try:
+        assert pamtester(lab, "localuser", "Local-Pass-1",
+                         "authenticate").returncode == 0
+        for user in ("root", f"nobody.at.all@{DOMAIN}", "nobody"):
+            result = pamtester(lab, user, WRONG, "authenticate")
+            assert "Authentication failure" in result.stderr or \
+                "not known" in result.stderr
+    finally:
+        lab.samba("start")
+        lab.output("kill", "-CONT", *map(str, pids))
+        lab.sync()

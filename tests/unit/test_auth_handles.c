@@ -61,6 +61,26 @@ static void test_wrong_uid_destroys(void **state)
 	dsa_handles_free(h);
 }
 
+static void test_forget(void **state)
+{
+	struct dsa_handles *h = dsa_handles_new(4);
+	uint8_t mine[DS_HANDLE_LEN], other[DS_HANDLE_LEN];
+	struct dsa_ticket t;
+
+	(void)state;
+	assert_int_equal(put(h, 0, mine), 0);
+	assert_int_equal(put(h, 0, mine), 0);
+	assert_int_equal(
+	    dsa_handles_put(h, 0, UID + 1, "bob@R", "ticket", 6, other), 0);
+	dsa_handles_forget(h, UID);
+	assert_int_equal(dsa_handles_count(h), 1);
+	assert_int_equal(dsa_handles_take(h, 1, mine, UID, &t),
+			 DS_ERR_NOTFOUND);
+	assert_int_equal(dsa_handles_take(h, 1, other, UID + 1, &t), 0);
+	dsa_secret_done(&t.ccache);
+	dsa_handles_free(h);
+}
+
 static void test_expiry(void **state)
 {
 	struct dsa_handles *h = dsa_handles_new(4);
@@ -150,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_wrong_uid_destroys),
+		cmocka_unit_test(test_forget),
 		cmocka_unit_test(test_expiry),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_sizes),

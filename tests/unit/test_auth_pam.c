@@ -22,6 +22,7 @@
 #include "synccache/auth/audit.h"
 #include "synccache/auth/auth.h"
 #include "synccache/auth/check.h"
+#include "synccache/auth/delay.h"
 #include "synccache/auth/fast.h"
 #include "synccache/auth/gate.h"
 
@@ -130,6 +131,8 @@ void dsa_fast_keep(struct dsa_server *s, struct dsa_tgt *tgt)
 	kept_serial = tgt->serial;
 }
 
+static enum ds_auth_result verdict = DS_AUTH_OK;
+
 static void say(int out, uint16_t type, const struct dsa_subject *s,
 		const char *reason)
 {
@@ -144,8 +147,8 @@ static void say(int out, uint16_t type, const struct dsa_subject *s,
 		ds_put_str(&w, s->user);
 		ds_put_u32(&w, 700001);
 	} else {
-		ds_put_u32(&w, DS_AUTH_OK);
-		ds_put_u8(&w, 1);
+		ds_put_u32(&w, verdict);
+		ds_put_u8(&w, verdict == DS_AUTH_OK ? 1 : 0);
 		ds_put_str(&w, "text");
 		ds_put_str(&w, reason);
 		ds_put_u64(&w, 5);
@@ -204,6 +207,10 @@ void dsa_check_run(const struct dsa_server *s, int conn, uid_t caller, int out)
 		}
 	if (strcmp(script, "nonsense") == 0)
 		say(out, 77, &subject, "");
+	if (strcmp(script, "wrong") == 0)
+		verdict = DS_AUTH_BAD_PASSWORD;
+	if (strcmp(script, "no kdc") == 0)
+		verdict = DS_AUTH_UNAVAILABLE;
 	(void)snprintf(reason, sizeof(reason), "%zu descriptors", descriptors);
 	say(out, DSA_MSG_VERDICT, &subject, reason);
 	if (strcmp(script, "linger") == 0)
@@ -227,12 +234,15 @@ static int call(void)
 	return call_at(&address);
 }
 
+static const char *rhost = "";
+
 static struct ds_writer request(uint8_t *buf, size_t cap, uint16_t type,
 				const char *script)
 {
 	struct dsa_subject s = { .user = "alice@example.com" };
 	struct ds_writer w;
 
+	(void)snprintf(s.rhost, sizeof(s.rhost), "%s", rhost);
 	ds_writer_init(&w, buf, cap);
 	ds_frame_begin(&w, type, 42);
 	dsa_subject_write(&w, &s);
@@ -344,7 +354,7 @@ static int setup(void **state)
 	server.base = event_base_new();
 	assert_int_equal(event_base_priority_init(server.base, DSA_PRIORITIES),
 			 0);
-	server.handles = dsa_handles_new(8);
+	server.handles = dsa_handles_new(64);
 	assert_true(dsa_jobs_init(&server.jobs, server.base));
 	assert_true(dsa_pam_start(&server));
 	return 0;
@@ -540,6 +550,79 @@ static void test_hostile_headers(void **state)
 	}
 }
 
+/* ---- delays after failures ---- */
+
+static void fail_times(int times)
+{
+	while (times-- > 0)
+		assert_int_equal(
+		    result_and_close(ask(DS_MSG_AUTH, "wrong"), 2000),
+		    DS_AUTH_BAD_PASSWORD);
+}
+
+static void test_delay(void **state)
+{
+	int waiting, second;
+	int64_t begin;
+
+	(void)state;
+	rhost = "192.0.2.1";
+	/* No KDC, no failure. */
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(
+		    result_and_close(ask(DS_MSG_AUTH, "no kdc"), 2000),
+		    DS_AUTH_UNAVAILABLE);
+	fail_times(3);
+	begin = ds_now_ms();
+	waiting = ask(DS_MSG_AUTH, "wrong");
+	run_for(20);
+	/* One waits for its turn, without a worker; another is refused. */
+	if (ds_now_ms() - begin < DSA_DELAY_FIRST_MS)
+		assert_int_equal(server.jobs.running[DSA_JOB_CHECK], 0);
+	second = ask(DS_MSG_AUTH, "ok");
+	assert_int_equal(result_and_close(second, DSA_DELAY_FIRST_MS - 50),
+			 DS_AUTH_DELAYED);
+	assert_int_equal(audited.result, DS_AUTH_DELAYED);
+	assert_string_equal(audited.user, "alice@example.com");
+	/* Who comes from elsewhere is not concerned. */
+	rhost = "192.0.2.2";
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "ok"), 1000),
+			 DS_AUTH_OK);
+	assert_int_equal(
+	    result_and_close(ask_as_user(DS_MSG_AUTH, "ok"), 1000),
+	    DS_AUTH_OK);
+	rhost = "192.0.2.1";
+	assert_int_equal(result_and_close(waiting, 2000),
+			 DS_AUTH_BAD_PASSWORD);
+	assert_true(ds_now_ms() - begin >= DSA_DELAY_FIRST_MS - 50);
+	/* The right password waits as well, and ends it. */
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "ok"), 2000),
+			 DS_AUTH_OK);
+	fail_times(2);
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "ok"), 2000),
+			 DS_AUTH_OK);
+	rhost = "";
+	no_worker_left();
+}
+
+/* Who hangs up while waiting is not checked. */
+static void test_delayed_and_gone(void **state)
+{
+	int fd;
+
+	(void)state;
+	rhost = "192.0.2.3";
+	fail_times(3);
+	audited.result = DS_AUTH_OK;
+	fd = ask(DS_MSG_AUTH, "wrong");
+	run_for(20);
+	(void)close(fd);
+	run_for(DSA_DELAY_FIRST_MS + 100);
+	assert_int_equal(audited.result, DS_AUTH_OK);
+	rhost = "";
+	no_worker_left();
+}
+
 /* ---- pam-user.sock ---- */
 
 static void test_user_answer(void **state)
@@ -647,6 +730,8 @@ int main(void)
 		cmocka_unit_test(test_hanging_callers),
 		cmocka_unit_test(test_slow_writer),
 		cmocka_unit_test(test_hostile_headers),
+		cmocka_unit_test(test_delay),
+		cmocka_unit_test(test_delayed_and_gone),
 		cmocka_unit_test(test_user_answer),
 		cmocka_unit_test(test_user_connections),
 		cmocka_unit_test(test_user_workers),

@@ -243,7 +243,7 @@ static void results(void **state)
 		{ DS_AUTH_UNAVAILABLE, PAM_AUTHINFO_UNAVAIL,
 		  DENIED "nobody can check the password now",
 		  "ERROR Say this." },
-		{ 10, PAM_SYSTEM_ERR,
+		{ 11, PAM_SYSTEM_ERR,
 		  DENIED "an unknown answer of dssync-auth",
 		  "ERROR Say this." },
 	};
