@@ -3,7 +3,7 @@
 
 import pytest
 
-from laboratory import DOMAIN_DN, SAM_DB, user_of, wait_until
+from laboratory import DOMAIN_DN, SAM_DB, new_user, user_of, wait_until
 
 ALICE = "alice@aaddscontoso.com"
 GRACE = "grace@aaddscontoso.com"
@@ -62,8 +62,8 @@ def test_people_get_the_same_on_a_terminal(lab, argument):
 
 # ---- what the account may not read any more ---------------------------------
 
-def descriptor(lab, new=""):
-    """The unit's security descriptor in base64, set to `new` if given."""
+def descriptor(lab, dn=UNIT, new=""):
+    """The object's security descriptor in base64, set to `new` if given."""
     code = ("import sys, base64, ldb\n"
             "from dslab_lib.domain import open_sam\n"
             "sam, dn, new = open_sam(), *sys.argv[1:]\n"
@@ -72,23 +72,28 @@ def descriptor(lab, new=""):
             "    m = ldb.Message(ldb.Dn(sam, dn))\n"
             "    m[name] = ldb.MessageElement(base64.b64decode(new),"
             " ldb.FLAG_MOD_REPLACE, name)\n"
-            "    sam.modify(m)\n"
-            "found = sam.search(dn, ldb.SCOPE_BASE, attrs=[name])\n"
+            "    sam.modify(m, controls=['show_deleted:1'])\n"
+            "found = sam.search(dn, ldb.SCOPE_BASE, attrs=[name],"
+            " controls=['show_deleted:1'])\n"
             "print(base64.b64encode(found[0][name][0]).decode())")
     return lab.dc_output("env", "PYTHONPATH=/run/dslab",
                          "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3",
-                         "-c", code, UNIT, new).strip()
+                         "-c", code, dn, new).strip()
+
+
+def host_sid(lab):
+    return lab.object("(sAMAccountName=HOST1$)", "objectSid")["objectSid"][0]
 
 
 @pytest.fixture
 def withdrawn(lab):
     """The host's computer account may not read AADDC Users for a while."""
-    sid = lab.object("(sAMAccountName=HOST1$)", "objectSid")["objectSid"][0]
+    sid = host_sid(lab)
     before = descriptor(lab)
     lab.dc_output("samba-tool", "dsacl", "set", "-H", SAM_DB,
                   f"--objectdn={UNIT}", f"--sddl=(D;CI;RPLCLORC;;;{sid})")
     yield
-    descriptor(lab, before)
+    descriptor(lab, new=before)
     lab.sync("--full")
     assert lab.passwd(ALICE)
     assert lab.status()["sync"]["held_count"] == 0
@@ -106,4 +111,59 @@ def test_nor_does_it_after_the_store_was_lost(lab, withdrawn):
     lab.daemon("start")
     wait_until("the pull is refused", lambda: "accept-deletes" in (
         (lab.status()["sync"] or {}).get("last_error") or ""))
+    assert lab.passwd(ALICE)
+
+
+# ---- the replication right ---------------------------------------------------
+
+def grant(lab, dn, ace):
+    """Put an entry first in the object's list; what was there before."""
+    before = descriptor(lab, dn)
+    code = ("import sys, base64\n"
+            "from samba.ndr import ndr_unpack, ndr_pack\n"
+            "from samba.dcerpc import security\n"
+            "domain = security.dom_sid(sys.argv[1])\n"
+            "old = ndr_unpack(security.descriptor,"
+            " base64.b64decode(sys.argv[2])).as_sddl(domain)\n"
+            "at = old.index('(')\n"
+            "new = security.descriptor.from_sddl("
+            "old[:at] + sys.argv[3] + old[at:], domain)\n"
+            "print(base64.b64encode(ndr_pack(new)).decode())")
+    domain = host_sid(lab).rsplit("-", 1)[0]
+    new = lab.dc_output("/usr/bin/python3", "-c", code, domain, before, ace)
+    descriptor(lab, dn, new.strip())
+    return before
+
+
+@pytest.fixture
+def replicating(lab):
+    """The host's account has "Replicating Directory Changes"."""
+    sid, deleted = host_sid(lab), f"CN=Deleted Objects,{DOMAIN_DN}"
+    changes = "1131f6aa-9c07-11d1-f79f-00c04fc2dcd2"
+    rights = [(DOMAIN_DN, grant(lab, DOMAIN_DN,
+                                f"(OA;;CR;{changes};;{sid})")),
+              (deleted, grant(lab, deleted, f"(A;;RPLC;;;{sid})"))]
+    lab.sync("--full")
+    yield lambda: [descriptor(lab, dn, old) for dn, old in rights]
+    for dn, old in rights:
+        descriptor(lab, dn, old)
+    lab.sync("--full")
+
+
+def test_deletions_are_told_with_the_replication_right(lab, tenant,
+                                                       replicating):
+    assert "has the replication right" in \
+        lab.status()["sync"]["strategy_why"]
+    tenant["users"].append(new_user("told@contoso.com"))
+    lab.apply(tenant)
+    lab.sync()
+    assert lab.passwd("told@contoso.com")
+    tenant["users"].pop()
+    lab.apply(tenant)
+    lab.sync()      # no listing: the tombstone says it
+    assert lab.passwd("told@contoso.com") is None
+    replicating()   # which withdraws the right
+    lab.sync()
+    assert "without the replication right" in \
+        lab.status()["sync"]["strategy_why"]
     assert lab.passwd(ALICE)
