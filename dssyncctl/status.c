@@ -139,9 +139,11 @@ static void print_sync(const json_t *s)
 
 	ctl_row("sync", "%s%s%s", ctl_string(s, "state"),
 		*ctl_string(s, "phase") ? ": " : "", ctl_string(s, "phase"));
-	ctl_row("server", "%s (%s over %s%s)",
+	ctl_row("server", "%s (%s%s%s%s)",
 		*ctl_string(s, "server") ? ctl_string(s, "server") : "none",
-		ctl_string(s, "strategy"), ctl_string(s, "transport"),
+		ctl_string(s, "strategy"),
+		*ctl_string(s, "strategy") ? " over " : "",
+		ctl_string(s, "transport"),
 		json_is_true(json_object_get(s, "notify"))
 		    ? ", with change notification"
 		    : "");

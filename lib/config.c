@@ -444,8 +444,6 @@ static void check_together(struct parse *p)
 		const char *name;
 		bool used;
 	} later[] = {
-		{ "transport", c->domain.transport != DS_TRANSPORT_GSSAPI },
-		{ "ca_file", *c->domain.ca_file },
 		{ "offline", c->login.offline },
 		{ "live_check", c->login.live_check == DS_LIVE_ALWAYS },
 	};

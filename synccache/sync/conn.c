@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 #include "lib/wire.h"
+#include "synccache/sync/aside.h"
+#include "synccache/sync/entry_buf.h"
 
 #define SSF_MIN       56 /* sealed, not just signed */
 #define PAGE_SIZE     1000
@@ -36,11 +38,8 @@ struct dss_conn {
 	struct dss_waiter waiter;
 	int notify_id; /* message id of the notification; 0: none */
 	char text[DSS_CONN_TEXT];
-	/* Reused for every entry. */
-	struct dss_attr *attrs;
-	size_t attrs_cap;
-	struct dss_value *values;
-	size_t values_cap;
+	bool tls; /* it was made sure of */
+	struct dss_entry_buf entry;
 };
 
 /* The one mapping of LDAP's result codes. */
@@ -132,8 +131,7 @@ void dss_conn_free(struct dss_conn *conn)
 	if (!conn)
 		return;
 	(void)ldap_unbind_ext_s(conn->ld, NULL, NULL);
-	free(conn->attrs);
-	free(conn->values);
+	dss_entry_buf_done(&conn->entry);
 	free(conn);
 }
 
@@ -145,6 +143,15 @@ int dss_conn_fd(const struct dss_conn *conn)
 const char *dss_conn_text(const struct dss_conn *conn)
 {
 	return conn->text;
+}
+
+/* Bytes that TLS or SASL have read, so that the socket does not tell. */
+static bool is_buffered(struct dss_conn *conn)
+{
+	Sockbuf *sb = NULL;
+
+	return ldap_get_option(conn->ld, LDAP_OPT_SOCKBUF, &sb) == 0 && sb &&
+	       ber_sockbuf_ctrl(sb, LBER_SB_OPT_DATA_READY, NULL) > 0;
 }
 
 /*
@@ -167,6 +174,8 @@ static int next_message(struct dss_conn *conn, int id, int64_t deadline_ms,
 		if (type < 0)
 			return fail(conn, "the connection broke",
 				    last_code(conn));
+		if (is_buffered(conn))
+			continue;
 		err =
 		    conn->waiter.wait(conn->waiter.arg, conn->fd, deadline_ms);
 		if (err == DS_ERR_TIMEOUT)
@@ -175,6 +184,25 @@ static int next_message(struct dss_conn *conn, int id, int64_t deadline_ms,
 		if (err)
 			return err;
 	}
+}
+
+/* The result of an operation, with the controls that came along. */
+static int read_result(struct dss_conn *conn, const char *what,
+		       LDAPMessage *msg, LDAPControl ***ret_controls)
+{
+	int rc = LDAP_OTHER, parsed;
+	char *text = NULL;
+
+	parsed = ldap_parse_result(conn->ld, msg, &rc, NULL, &text, NULL,
+				   ret_controls, 0);
+	if (parsed != LDAP_SUCCESS)
+		rc = parsed;
+	if (rc != LDAP_SUCCESS)
+		(void)snprintf(conn->text, sizeof(conn->text), "%s: %s%s%s",
+			       what, ldap_err2string(rc),
+			       text && text[0] ? ": " : "", text ? text : "");
+	ldap_memfree(text);
+	return rc;
 }
 
 static int interact(LDAP *ld, unsigned flags, void *defaults, void *in)
@@ -190,10 +218,152 @@ static int interact(LDAP *ld, unsigned flags, void *defaults, void *in)
 	return LDAP_SUCCESS;
 }
 
+/* ---- TLS ---- */
+
+/*
+ * Inside of TLS no layer of SASL's: Active Directory forbids it (MS-ADTS
+ * 5.1.2.2).  The ticket is bound to the server's certificate instead, so that
+ * it is of no use to one in between.
+ */
+static int set_tls_options(struct dss_conn *conn, const char *ca_file,
+			   int check)
+{
+	const int oldest = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, client = 0,
+		  binding = LDAP_OPT_X_SASL_CBINDING_TLS_ENDPOINT;
+	const ber_len_t none = 0;
+
+	if (ldap_set_option(conn->ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &check) ||
+	    ldap_set_option(conn->ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, &oldest) ||
+	    ldap_set_option(conn->ld, LDAP_OPT_X_SASL_CBINDING, &binding) ||
+	    ldap_set_option(conn->ld, LDAP_OPT_X_SASL_SSF_MIN, &none) ||
+	    ldap_set_option(conn->ld, LDAP_OPT_X_SASL_SSF_MAX, &none))
+		return DS_ERR_INVAL;
+	if (ldap_set_option(conn->ld, LDAP_OPT_X_TLS_CACERTFILE, ca_file) ||
+	    ldap_set_option(conn->ld, LDAP_OPT_X_TLS_NEWCTX, &client)) {
+		(void)snprintf(conn->text, sizeof(conn->text),
+			       "no CA certificates can be read from %s",
+			       ca_file);
+		return DS_ERR_INVAL;
+	}
+	return DS_OK;
+}
+
+static int ask_starttls(struct dss_conn *conn, int64_t deadline_ms)
+{
+	LDAPMessage *msg = NULL;
+	int id, err, rc = ldap_start_tls(conn->ld, NULL, NULL, &id);
+
+	if (rc != LDAP_SUCCESS)
+		return fail(conn, "StartTLS", rc);
+	err = next_message(conn, id, deadline_ms, &msg);
+	if (err)
+		return err;
+	rc = read_result(conn, "StartTLS", msg, NULL);
+	(void)ldap_msgfree(msg);
+	return rc == LDAP_SUCCESS ? DS_OK : DS_ERR_DENIED;
+}
+
+struct handshake {
+	LDAP *ld;
+	int rc;
+};
+
+static void shake_hands(void *arg)
+{
+	struct handshake *h = arg;
+
+	h->rc = ldap_install_tls(h->ld);
+}
+
+/* "TLS1.3", "TLSv1.2": whatever library libldap stands on. */
+static bool is_recent(const char *version)
+{
+	unsigned major = 0, minor = 0;
+
+	if (!version || strncmp(version, "TLS", 3) != 0)
+		return false;
+	version += 3;
+	return sscanf(version + (*version == 'v'), "%u.%u", &major, &minor) ==
+		   2 &&
+	       (major > 1 || (major == 1 && minor >= 2));
+}
+
+static int check_tls(struct dss_conn *conn)
+{
+	char *version = NULL;
+	bool ok;
+
+	(void)ldap_get_option(conn->ld, LDAP_OPT_X_TLS_VERSION, &version);
+	ok = ldap_tls_inplace(conn->ld) && is_recent(version);
+	if (!ok)
+		(void)snprintf(conn->text, sizeof(conn->text),
+			       "TLS: %s is not good enough",
+			       version ? version : "no TLS at all");
+	ldap_memfree(version);
+	return ok ? DS_OK : DS_ERR_UNSAFE;
+}
+
+static int start_tls(struct dss_conn *conn, const struct dss_tls *tls,
+		     int check, int64_t deadline_ms)
+{
+	struct handshake h = { conn->ld, LDAP_OTHER };
+	int err = set_tls_options(conn, tls->ca_file, check);
+
+	if (err == DS_OK && tls->starttls)
+		err = ask_starttls(conn, deadline_ms);
+	if (err)
+		return err;
+	err = dss_aside(&conn->waiter, conn->fd, deadline_ms, shake_hands, &h);
+	if (err == DS_ERR_TIMEOUT)
+		(void)snprintf(conn->text, sizeof(conn->text),
+			       "TLS: the server did not answer in time");
+	if (err)
+		return err;
+	if (h.rc == LDAP_SUCCESS)
+		return check_tls(conn);
+	(void)fail(conn, "TLS", h.rc);
+	return h.rc == LDAP_SERVER_DOWN ? DS_ERR_UNAVAIL : DS_ERR_UNSAFE;
+}
+
+int dss_conn_tls(struct dss_conn *conn, const struct dss_tls *tls,
+		 int64_t deadline_ms)
+{
+	int err = start_tls(conn, tls, LDAP_OPT_X_TLS_HARD, deadline_ms);
+
+	conn->tls = err == DS_OK;
+	return err;
+}
+
+int dss_conn_peek(struct dss_conn *conn, const struct dss_tls *tls,
+		  int64_t deadline_ms, uint8_t **ret_der, size_t *ret_len)
+{
+	struct berval der = { 0, NULL };
+	int err = start_tls(conn, tls, LDAP_OPT_X_TLS_ALLOW, deadline_ms);
+	uint8_t *copy;
+
+	if (err)
+		return err;
+	if (ldap_get_option(conn->ld, LDAP_OPT_X_TLS_PEERCERT, &der) ||
+	    !der.bv_val)
+		return DS_ERR_NOTFOUND;
+	copy = malloc(der.bv_len + 1);
+	if (copy) {
+		memcpy(copy, der.bv_val, der.bv_len);
+		*ret_der = copy;
+		*ret_len = der.bv_len;
+	}
+	ber_memfree(der.bv_val);
+	return copy ? DS_OK : DS_ERR_NOMEM;
+}
+
+/* ---- the bind ---- */
+
 static int check_sealed(struct dss_conn *conn)
 {
 	ber_len_t ssf = 0;
 
+	if (conn->tls)
+		return check_tls(conn);
 	(void)ldap_get_option(conn->ld, LDAP_OPT_X_SASL_SSF, &ssf);
 	if (ssf >= SSF_MIN)
 		return DS_OK;
@@ -226,56 +396,13 @@ int dss_conn_bind(struct dss_conn *conn, int64_t deadline_ms)
 	return check_sealed(conn);
 }
 
-static int room_for_attr(struct dss_conn *conn, size_t count)
-{
-	if (count == conn->attrs_cap) {
-		size_t cap = count ? count * 2 : 32;
-		struct dss_attr *attrs =
-		    reallocarray(conn->attrs, cap, sizeof(*attrs));
-
-		if (!attrs)
-			return DS_ERR_NOMEM;
-		conn->attrs = attrs;
-		conn->attrs_cap = cap;
-	}
-	return DS_OK;
-}
-
-static int add_values(struct dss_conn *conn, const struct berval *vals,
-		      size_t *total, size_t *ret_count)
-{
-	size_t count = 0;
-
-	for (; vals && vals[count].bv_val; count++) {
-		if (*total == conn->values_cap) {
-			size_t cap = *total ? *total * 2 : 64;
-			struct dss_value *values =
-			    reallocarray(conn->values, cap, sizeof(*values));
-
-			if (!values)
-				return DS_ERR_NOMEM;
-			conn->values = values;
-			conn->values_cap = cap;
-		}
-		conn->values[(*total)++] = (struct dss_value){
-			(const uint8_t *)vals[count].bv_val,
-			vals[count].bv_len,
-		};
-	}
-	*ret_count = count;
-	return DS_OK;
-}
-
 /*
  * Reads the attributes; the bytes stay in the message, where libldap puts a
- * NUL after each value.  `values` moves while it grows, so each attribute's
- * pointer is set at the end.
+ * NUL after each value.
  */
-static int read_attrs(struct dss_conn *conn, LDAPMessage *msg, BerElement *ber,
-		      size_t *ret_count)
+static int read_attrs(struct dss_conn *conn, LDAPMessage *msg, BerElement *ber)
 {
-	size_t count = 0, total = 0, from = 0;
-
+	dss_entry_buf_begin(&conn->entry);
 	for (;;) {
 		struct berval name, *vals = NULL;
 		int err, rc = ldap_get_attribute_ber(conn->ld, msg, ber, &name,
@@ -284,22 +411,15 @@ static int read_attrs(struct dss_conn *conn, LDAPMessage *msg, BerElement *ber,
 		if (rc != LDAP_SUCCESS)
 			return DS_ERR_FORMAT;
 		if (!name.bv_val)
-			break;
-		err = room_for_attr(conn, count);
-		if (err == DS_OK)
-			err = add_values(conn, vals, &total,
-					 &conn->attrs[count].count);
+			return DS_OK;
+		err = dss_entry_buf_attr(&conn->entry, name.bv_val);
+		for (size_t i = 0; vals && vals[i].bv_val && err == DS_OK; i++)
+			err = dss_entry_buf_value(&conn->entry, vals[i].bv_val,
+						  vals[i].bv_len);
 		ber_memfree(vals);
 		if (err)
 			return err;
-		conn->attrs[count++].name = name.bv_val;
 	}
-	for (size_t i = 0; i < count; i++) {
-		conn->attrs[i].values = conn->values + from;
-		from += conn->attrs[i].count;
-	}
-	*ret_count = count;
-	return DS_OK;
 }
 
 static int give_entry(struct dss_conn *conn, const struct dss_search *search,
@@ -311,10 +431,10 @@ static int give_entry(struct dss_conn *conn, const struct dss_search *search,
 	int err = DS_ERR_FORMAT;
 
 	if (ldap_get_dn_ber(conn->ld, msg, &ber, &dn) == LDAP_SUCCESS)
-		err = read_attrs(conn, msg, ber, &entry.count);
+		err = read_attrs(conn, msg, ber);
 	if (err == DS_OK) {
-		entry.dn = dn.bv_val ? dn.bv_val : "";
-		entry.attrs = conn->attrs;
+		dss_entry_buf_end(&conn->entry, dn.bv_val ? dn.bv_val : "",
+				  &entry);
 		err = search->entry(search->arg, &entry);
 	} else if (err == DS_ERR_FORMAT) {
 		(void)snprintf(conn->text, sizeof(conn->text),
@@ -322,25 +442,6 @@ static int give_entry(struct dss_conn *conn, const struct dss_search *search,
 	}
 	ber_free(ber, 0);
 	return err;
-}
-
-/* The result of an operation, with the controls that came along. */
-static int read_result(struct dss_conn *conn, const char *what,
-		       LDAPMessage *msg, LDAPControl ***ret_controls)
-{
-	int rc = LDAP_OTHER, parsed;
-	char *text = NULL;
-
-	parsed = ldap_parse_result(conn->ld, msg, &rc, NULL, &text, NULL,
-				   ret_controls, 0);
-	if (parsed != LDAP_SUCCESS)
-		rc = parsed;
-	if (rc != LDAP_SUCCESS)
-		(void)snprintf(conn->text, sizeof(conn->text), "%s: %s%s%s",
-			       what, ldap_err2string(rc),
-			       text && text[0] ? ": " : "", text ? text : "");
-	ldap_memfree(text);
-	return rc;
 }
 
 /*
@@ -586,6 +687,8 @@ int dss_conn_notified(struct dss_conn *conn, bool *ret_changed)
 		if (type < 0)
 			return fail(conn, "the connection broke",
 				    last_code(conn));
+		if (type == 0 && is_buffered(conn))
+			continue;
 		if (type == 0)
 			break;
 		if (type == LDAP_RES_SEARCH_ENTRY) {

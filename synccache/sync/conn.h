@@ -46,10 +46,33 @@ int dss_conn_fd(const struct dss_conn *conn);
  */
 const char *dss_conn_text(const struct dss_conn *conn);
 
+struct dss_tls {
+	bool starttls;       /* ask for it first (RFC 4511 4.14) */
+	const char *ca_file; /* certificates that are trusted, PEM */
+};
+
 /*
- * SASL GSSAPI with the ticket cache that the environment names, sealed or
- * not at all (DESIGN rule 7).  DS_ERR_DENIED, DS_ERR_TIMEOUT, DS_ERR_CLOSED,
- * DS_ERR_UNAVAIL.
+ * TLS 1.2 or later, before anything else is said.  The server's certificate
+ * must come from one of the CAs, be valid now, and name the host.
+ * DS_ERR_INVAL: ca_file cannot be used; DS_ERR_UNSAFE: the certificate or
+ * the protocol will not do; DS_ERR_DENIED: no StartTLS there; DS_ERR_TIMEOUT,
+ * DS_ERR_CLOSED, DS_ERR_UNAVAIL.
+ */
+DS_MUST_CHECK int dss_conn_tls(struct dss_conn *conn,
+			       const struct dss_tls *tls, int64_t deadline_ms);
+/*
+ * The certificate of a server that dss_conn_tls() refused, to say what is
+ * wrong with it: on a new connection, which is of no use after that.
+ * *ret_der is malloc'ed, the X.509 form.
+ */
+DS_MUST_CHECK int dss_conn_peek(struct dss_conn *conn,
+				const struct dss_tls *tls, int64_t deadline_ms,
+				uint8_t **ret_der, size_t *ret_len);
+
+/*
+ * SASL GSSAPI with the ticket cache that the environment names, sealed or,
+ * inside of TLS, bound to that channel (DESIGN rule 7).  DS_ERR_DENIED,
+ * DS_ERR_TIMEOUT, DS_ERR_CLOSED, DS_ERR_UNAVAIL.
  */
 DS_MUST_CHECK int dss_conn_bind(struct dss_conn *conn, int64_t deadline_ms);
 

@@ -21,8 +21,8 @@
 #include "synccache/sync/meta.h"
 #include "synccache/sync/sync.h"
 #include "synccache/sync/tcp.h"
+#include "synccache/sync/tls.h"
 
-#define LDAP_PORT  389
 #define CONNECT_MS 5000
 #define BIND_MS    15000
 #define ANSWER_MS  15000
@@ -31,11 +31,6 @@
 static int64_t patience(const struct dss_sync *s, int64_t ms)
 {
 	return s->hurry && ms > HURRY_MS ? HURRY_MS : ms;
-}
-
-static int wait_readable(void *arg, int fd, int64_t deadline_ms)
-{
-	return dss_wait(arg, fd, false, deadline_ms);
 }
 
 void dss_dc_close(struct dss_sync *s)
@@ -183,7 +178,7 @@ static int bind_with_ticket(struct dss_sync *s, struct dss_conn *conn)
 static int try_host(struct dss_sync *s, const char *host, uint16_t port,
 		    char *why, size_t cap)
 {
-	const struct dss_waiter waiter = { wait_readable, s };
+	const struct dss_waiter waiter = dss_loop_waiter(s);
 	struct facts facts = { .patience = patience(s, ANSWER_MS) };
 	struct dss_conn *conn = NULL;
 	int fd, err;
@@ -207,6 +202,11 @@ static int try_host(struct dss_sync *s, const char *host, uint16_t port,
 	err = dss_conn_new(fd, host, &waiter, &conn);
 	if (err)
 		return err;
+	err = dss_tls_protect(s, conn, host, port, why, cap);
+	if (err) {
+		dss_conn_free(conn);
+		return err;
+	}
 	err = bind_with_ticket(s, conn);
 	if (err == DS_OK)
 		err = read_facts(s, conn, &facts);
@@ -239,7 +239,7 @@ static int find_candidates(struct dss_sync *s, struct candidates *c)
 	for (; *server && c->count < DS_SRV_MAX; server++) {
 		struct ds_srv *srv = &c->list[c->count++];
 
-		srv->port = LDAP_PORT;
+		srv->port = dss_tls_port(s);
 		(void)snprintf(srv->host, sizeof(srv->host), "%s", *server);
 	}
 	return DS_OK;
@@ -267,7 +267,12 @@ static int try_one(struct dss_sync *s, const struct ds_srv *srv, char *tried,
 			       "%s: not in the domain, not used", srv->host);
 		err = DS_ERR_DENIED;
 	} else {
-		err = try_host(s, srv->host, srv->port, why, sizeof(why));
+		/* SRV records tell of the port without TLS. */
+		err = try_host(s, srv->host,
+			       s->config.domain.transport == DS_TRANSPORT_LDAPS
+				   ? dss_tls_port(s)
+				   : srv->port,
+			       why, sizeof(why));
 	}
 	if (err == DS_OK)
 		(void)snprintf(s->status.server, sizeof(s->status.server),
@@ -280,7 +285,7 @@ static int try_one(struct dss_sync *s, const struct ds_srv *srv, char *tried,
 int dss_dc_open(struct dss_sync *s, const char *first, char *tried, size_t cap)
 {
 	struct candidates c = { .count = 0 };
-	struct ds_srv srv = { .port = LDAP_PORT };
+	struct ds_srv srv = { .port = dss_tls_port(s) };
 	int err = DS_ERR_UNAVAIL;
 
 	if (first[0]) {

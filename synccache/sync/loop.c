@@ -98,3 +98,13 @@ int dss_wait(struct dss_sync *s, int fd, bool write, int64_t deadline_ms)
 		return DS_ERR_CLOSED;
 	return late ? DS_ERR_TIMEOUT : DS_OK;
 }
+
+static int wait_readable(void *arg, int fd, int64_t deadline_ms)
+{
+	return dss_wait(arg, fd, false, deadline_ms);
+}
+
+struct dss_waiter dss_loop_waiter(struct dss_sync *s)
+{
+	return (struct dss_waiter){ wait_readable, s };
+}

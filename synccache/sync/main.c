@@ -25,6 +25,7 @@
 #include "synccache/sync/look.h"
 #include "synccache/sync/model.h"
 #include "synccache/sync/sync.h"
+#include "synccache/sync/tls.h"
 
 #define STORE_DIR DS_STATE_DIR "/store"
 #define STAGE_DIR DS_STATE_DIR "/stage"
@@ -298,20 +299,12 @@ static void run(struct dss_sync *s)
 static int load_config(struct dss_sync *s, const char *path)
 {
 	struct ds_problems problems = { 0 };
-	const char *unsupported;
 	int err = ds_config_load(path, &s->config, &problems);
 
 	for (size_t i = 0; i < problems.count; i++)
 		ds_log(DS_LOG_ERR, "%s", problems.line[i]);
 	ds_problems_done(&problems);
-	if (err)
-		return err;
-	unsupported = dss_model_unsupported(&s->config);
-	if (unsupported) {
-		ds_log(DS_LOG_ERR, "%s: %s", path, unsupported);
-		return DS_ERR_CONFIG;
-	}
-	return DS_OK;
+	return err;
 }
 
 int main(int argc, char **argv)
@@ -349,6 +342,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	s.status.phase = "starting";
+	s.status.transport = dss_tls_name(&s);
 	err = open_store(&s);
 	if (err == DS_OK)
 		err = dss_loop_init(&s);

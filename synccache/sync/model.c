@@ -398,10 +398,3 @@ void dss_model_done(struct dss_model *model)
 	dss_arena_done(&model->arena);
 	memset(model, 0, sizeof(*model));
 }
-
-const char *dss_model_unsupported(const struct ds_config *config)
-{
-	if (config->domain.transport != DS_TRANSPORT_GSSAPI)
-		return "transport: only gssapi is available yet";
-	return NULL;
-}

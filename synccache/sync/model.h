@@ -109,10 +109,4 @@ DS_MUST_CHECK int dss_model_update(struct dss_model *model,
 				   const struct dss_change *changes,
 				   size_t count);
 
-/*
- * A key of the configuration that this release does not carry out yet, as one
- * line for a person; NULL: none.  To be refused at start, not ignored.
- */
-const char *dss_model_unsupported(const struct ds_config *config);
-
 #endif

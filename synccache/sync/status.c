@@ -69,7 +69,7 @@ char *dss_status_json(const struct dss_status *st, int64_t now_ms)
 	    " s:I, s:I, s:o, s:o, s:I, s:I, s:o, s:I, s:b}",
 	    "state", state_names[st->state], "phase", st->phase, "server",
 	    text(st->server), "strategy", st->strategy ? st->strategy : "",
-	    "strategy_why", text(st->strategy_why), "transport", "gssapi",
+	    "strategy_why", text(st->strategy_why), "transport", st->transport,
 	    "done", (json_int_t)st->done, "failed", (json_int_t)st->failed,
 	    "objects", (json_int_t)st->objects, "users", (json_int_t)st->users,
 	    "groups", (json_int_t)st->groups, "withheld",

@@ -52,7 +52,8 @@ struct dss_status {
 	enum dss_state state;
 	const char *phase; /* constant text */
 	char server[256];
-	const char *strategy; /* constant text; NULL: not known yet */
+	const char *transport; /* constant text */
+	const char *strategy;  /* constant text; NULL: not known yet */
 	char strategy_why[DSS_TEXT];
 	uint64_t done, failed; /* tickets */
 	uint64_t objects, users, groups, withheld;
@@ -148,6 +149,8 @@ DS_MUST_CHECK int dss_loop_watch(struct dss_sync *s, int fd,
  */
 DS_MUST_CHECK int dss_wait(struct dss_sync *s, int fd, bool write,
 			   int64_t deadline_ms);
+/* Waits until a descriptor is readable in that way, for a connection. */
+struct dss_waiter dss_loop_waiter(struct dss_sync *s);
 
 /* ---- channel.c ---- */
 /* Serves the monitor, and s->peer. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/idmap.h"
+#include "synccache/sync/look_entry.h"
 #include "synccache/sync/object.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -85,9 +86,15 @@ static void apply(const uint8_t *data, size_t size, enum dss_apply how)
 	struct dss_arena arena = { 0 };
 	struct dss_object obj, back;
 	const uint8_t *stored, *again;
+	struct ds_guid shown;
+	struct dss_look look;
 	size_t len, len2;
 
 	entry.count = make_entry(data, size, &arena, attrs);
+	if (dss_entry_guid(&entry, &shown) == DS_OK &&
+	    dss_look_read(&entry, &shown, &look) == DS_OK &&
+	    (strlen(look.upn) > DSS_LOOK_NAME || look.hours_len > 21))
+		abort();
 	dss_object_init(&obj, &guid);
 	if (dss_object_apply(&obj, &entry, how, &arena) != 0 ||
 	    dss_object_encode(&obj, &arena, &stored, &len) != 0 ||

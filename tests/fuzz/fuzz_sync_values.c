@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "synccache/sync/cert.h"
 #include "synccache/sync/entry.h"
 #include "synccache/sync/fields.h"
 #include "lib/srv.h"
@@ -50,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct ds_srv list[DS_SRV_MAX];
 	struct dss_value value = { NULL, size };
 	uint8_t *copy = malloc(size + 1);
+	struct dss_cert cert;
 	size_t count = 0;
 
 	if (!copy)
@@ -59,6 +61,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	value.data = copy;
 	parse_value(&value);
 	free(copy);
+	if (dss_cert_read(data, size, "dc1.example.com", &cert) == 0 &&
+	    !memchr(cert.names, 0, sizeof(cert.names)))
+		abort();
 	if (ds_srv_parse(data, size, list, &count) == 0) {
 		if (count > DS_SRV_MAX)
 			abort();

@@ -91,11 +91,6 @@ void dss_status_send(struct dss_sync *s)
 	(void)s;
 }
 
-static int wait_readable(void *arg, int fd, int64_t deadline_ms)
-{
-	return dss_wait(arg, fd, false, deadline_ms);
-}
-
 void dss_dc_close(struct dss_sync *s)
 {
 	if (!s->conn)
@@ -107,7 +102,7 @@ void dss_dc_close(struct dss_sync *s)
 
 int dss_dc_open(struct dss_sync *s, const char *first, char *tried, size_t cap)
 {
-	const struct dss_waiter waiter = { wait_readable, s };
+	const struct dss_waiter waiter = dss_loop_waiter(s);
 	int pair[2];
 
 	(void)snprintf(world->first, sizeof(world->first), "%s", first);

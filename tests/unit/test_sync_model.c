@@ -724,15 +724,6 @@ static void test_resolves(void **state)
 	assert_int_equal(close(to), 0);
 }
 
-static void test_unsupported(void **state)
-{
-	struct world *w = *state;
-
-	assert_null(dss_model_unsupported(&w->config));
-	w->config.domain.transport = DS_TRANSPORT_LDAPS;
-	assert_non_null(dss_model_unsupported(&w->config));
-}
-
 #define MODEL_TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -761,7 +752,6 @@ int main(void)
 		MODEL_TEST(test_held),
 		MODEL_TEST(test_order_does_not_matter),
 		MODEL_TEST(test_resolves),
-		MODEL_TEST(test_unsupported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
