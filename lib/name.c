@@ -8,12 +8,12 @@
 #include "lib/resolve.h"
 #include "lib/utf8.h"
 
-static bool char_ok(uint32_t cp)
-{
-	if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0)) /* C0, DEL, C1 controls */
-		return false;
-	return cp != ':' && cp != ',' && cp != '/' && cp != '\\';
-}
+/* The good ones of ASCII, as bits: no controls, no DEL, none of : , / \ */
+#define BIT(c) ((uint64_t)1 << ((c)&63))
+static const uint64_t ascii_ok[2] = {
+	0xffffffff00000000u & ~(BIT(':') | BIT(',') | BIT('/')),
+	~(BIT('\\') | BIT(0x7f)),
+};
 
 bool ds_name_ok(const char *name)
 {
@@ -21,16 +21,17 @@ bool ds_name_ok(const char *name)
 	uint32_t cp;
 	size_t n;
 
-	if (strcmp(name, "") == 0 || strcmp(name, ".") == 0 ||
-	    strcmp(name, "..") == 0 ||
-	    strnlen(name, DS_NAME_MAX + 1) > DS_NAME_MAX)
-		return false;
 	for (; *p; p += n) {
-		n = ds_utf8_decode(p, &cp);
-		if (n == 0 || !char_ok(cp))
+		unsigned char c = (unsigned char)*p;
+
+		n = c < 0x80 ? (ascii_ok[c >> 6] >> (c & 63)) & 1
+			     : ds_utf8_decode(p, &cp);
+		/* C1 controls are the two-byte forms C2 80 to C2 9F. */
+		if (n == 0 || (c >= 0x80 && cp < 0xa0) ||
+		    (size_t)(p - name) + n > DS_NAME_MAX)
 			return false;
 	}
-	return true;
+	return p != name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
 bool ds_sam_ok(const char *sam)

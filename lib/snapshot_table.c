@@ -10,24 +10,19 @@
 
 #include "lib/snapshot_format.h"
 
-int dsw_vec_add(struct dsw_vec *v, const void *data, size_t len)
+int dsw_vec_grow(struct dsw_vec *v, size_t len)
 {
 	size_t cap = v->cap;
 	uint8_t *p;
 
-	if (v->cap - v->len < len) {
-		if (len > SIZE_MAX / 4 || cap > SIZE_MAX / 4)
-			return DS_ERR_NOMEM;
-		cap = cap + cap / 2 + len + 64;
-		p = realloc(v->p, cap);
-		if (!p)
-			return DS_ERR_NOMEM;
-		v->p = p;
-		v->cap = cap;
-	}
-	if (len)
-		memcpy(v->p + v->len, data, len);
-	v->len += len;
+	if (len > SIZE_MAX / 4 || cap > SIZE_MAX / 4)
+		return DS_ERR_NOMEM;
+	cap = cap + cap / 2 + len + 64;
+	p = realloc(v->p, cap);
+	if (!p)
+		return DS_ERR_NOMEM;
+	v->p = p;
+	v->cap = cap;
 	return 0;
 }
 
@@ -52,15 +47,12 @@ static void slot_put(struct dsw_table *t, uint32_t number)
 	t->slot[i] = number + 1;
 }
 
-/* Room for one more item, with at least half of the slots empty. */
-static int grow(struct dsw_table *t)
+/* At least half of the slots stay empty. */
+static int resize(struct dsw_table *t, uint32_t cap)
 {
-	uint32_t cap = t->cap ? t->cap * 2 : 64, i;
 	struct dsw_item *item;
-	uint32_t *slot;
+	uint32_t *slot, i;
 
-	if (t->count < t->cap)
-		return 0;
 	if (cap > DS_FMT_OBJECTS_MAX)
 		return DS_ERR_NOMEM;
 	item = realloc(t->item, cap * sizeof(*item));
@@ -95,10 +87,19 @@ const struct dsw_item *dsw_table_next(const struct dsw_table *t, uint64_t h,
 	return NULL;
 }
 
+int dsw_table_reserve(struct dsw_table *t, uint32_t count)
+{
+	uint32_t cap = t->cap ? t->cap : 64;
+
+	while (cap < count)
+		cap *= 2;
+	return cap > t->cap ? resize(t, cap) : 0;
+}
+
 int dsw_table_add(struct dsw_table *t, uint64_t h, uint32_t index,
 		  uint32_t key)
 {
-	int r = grow(t);
+	int r = t->count < t->cap ? 0 : resize(t, t->cap ? t->cap * 2 : 64);
 
 	if (r != 0)
 		return r;

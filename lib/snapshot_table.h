@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "lib/err.h"
 
@@ -18,7 +19,20 @@ struct dsw_vec {
 	size_t len, cap;
 };
 
-DS_MUST_CHECK int dsw_vec_add(struct dsw_vec *v, const void *data, size_t len);
+/* Makes room for that many more bytes.  DS_ERR_NOMEM. */
+DS_MUST_CHECK int dsw_vec_grow(struct dsw_vec *v, size_t len);
+static inline DS_MUST_CHECK int dsw_vec_add(struct dsw_vec *v,
+					    const void *data, size_t len)
+{
+	int r = v->cap - v->len < len ? dsw_vec_grow(v, len) : 0;
+
+	if (r != 0)
+		return r;
+	if (len)
+		memcpy(v->p + v->len, data, len);
+	v->len += len;
+	return 0;
+}
 void dsw_vec_done(struct dsw_vec *v);
 
 /*
@@ -44,6 +58,8 @@ struct dsw_table {
  */
 const struct dsw_item *dsw_table_next(const struct dsw_table *t, uint64_t h,
 				      uint32_t *pos);
+/* Makes room for so many items in all.  DS_ERR_NOMEM. */
+DS_MUST_CHECK int dsw_table_reserve(struct dsw_table *t, uint32_t count);
 DS_MUST_CHECK int dsw_table_add(struct dsw_table *t, uint64_t h,
 				uint32_t index, uint32_t key);
 void dsw_table_done(struct dsw_table *t);

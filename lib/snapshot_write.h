@@ -23,6 +23,13 @@ struct ds_snapw *ds_snapw_new(enum ds_snap_kind kind, const char *netbios,
 			      const uint64_t hash_key[2]);
 void ds_snapw_free(struct ds_snapw *w);
 
+/*
+ * Says how much is to come, so that nothing has to be grown: DS_ERR_NOMEM, or
+ * DS_ERR_LIMIT.  Only a hint.
+ */
+DS_MUST_CHECK int ds_snapw_expect(struct ds_snapw *w, size_t users,
+				  size_t groups);
+
 struct ds_snapw_user {
 	const char *name, *gecos, *home, *shell; /* the passwd fields */
 	uint32_t uid, gid;

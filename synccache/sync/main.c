@@ -104,9 +104,9 @@ static void replace_store(struct dss_sync *s)
 		s->stop = true; /* told already; synccached starts us again */
 }
 
-static bool publish(struct dss_sync *s)
+static bool publish(struct dss_sync *s, bool all)
 {
-	int err = dss_publish(s);
+	int err = dss_publish(s, all);
 
 	if (err == DS_ERR_FORMAT) {
 		replace_store(s);
@@ -201,12 +201,11 @@ static void work(struct dss_sync *s, struct plan *plan)
 	if (ok && !s->stop) {
 		s->status.last_pull = (uint64_t)time(NULL);
 		/* A publication that failed is owed. */
-		s->restage |= changed;
-		if (s->restage)
-			ok = publish(s);
+		if (s->restage || changed)
+			ok = publish(s, s->restage);
 		else
 			dss_publish_settle(s);
-		s->restage = !ok && dss_pull_complete(s);
+		s->restage |= !ok && dss_pull_complete(s);
 	}
 	if (s->stop)
 		return;
@@ -270,11 +269,13 @@ static void run(struct dss_sync *s)
 	s->restage = dss_pull_complete(s);
 	while (!s->stop) {
 		int64_t now = ds_now_ms();
+		bool ok;
 
 		if (now >= plan.locals)
 			look_at_locals(s, &plan);
 		if (s->restage && now >= plan.not_before) {
-			s->restage = !publish(s) && dss_pull_complete(s);
+			ok = publish(s, true);
+			s->restage |= !ok && dss_pull_complete(s);
 			if (!dss_pull_complete(s))
 				plan.pull = ds_now_ms();
 			plan.not_before = ds_now_ms() + COALESCE_MS;

@@ -356,7 +356,8 @@ static int note_scope(struct dss_build *b)
 int dss_model_build(const struct dss_object *objs, size_t count,
 		    const struct dss_facts *facts, struct dss_model *ret_model)
 {
-	struct dss_model model = { 0 };
+	struct dss_model model = { .base_changed = true,
+				   .accounts_changed = true };
 	struct dss_build b = { .facts = facts,
 			       .count = count,
 			       .model = &model };
@@ -389,6 +390,17 @@ int dss_model_build(const struct dss_object *objs, size_t count,
 	else
 		*ret_model = model;
 	return err;
+}
+
+const struct dss_model_user *dss_model_find_user(const struct dss_model *model,
+						 const struct ds_guid *guid)
+{
+	uint32_t number;
+
+	return dss_guidmap_find(&model->links->by_guid, guid, &number) &&
+		       DSS_IS_USER(number)
+		   ? &model->users[DSS_NUMBER(number)]
+		   : NULL;
 }
 
 void dss_model_done(struct dss_model *model)

@@ -70,6 +70,9 @@ struct dss_model {
 	size_t nreserved;
 	struct dss_slice *slices; /* the pins, and those added */
 	size_t nslices;
+	/* The base, or the accounts, are others than when these were last
+	 * cleared: by whoever wrote them. */
+	bool base_changed, accounts_changed;
 	struct dss_links *links; /* what dss_model_update() needs */
 	struct dss_arena arena;  /* owns it all but the objects */
 };
@@ -82,6 +85,10 @@ DS_MUST_CHECK int dss_model_build(const struct dss_object *objs, size_t count,
 				  const struct dss_facts *facts,
 				  struct dss_model *ret_model);
 void dss_model_done(struct dss_model *model);
+
+/* The published user of that GUID, or NULL. */
+const struct dss_model_user *dss_model_find_user(const struct dss_model *model,
+						 const struct ds_guid *guid);
 
 /* Oldest first, as the model counts age; then by GUID.  As for qsort(3). */
 int dss_model_order(const struct dss_object *a, const struct dss_object *b);

@@ -15,14 +15,15 @@
 
 #include "synccache/sync/fields.h"
 
-/* Fields that decide nothing, by their bits in `present` ... */
-#define FREE_PRESENT                                                          \
+/*
+ * Fields that decide nothing, by their bits in `present` and `malformed`; but
+ * an account whose expiry is in doubt is withheld.
+ */
+#define TEXTS                                                                 \
 	(DSS_F_DISPLAY | DSS_F_NICKNAME | DSS_F_OBJECT_ID | DSS_F_LEGACY_ID | \
-	 DSS_F_MAIL | DSS_F_MEMBER | DSS_F_MANAGER | DSS_F_SHOWN |            \
-	 DSS_F_EXPIRES | DSS_F_PWD_SET | DSS_F_LOCKOUT | DSS_F_HOURS)
-/* ... and in `malformed`: an account whose expiry is in doubt is withheld. */
-#define FREE_MALFORMED                                                        \
-	(FREE_PRESENT & ~(uint32_t)(DSS_F_EXPIRES | DSS_F_PWD_SET))
+	 DSS_F_MAIL | DSS_F_MEMBER | DSS_F_MANAGER | DSS_F_SHOWN)
+#define FREE_TIMES (DSS_F_LOCKOUT | DSS_F_HOURS)
+#define TIMES      (FREE_TIMES | DSS_F_EXPIRES | DSS_F_PWD_SET)
 
 struct delta {
 	uint32_t group, user; /* of the model */
@@ -48,33 +49,48 @@ static uint32_t mix(uint32_t old, uint32_t now, uint32_t free_bits)
 	return (now & ~free_bits) | (old & free_bits);
 }
 
-/* `now` with all that decides nothing put back to what it was. */
-static struct dss_object put_back(const struct dss_object *old,
-				  const struct dss_object *now, bool published)
+/* What only the base tells of an object, but for its DN. */
+static void copy_texts(struct dss_object *obj, const struct dss_object *from)
 {
-	struct dss_object obj = *now;
+	obj->present = mix(from->present, obj->present, TEXTS);
+	obj->malformed = mix(from->malformed, obj->malformed, TEXTS);
+	obj->display = from->display;
+	obj->nickname = from->nickname;
+	obj->object_id = from->object_id;
+	obj->legacy_id = from->legacy_id;
+	obj->mail = from->mail;
+	obj->manager = from->manager;
+	obj->manager_dn = from->manager_dn;
+	obj->shown = from->shown;
+	obj->shown_len = from->shown_len;
+	obj->members = from->members;
+	obj->nmembers = from->nmembers;
+}
 
-	obj.present = mix(old->present, now->present, FREE_PRESENT);
-	obj.malformed = mix(old->malformed, now->malformed, FREE_MALFORMED);
-	obj.uac = mix(old->uac, now->uac, ~DSS_UAC_KINDS);
-	obj.expires = old->expires;
-	obj.pwd_last_set = old->pwd_last_set;
-	obj.lockout_time = old->lockout_time;
-	memcpy(obj.hours, old->hours, sizeof(obj.hours));
-	obj.display = old->display;
-	obj.nickname = old->nickname;
-	obj.object_id = old->object_id;
-	obj.legacy_id = old->legacy_id;
-	obj.mail = old->mail;
-	obj.manager = old->manager;
-	obj.manager_dn = old->manager_dn;
-	obj.shown = old->shown;
-	obj.shown_len = old->shown_len;
-	obj.members = NULL;
-	obj.nmembers = 0;
-	if (published && old->sam[0]) /* else a note may name it */
-		obj.dn = old->dn;
-	return obj;
+/* What only the accounts tell. */
+static void copy_times(struct dss_object *obj, const struct dss_object *from)
+{
+	obj->present = mix(from->present, obj->present, TIMES);
+	obj->malformed = mix(from->malformed, obj->malformed, FREE_TIMES);
+	obj->expires = from->expires;
+	obj->pwd_last_set = from->pwd_last_set;
+	obj->lockout_time = from->lockout_time;
+	memcpy(obj->hours, from->hours, sizeof(obj->hours));
+}
+
+/* Whether two objects would be stored as the same; DS_ERR_NOMEM. */
+static int same(struct update *u, const struct dss_object *a,
+		const struct dss_object *b, bool *ret_same)
+{
+	const uint8_t *p, *q;
+	size_t len, other;
+
+	dss_arena_reset(&u->scratch);
+	if (dss_object_encode(a, &u->scratch, &p, &len) != 0 ||
+	    dss_object_encode(b, &u->scratch, &q, &other) != 0)
+		return DS_ERR_NOMEM;
+	*ret_same = len == other && memcmp(p, q, len) == 0;
+	return DS_OK;
 }
 
 /* DS_ERR_CONFLICT: the change decides something. */
@@ -82,29 +98,28 @@ static int check(struct update *u, const struct dss_change *change)
 {
 	const struct dss_links *links = u->model->links;
 	const struct dss_object *old = change->obj, *now = change->now;
-	struct dss_object plain = *old, changed;
-	const uint8_t *was, *is;
-	size_t was_len, is_len;
+	struct dss_object obj = *now;
 	uint32_t number;
+	bool equal = false;
 	bool published =
 	    dss_guidmap_find(&links->by_guid, &old->guid, &number) &&
 	    (DSS_IS_USER(number) ||
 	     links->group_of[DSS_NUMBER(number)] != DSS_NO_NODE);
+	int err;
 
 	if (published &&
 	    (!old->dn[0] || !now->dn[0] ||
 	     dss_in_scope(u->facts, old) != dss_in_scope(u->facts, now)))
 		return DS_ERR_CONFLICT;
-	plain.members = NULL;
-	plain.nmembers = 0;
-	changed = put_back(old, now, published);
-	dss_arena_reset(&u->scratch);
-	if (dss_object_encode(&plain, &u->scratch, &was, &was_len) != 0 ||
-	    dss_object_encode(&changed, &u->scratch, &is, &is_len) != 0)
-		return DS_ERR_NOMEM;
-	return was_len == is_len && memcmp(was, is, is_len) == 0
-		   ? DS_OK
-		   : DS_ERR_CONFLICT;
+	copy_texts(&obj, old);
+	copy_times(&obj, old);
+	obj.uac = mix(old->uac, now->uac, ~DSS_UAC_KINDS);
+	if (published && old->sam[0]) /* else a note may name it */
+		obj.dn = old->dn;
+	err = same(u, old, &obj, &equal);
+	if (err)
+		return err;
+	return equal ? DS_OK : DS_ERR_CONFLICT;
 }
 
 /* ---- edges ---- */
@@ -389,28 +404,52 @@ static int relink(struct update *u)
 
 /* ---- the object itself ---- */
 
+/* Which of the two files tells of the difference. */
+static int note_changed(struct update *u, const struct dss_change *change)
+{
+	struct dss_object base = *change->obj, account = *change->obj;
+	bool same_base = false, same_account = false;
+	int err;
+
+	copy_times(&base, change->now);
+	copy_texts(&account, change->now);
+	account.dn = change->now->dn;
+	err = same(u, &base, change->now, &same_base);
+	if (err == DS_OK)
+		err = same(u, &account, change->now, &same_account);
+	u->model->base_changed |= !same_base;
+	u->model->accounts_changed |= !same_account;
+	return err;
+}
+
 static int take_over(struct update *u, const struct dss_change *change)
 {
 	struct dss_model *model = u->model;
 	const struct dss_links *links = model->links;
 	struct dss_model_user *user;
 	uint32_t number, flags;
+	int err;
 
-	*change->obj = *change->now;
-	if (!dss_guidmap_find(&links->by_guid, &change->obj->guid, &number))
+	/* Of others there is nothing to be seen. */
+	if (!dss_guidmap_find(&links->by_guid, &change->obj->guid, &number)) {
+		*change->obj = *change->now;
 		return DS_OK;
+	}
+	err = note_changed(u, change);
+	*change->obj = *change->now;
 	flags = dss_identity_flags(u->facts, change->obj);
 	if (!DSS_IS_USER(number)) {
 		number = links->group_of[DSS_NUMBER(number)];
 		if (number != DSS_NO_NODE)
 			model->groups[number].flags = flags;
-		return DS_OK;
+		return err;
 	}
 	user = &model->users[DSS_NUMBER(number)];
+	model->accounts_changed |= user->flags != flags;
 	user->flags = flags;
 	user->gecos =
 	    dss_gecos(&model->arena, change->obj->display, user->name);
-	return user->gecos ? DS_OK : DS_ERR_NOMEM;
+	return user->gecos ? err : DS_ERR_NOMEM;
 }
 
 int dss_model_update(struct dss_model *model, const struct dss_facts *facts,

@@ -83,7 +83,7 @@ static int write_file(struct ds_snapw *w, const char *dir, const char *name)
 	return err;
 }
 
-static int write_both(struct dss_sync *s, const struct dss_model *model,
+static int write_base(struct dss_sync *s, struct dss_model *model,
 		      const struct dss_meta *meta)
 {
 	struct ds_snapw *w = NULL;
@@ -92,13 +92,36 @@ static int write_both(struct dss_sync *s, const struct dss_model *model,
 	if (err == DS_OK)
 		err = write_file(w, s->stage_dir, "base.1.snap");
 	ds_snapw_free(w);
-	w = NULL;
 	if (err == DS_OK)
-		err = dss_snapshot_accounts(model, &meta->policy,
-					    meta->netbios, meta->hash_key, &w);
+		model->base_changed = false;
+	return err;
+}
+
+static int write_accounts(struct dss_sync *s, struct dss_model *model,
+			  const struct dss_meta *meta)
+{
+	struct ds_snapw *w = NULL;
+	int err = dss_snapshot_accounts(model, &meta->policy, meta->netbios,
+					meta->hash_key, &w);
+
 	if (err == DS_OK)
 		err = write_file(w, s->stage_dir, "accounts.1.snap");
 	ds_snapw_free(w);
+	if (err == DS_OK)
+		model->accounts_changed = false;
+	return err;
+}
+
+/* What did not change lies in the stage from the last time. */
+static int write_changed(struct dss_sync *s, const struct dss_meta *meta)
+{
+	struct dss_model *model = &s->resident.model;
+	int err = DS_OK;
+
+	if (model->base_changed)
+		err = write_base(s, model, meta);
+	if (err == DS_OK && model->accounts_changed)
+		err = write_accounts(s, model, meta);
 	return err;
 }
 
@@ -173,6 +196,8 @@ static bool same_facts(const struct dss_sync *s, const struct dss_meta *meta)
 	return !s->renumber && basis->locals_stamp != 0 &&
 	       basis->locals_stamp == s->locals_stamp &&
 	       ds_sid_equal(&basis->sid, &meta->sid) &&
+	       memcmp(basis->hash_key, meta->hash_key,
+		      sizeof(basis->hash_key)) == 0 &&
 	       strcmp(basis->netbios, meta->netbios) == 0 &&
 	       strcmp(basis->base_dn, meta->base_dn) == 0;
 }
@@ -183,6 +208,8 @@ static void keep_facts(struct dss_sync *s, const struct dss_meta *meta)
 
 	basis->locals_stamp = s->locals_stamp;
 	basis->sid = meta->sid;
+	memcpy(basis->hash_key, meta->hash_key, sizeof(basis->hash_key));
+	basis->policy = meta->policy;
 	memcpy(basis->netbios, meta->netbios, sizeof(basis->netbios));
 	memcpy(basis->base_dn, meta->base_dn, sizeof(basis->base_dn));
 }
@@ -218,6 +245,9 @@ static int load_model(struct dss_sync *s, struct dss_txn *txn,
 	else
 		err = dss_resident_load(&s->resident, txn, meta->objects,
 					&facts);
+	/* Limits of accounts are worked out from it. */
+	if (memcmp(&s->basis.policy, &meta->policy, sizeof(meta->policy)) != 0)
+		s->resident.model.accounts_changed = true;
 	if (err == DS_OK)
 		keep_facts(s, meta);
 	/* An update gives no new ids. */
@@ -231,8 +261,10 @@ static int load_model(struct dss_sync *s, struct dss_txn *txn,
 	return err;
 }
 
-static int stage(struct dss_sync *s)
+/* *ret_staged: there is something else to publish than the last time. */
+static int stage(struct dss_sync *s, bool all, bool *ret_staged)
 {
+	struct dss_model *model = &s->resident.model;
 	struct dss_meta meta;
 	struct dss_txn *txn;
 	int err = dss_txn_begin(s->store, false, &txn);
@@ -249,26 +281,30 @@ static int stage(struct dss_sync *s)
 	err = load_model(s, txn, &meta);
 	if (err)
 		return err;
-	remember(s, &s->resident.model);
+	remember(s, model);
 	s->status.objects = s->resident.count;
-	return write_both(s, &s->resident.model, &meta);
+	model->base_changed |= all;
+	model->accounts_changed |= all;
+	*ret_staged = model->base_changed || model->accounts_changed;
+	return write_changed(s, &meta);
 }
 
-int dss_publish(struct dss_sync *s)
+int dss_publish(struct dss_sync *s, bool all)
 {
+	bool staged = false;
 	int err;
 
 	s->restage = false;
 	dss_status_state(s, DSS_PUBLISHING, "building the snapshot");
 	s->locals_stamp =
 	    dss_locals_stamp(LOCAL_PASSWD, LOCAL_GROUP, LOCAL_SHELLS);
-	err = stage(s);
-	if (err == DS_OK) {
-		dss_status_state(s, DSS_PUBLISHING, "publishing");
-		err = dss_channel_publish(s);
-		if (err == DS_ERR_FORMAT) /* the monitor's word */
-			err = DS_ERR_INVAL;
-	}
+	err = stage(s, all, &staged);
+	if (err || !staged)
+		return err;
+	dss_status_state(s, DSS_PUBLISHING, "publishing");
+	err = dss_channel_publish(s);
+	if (err == DS_ERR_FORMAT) /* the monitor's word */
+		err = DS_ERR_INVAL;
 	if (err == DS_OK) {
 		s->renumber = false;
 		s->status.last_change = (uint64_t)time(NULL);

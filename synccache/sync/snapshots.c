@@ -11,7 +11,6 @@
 
 #include "lib/buf.h"
 #include "lib/log.h"
-#include "synccache/sync/guidmap.h"
 #include "synccache/sync/shown.h"
 
 #define LEFT_OUT UINT32_MAX
@@ -44,21 +43,7 @@ static void fill_identity(const struct dss_object *obj, uint32_t flags,
 struct cold {
 	struct ds_snapw *w;
 	const struct dss_model *model;
-	struct dss_guidmap by_guid; /* users, by number in the model */
 };
-
-static int cold_init(struct cold *cold)
-{
-	const struct dss_model *model = cold->model;
-	bool fresh;
-
-	for (size_t i = 0; i < model->nusers; i++) {
-		if (dss_guidmap_add(&cold->by_guid, &model->users[i].obj->guid,
-				    (uint32_t)i, &fresh))
-			return DS_ERR_NOMEM;
-	}
-	return DS_OK;
-}
 
 static int add_text(const struct cold *cold, const char *name,
 		    const char *value)
@@ -77,12 +62,13 @@ static int add_number(const struct cold *cold, const char *name, int64_t n)
 /* By the name that it has here; by its DN where it has none. */
 static int add_manager(const struct cold *cold, const struct dss_object *obj)
 {
-	uint32_t i;
+	const struct dss_model_user *manager;
 
 	if (!(obj->present & DSS_F_MANAGER))
 		return DS_OK;
-	if (dss_guidmap_find(&cold->by_guid, &obj->manager, &i))
-		return add_text(cold, "manager", cold->model->users[i].name);
+	manager = dss_model_find_user(cold->model, &obj->manager);
+	if (manager)
+		return add_text(cold, "manager", manager->name);
 	return add_text(cold, "manager", obj->manager_dn);
 }
 
@@ -207,7 +193,7 @@ int dss_snapshot_base(const struct dss_model *model, const char *netbios,
 	int err = w && index ? DS_OK : DS_ERR_NOMEM;
 
 	if (err == DS_OK)
-		err = cold_init(&cold);
+		err = ds_snapw_expect(w, model->nusers, model->ngroups);
 	if (err == DS_OK)
 		err = add_users(&cold, index);
 	if (err == DS_OK)
@@ -223,7 +209,6 @@ int dss_snapshot_base(const struct dss_model *model, const char *netbios,
 			err = DS_OK;
 	}
 	free(index);
-	dss_guidmap_done(&cold.by_guid);
 	if (err)
 		ds_snapw_free(w);
 	else

@@ -90,7 +90,8 @@ struct dss_domain {
 
 /* What the resident model depends on besides the objects and the config. */
 struct dss_basis {
-	uint64_t locals_stamp;
+	uint64_t locals_stamp, hash_key[2];
+	struct dss_policy policy;
 	struct ds_sid sid;
 	char base_dn[512], netbios[16];
 };
@@ -218,11 +219,13 @@ bool dss_pull_complete(struct dss_sync *s);
 
 /* ---- publish.c ---- */
 /*
- * Builds and stages both snapshots from the store, and has them published.
+ * Builds and stages the snapshots from the store, and has them published;
+ * what is the same as the last time is not written again, unless `all`: both
+ * are, whatever lies there.
  * DS_ERR_FORMAT: the store is damaged; nothing was published.
  * DS_ERR_CONFLICT: the configuration gives other ids than before.
  */
-DS_MUST_CHECK int dss_publish(struct dss_sync *s);
+DS_MUST_CHECK int dss_publish(struct dss_sync *s, bool all);
 /* Whether all of the store can be read; DS_ERR_FORMAT: it is damaged. */
 DS_MUST_CHECK int dss_publish_check(struct dss_sync *s);
 /* After a pull that led to no publication: frees what is kept too long. */

@@ -37,10 +37,16 @@ struct state {
 	unsigned number; /* 0: there is none; also the GUID and the RID */
 	bool group;
 	bool disabled;
+	unsigned password;                /* times it was set */
 	unsigned sam, upn, city, display; /* 0: not there */
 	unsigned proxies;                 /* so many */
 	unsigned manager;                 /* an object's number */
 	bool member[OBJECTS];             /* by place */
+};
+
+struct image {
+	uint8_t *p;
+	size_t size;
 };
 
 struct history {
@@ -50,6 +56,8 @@ struct history {
 	char dir[2][64];
 	struct dss_store *store[2]; /* of deltas, of full loads */
 	struct dss_resident kept;   /* of the deltas */
+	struct image last[2];       /* its snapshots */
+	unsigned rested[2];         /* how often they were not to be written */
 };
 
 static unsigned dice(struct history *h, unsigned sides)
@@ -120,7 +128,10 @@ static void change(struct history *h, bool quiet)
 		s->proxies = dice(h, 4);
 		break;
 	case 5:
-		s->disabled = !s->disabled;
+		if (dice(h, 2))
+			s->disabled = !s->disabled;
+		else
+			s->password++;
 		break;
 	case 6:
 		if (!s->group)
@@ -235,6 +246,8 @@ static void say_object(struct history *h, struct message *m, unsigned place,
 	if (!s->group && s->disabled != told->disabled)
 		entry_text(&m->t, "userAccountControl",
 			   s->disabled ? "514" : "512");
+	if (!s->group && s->password != told->password)
+		say(m, "pwdLastSet", "13300000000000000", s->password);
 	say_manager(m, s, told);
 	if (s->group)
 		say_members(h, m, s, told);
@@ -322,11 +335,6 @@ static void load_all(struct history *h)
 
 /* ---- the comparison ---- */
 
-struct image {
-	uint8_t *p;
-	size_t size;
-};
-
 static struct image slurp(struct ds_snapw *w)
 {
 	struct image image;
@@ -410,6 +418,30 @@ static void snapshots(const struct dss_model *model, struct image ret_image[2])
 	ret_image[1] = slurp(w);
 }
 
+static void same(const struct image *a, const struct image *b)
+{
+	assert_int_equal(a->size, b->size);
+	assert_memory_equal(a->p, b->p, a->size);
+}
+
+/* What is said not to have changed must be what it was. */
+static void keep(struct history *h, unsigned which, bool *changed,
+		 const struct image *image)
+{
+	struct image *last = &h->last[which];
+
+	if (!*changed) {
+		same(last, image);
+		h->rested[which]++;
+	}
+	*changed = false;
+	free(last->p);
+	last->p = malloc(image->size);
+	assert_non_null(last->p);
+	memcpy(last->p, image->p, image->size);
+	last->size = image->size;
+}
+
 /* Of the deltas' store, by the model that is kept. */
 static void follow(struct history *h, const struct world *world, bool quiet,
 		   struct image ret_image[2])
@@ -423,6 +455,8 @@ static void follow(struct history *h, const struct world *world, bool quiet,
 	assert_int_equal(
 	    dss_resident_load(&h->kept, txn, count, &world->facts), 0);
 	snapshots(&h->kept.model, ret_image);
+	keep(h, 0, &h->kept.model.base_changed, &ret_image[0]);
+	keep(h, 1, &h->kept.model.accounts_changed, &ret_image[1]);
 	/* Each pull led to one of the two, a quiet one never to a build. */
 	assert_int_equal(h->kept.builds + h->kept.updates,
 			 builds + updates + 1);
@@ -440,12 +474,6 @@ static void rebuild(const struct loaded *l, const struct world *world,
 	    dss_model_build(l->obj, l->count, &world->facts, &model), 0);
 	snapshots(&model, ret_image);
 	dss_model_done(&model);
-}
-
-static void same(const struct image *a, const struct image *b)
-{
-	assert_int_equal(a->size, b->size);
-	assert_memory_equal(a->p, b->p, a->size);
 }
 
 static void compare(struct history *h, bool quiet)
@@ -492,6 +520,8 @@ static void open_stores(struct history *h)
 static void close_stores(struct history *h)
 {
 	dss_resident_done(&h->kept);
+	free(h->last[0].p);
+	free(h->last[1].p);
 	for (unsigned i = 0; i < 2; i++) {
 		dss_store_close(h->store[i]);
 		assert_int_equal(dss_store_remove(h->dir[i]), 0);
@@ -503,6 +533,7 @@ static void test_histories(void **state)
 {
 	const char *seed = getenv("DSSYNC_SEED");
 	unsigned first = seed ? (unsigned)strtoul(seed, NULL, 10) : 1;
+	unsigned rested[2] = { 0, 0 };
 	uint64_t updates = 0;
 
 	(void)state;
@@ -515,19 +546,23 @@ static void test_histories(void **state)
 		for (unsigned pull = 0; pull < PULLS; pull++) {
 			bool quiet = pull > 0 && dice(&h, 2);
 
-			for (unsigned k = dice(&h, 30); k > 0; k--)
+			for (unsigned k = dice(&h, quiet ? 5 : 30); k > 0; k--)
 				change(&h, quiet);
 			pull_changes(&h);
 			load_all(&h);
 			compare(&h, quiet);
 		}
 		updates += h.kept.updates;
+		rested[0] += h.rested[0];
+		rested[1] += h.rested[1];
 		close_stores(&h);
 	}
 	print_message("%llu of %u publications were updates\n",
 		      (unsigned long long)updates,
 		      (unsigned)(HISTORIES * PULLS));
 	assert_true(updates > HISTORIES * PULLS / 3);
+	assert_true(rested[0] > 0);
+	assert_true(rested[1] > HISTORIES);
 }
 
 int main(void)
