@@ -39,6 +39,7 @@ static const uint32_t elem_size[DS_SEC_COUNT] = {
 	[DS_SEC_ACCOUNTS] = sizeof(struct ds_fmt_account),
 	[DS_SEC_GUID] = sizeof(struct ds_fmt_guid_entry),
 	[DS_SEC_ATTRS] = sizeof(struct ds_fmt_attr),
+	[DS_SEC_RECORD] = 1,
 };
 
 static bool is_table(int sec)

@@ -252,6 +252,11 @@ struct ds_snap_note {
 	const char *detail;    /* one sentence for a person: what and why */
 	const char *sam, *upn; /* as the directory has them; "" none */
 };
+/* What ds_snapw_record() left; borrowed from the snapshot.  DS_ERR_NOTFOUND.
+ */
+DS_MUST_CHECK int ds_snap_record(const struct ds_snap *snap,
+				 const uint8_t **ret_data, size_t *ret_len);
+
 uint32_t ds_snap_note_count(const struct ds_snap *snap);
 DS_MUST_CHECK int ds_snap_note_at(const struct ds_snap *snap, uint32_t index,
 				  struct ds_snap_note *ret_note);

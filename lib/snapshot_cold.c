@@ -125,6 +125,16 @@ int ds_snap_group_attr(const struct ds_snap *snap, uint32_t index, uint32_t n,
 	return attr_at(snap, index | DS_FMT_ATTR_GROUP, n, ret_attr);
 }
 
+int ds_snap_record(const struct ds_snap *snap, const uint8_t **ret_data,
+		   size_t *ret_len)
+{
+	if (!snap_count(snap, DS_SEC_RECORD))
+		return DS_ERR_NOTFOUND;
+	*ret_data = snap_sec(snap, DS_SEC_RECORD);
+	*ret_len = snap_count(snap, DS_SEC_RECORD);
+	return 0;
+}
+
 uint32_t ds_snap_note_count(const struct ds_snap *snap)
 {
 	return snap_count(snap, DS_SEC_NOTES);

@@ -103,7 +103,8 @@ enum ds_fmt_section {
 	DS_SEC_ACCOUNTS = 12,    /* struct ds_fmt_account */
 	DS_SEC_GUID = 13,        /* GUID table of the accounts */
 	DS_SEC_ATTRS = 14,       /* struct ds_fmt_attr, by owner */
-	DS_SEC_COUNT = 16,       /* the rest is for later; zero now */
+	DS_SEC_RECORD = 15,      /* bytes: the writer's own */
+	DS_SEC_COUNT = 16,
 };
 
 struct ds_fmt_section_entry {

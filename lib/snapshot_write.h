@@ -74,6 +74,12 @@ DS_MUST_CHECK int ds_snapw_attr(struct ds_snapw *w, const char *name,
 				const char *value);
 DS_MUST_CHECK int ds_snapw_note(struct ds_snapw *w,
 				const struct ds_snap_note *note);
+/*
+ * Bytes that the writer wants to find again (ds_snap_record()), at least one;
+ * once.  DS_ERR_INVAL.
+ */
+DS_MUST_CHECK int ds_snapw_record(struct ds_snapw *w, const void *data,
+				  uint32_t len);
 DS_MUST_CHECK int ds_snapw_account(struct ds_snapw *w,
 				   const struct ds_snap_account *account);
 

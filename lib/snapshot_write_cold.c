@@ -29,6 +29,16 @@ int ds_snapw_note(struct ds_snapw *w, const struct ds_snap_note *note)
 			  dsw_add_record(w, DS_SEC_NOTES, &rec, sizeof(rec)));
 }
 
+int ds_snapw_record(struct ds_snapw *w, const void *data, uint32_t len)
+{
+	if (w->err)
+		return w->err;
+	if (w->count[DS_SEC_RECORD] || len == 0 || len > DS_FMT_OBJECTS_MAX)
+		return DS_ERR_INVAL;
+	w->count[DS_SEC_RECORD] = len;
+	return dsw_finish(w, dsw_vec_add(&w->sec[DS_SEC_RECORD], data, len));
+}
+
 static int find_attr(struct ds_snapw *w, const char *name,
 		     struct dsw_attr **ret_attr)
 {

@@ -75,22 +75,45 @@ static int decode(struct ds_reader *r, const struct ds_sid *domain,
 	return DS_OK;
 }
 
+int dss_pins_decode(const uint8_t *data, size_t len,
+		    const struct ds_sid *domain, struct dss_arena *arena,
+		    struct dss_pins *ret_pins)
+{
+	struct dss_pins pins = { .known = false };
+	struct ds_reader r;
+	int err;
+
+	ds_reader_init(&r, data, len);
+	err = decode(&r, domain, arena, &pins);
+	if (err && err != DS_ERR_FORMAT)
+		return err;
+	*ret_pins = pins;
+	return DS_OK;
+}
+
 int dss_pins_load(struct dss_txn *txn, const struct ds_sid *domain,
 		  struct dss_arena *arena, struct dss_pins *ret_pins)
 {
-	struct dss_pins pins = { .known = false };
 	const uint8_t *data;
-	struct ds_reader r;
 	size_t len;
 	int err = dss_txn_meta_get(txn, RECORD, &data, &len);
 
-	if (err == DS_OK) {
-		ds_reader_init(&r, data, len);
-		err = decode(&r, domain, arena, &pins);
-	}
-	if (err && err != DS_ERR_NOTFOUND && err != DS_ERR_FORMAT)
-		return err;
-	*ret_pins = pins;
+	if (err == DS_OK)
+		return dss_pins_decode(data, len, domain, arena, ret_pins);
+	if (err == DS_ERR_NOTFOUND)
+		*ret_pins = (struct dss_pins){ .known = false };
+	return err == DS_ERR_NOTFOUND ? DS_OK : err;
+}
+
+int dss_pins_recover(const struct ds_snap *snap, const struct ds_sid *domain,
+		     struct dss_arena *arena, struct dss_pins *ret_pins)
+{
+	const uint8_t *data;
+	size_t len;
+
+	if (ds_snap_record(snap, &data, &len) == DS_OK)
+		return dss_pins_decode(data, len, domain, arena, ret_pins);
+	*ret_pins = (struct dss_pins){ .known = false };
 	return DS_OK;
 }
 
@@ -129,6 +152,20 @@ int dss_pins_encode(const struct dss_model *model,
 	*ret_data = data;
 	*ret_len = w.len;
 	return DS_OK;
+}
+
+int dss_pins_publish(const struct dss_model *model,
+		     const struct dss_facts *facts, struct ds_snapw *w)
+{
+	struct dss_arena arena = { 0 };
+	const uint8_t *data;
+	size_t len;
+	int err = dss_pins_encode(model, facts, &arena, &data, &len);
+
+	if (err == DS_OK)
+		err = ds_snapw_record(w, data, (uint32_t)len);
+	dss_arena_done(&arena);
+	return err;
 }
 
 int dss_pins_save(struct dss_store *store, const uint8_t *data, size_t len)

@@ -86,9 +86,13 @@ static int write_file(struct ds_snapw *w, const char *dir, const char *name)
 static int write_base(struct dss_sync *s, struct dss_model *model,
 		      const struct dss_meta *meta)
 {
+	const struct dss_facts facts = { .config = &s->config,
+					 .domain_sid = meta->sid };
 	struct ds_snapw *w = NULL;
 	int err = dss_snapshot_base(model, meta->netbios, meta->hash_key, &w);
 
+	if (err == DS_OK)
+		err = dss_pins_publish(model, &facts, w);
 	if (err == DS_OK)
 		err = write_file(w, s->stage_dir, "base.1.snap");
 	ds_snapw_free(w);
@@ -173,6 +177,24 @@ static void remember(struct dss_sync *s, const struct dss_model *model)
 
 /* ---- the model ---- */
 
+/* A store that was made anew knows nothing; what is published does. */
+static int recover_pins(const struct dss_meta *meta, struct dss_arena *arena,
+			struct dss_pins *ret_pins)
+{
+	struct ds_snap snap;
+	int err;
+
+	if (ds_snap_open(DS_PUBLIC_SNAP, DS_SNAP_BASE, 0, &snap) != 0)
+		return DS_OK;
+	err = dss_pins_recover(&snap, &meta->sid, arena, ret_pins);
+	ds_snap_close(&snap);
+	if (err == DS_OK && ret_pins->known)
+		ds_log(DS_LOG_INFO,
+		       "how ids were given out is known from the published "
+		       "snapshot");
+	return err;
+}
+
 /* DS_ERR_CONFLICT: ids would change that were given out. */
 static int load_pins(struct dss_sync *s, struct dss_txn *txn,
 		     const struct dss_meta *meta, struct dss_arena *arena,
@@ -180,6 +202,8 @@ static int load_pins(struct dss_sync *s, struct dss_txn *txn,
 {
 	int err = dss_pins_load(txn, &meta->sid, arena, ret_pins);
 
+	if (err == DS_OK && !ret_pins->known)
+		err = recover_pins(meta, arena, ret_pins);
 	if (err || dss_pins_agree(ret_pins, &s->config, arena))
 		return err;
 	if (!s->renumber)

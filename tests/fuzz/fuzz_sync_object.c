@@ -13,6 +13,7 @@
 #include "lib/idmap.h"
 #include "synccache/sync/look_entry.h"
 #include "synccache/sync/object.h"
+#include "synccache/sync/pins.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,6 +38,23 @@ static void decode(const uint8_t *data, size_t size)
 	    (strlen(obj.sam) > size || obj.nmembers > size))
 		abort();
 	free(copy);
+}
+
+/* The record of ids, of one domain. */
+static void decode_pins(const uint8_t *data, size_t size)
+{
+	struct dss_arena arena = { NULL };
+	struct dss_pins pins;
+	struct ds_sid domain;
+
+	if (ds_sid_parse_str("S-1-5-21-1-2-3", &domain) != 0 ||
+	    dss_pins_decode(data, size, &domain, &arena, &pins) != 0)
+		abort();
+	for (uint32_t i = 0; pins.known && i < pins.nslices; i++) {
+		if (strlen(pins.slices[i].name) > size)
+			abort();
+	}
+	dss_arena_done(&arena);
 }
 
 static const char *attr_name(uint8_t pick)
@@ -108,6 +126,7 @@ static void apply(const uint8_t *data, size_t size, enum dss_apply how)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	decode(data, size);
+	decode_pins(data, size);
 	apply(data, size, DSS_APPLY_DELTA);
 	apply(data, size, DSS_APPLY_READ);
 	return 0;

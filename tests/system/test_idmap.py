@@ -4,14 +4,16 @@ has accounts already: what is refused, what is printed, what comes of it.
 """
 
 import json
+import uuid
 
 import pytest
 
-from laboratory import DOMAIN, wait_until
+from laboratory import DOMAIN, PASSWORD, wait_until
 
 CONF = "/etc/dssync/dssync.conf"
 OLIVIA = "olivia@contoso.com"
 ALICE = "alice@aaddscontoso.com"
+GRACE = "grace@aaddscontoso.com"
 ONPREM = "S-1-5-21-1004336348-1177238915-682003330"
 FOREST = "S-1-5-21-2153326666-2176343378-3404031434"
 HISTORY = f"id_mapping = sidhistory\nsid_history_domains = {ONPREM}, {FOREST}"
@@ -112,18 +114,44 @@ def test_user_shows_both_sids_and_both_ids(lab, history):
     assert f"{user['objectSid']} (objectSid)" in text
 
 
+def test_a_lost_mirror_changes_no_id(lab, history):
+    config = lab.output("cat", CONF)
+    before = lab.output("getent", "-s", "dssync", "passwd")
+    lab.daemon("stop")
+    lab.shell("rm -rf /var/lib/dssync/store/*")
+    put_config(lab, with_identity(lab, "id_mapping = sid"))
+    # What was given out is known from what is published.
+    refused = lab.host("dssyncctl", "sync", "--wait", timeout=60)
+    assert refused.returncode == 1
+    assert "--renumber" in refused.stderr
+    assert lab.output("getent", "-s", "dssync", "passwd") == before
+    put_config(lab, config)
+    lab.sync()
+    assert lab.output("getent", "-s", "dssync", "passwd") == before
+
+
 # ---- uidNumber and gidNumber -------------------------------------------------
+
+
+def by_age(lab, *names):
+    """Users in the order in which they claim: created, then objectGUID."""
+    def age(name):
+        entry = lab.ldap_user(name, "whenCreated", "objectGUID")
+        return entry["whenCreated"][0], \
+            uuid.UUID(entry["objectGUID"][0]).bytes_le
+    return sorted(names, key=age)
 
 
 @pytest.fixture(scope="module")
 def numbers(lab):
     """Some accounts with numbers, set where an administrator sets them."""
     config = lab.output("cat", CONF)
-    before = lab.passwd(ALICE)
-    users = {ALICE: {"uidNumber": 10001},
+    older, newer = by_age(lab, ALICE, GRACE)
+    before = lab.passwd(older)
+    users = {older: {"uidNumber": 10001},
              "driley@aaddscontoso.com": {"uidNumber": 10002,
                                          "gidNumber": 20001},
-             "grace@aaddscontoso.com": {"uidNumber": 10001},
+             newer: {"uidNumber": 10001},
              "heidi@contoso.com": {"uidNumber": 62000},
              "ivan@contoso.onmicrosoft.com": {"uidNumber": 9999},
              "bob@contoso.com": {"uidNumber": -7},
@@ -140,16 +168,17 @@ def numbers(lab):
     put_config(lab, with_identity(lab, NUMBERS))
     result = renumber(lab, "--json")
     assert result.returncode == 0, result.stderr
-    yield {"changes": json.loads(result.stdout)["changes"], "before": before}
+    yield {"changes": json.loads(result.stdout)["changes"], "before": before,
+           "older": older, "newer": newer}
     for entry, values in entries:
         lab.set(entry, **dict.fromkeys(values))
     put_config(lab, config)
     assert renumber(lab).returncode == 0
-    assert lab.passwd(ALICE) == before
+    assert lab.passwd(older) == before
 
 
 def test_numbers_are_the_ids(lab, numbers):
-    entry = lab.passwd(ALICE)
+    entry = lab.passwd(numbers["older"])
     assert (entry[2], entry[3]) == ("10001", "10513")
     assert lab.passwd("10001") == entry
     assert lab.group("20002")[0] == f"platform team@{DOMAIN}"
@@ -173,7 +202,6 @@ def test_only_what_has_a_number_is_there(lab, numbers):
 
 @pytest.mark.parametrize("name, part", [
     ("olivia@contoso.com", "it has no uidNumber"),
-    ("grace@aaddscontoso.com", 'the older object "alice"'),
     ("heidi@contoso.com", "reserved for the system"),
     ("ivan@contoso.onmicrosoft.com", "outside id_range"),
     ("bob@contoso.com", "its uidNumber is no number"),
@@ -185,26 +213,35 @@ def test_explain_says_what_is_missing(lab, numbers, name, part):
     assert part in result.stdout, result.stdout
 
 
+def test_explain_says_who_has_the_number(lab, numbers):
+    result = lab.host("dssyncctl", "explain", numbers["newer"])
+    assert result.returncode == 1
+    assert f'the older object "{numbers["older"].split("@")[0]}" ' \
+        f'({numbers["older"]}, created ' in result.stdout, result.stdout
+
+
 def test_renumber_says_who_has_no_id_any_more(numbers):
     changes = {change["name"]: change for change in numbers["changes"]}
-    assert changes[ALICE]["old"] == int(numbers["before"][2])
-    assert changes[ALICE]["new"] == 10001
+    assert changes[numbers["older"]]["old"] == int(numbers["before"][2])
+    assert changes[numbers["older"]]["new"] == 10001
     assert changes[OLIVIA]["new"] is None
 
 
 def test_a_new_number_is_taken_over(lab, numbers):
-    alice = lab.ldap_user(ALICE, "uidNumber")
-    lab.set(alice, uidNumber=10077)
+    older, newer = numbers["older"], numbers["newer"]
+    entry = lab.ldap_user(older, "uidNumber")
+    lab.set(entry, uidNumber=10077)
     lab.sync()
-    assert lab.passwd(ALICE)[2] == "10077"
+    assert lab.passwd(older)[2] == "10077"
     # ... and the one that was freed is the other's.
-    assert lab.passwd("10001")[0] == "grace@aaddscontoso.com"
-    lab.set(alice, uidNumber=10001)
+    assert lab.passwd("10001")[0] == newer
+    lab.set(entry, uidNumber=10001)
     lab.sync()
-    assert lab.passwd(ALICE)[2] == "10001"
-    assert lab.passwd("grace@aaddscontoso.com") is None
+    assert lab.passwd(older)[2] == "10001"
+    assert lab.passwd(newer) is None
 
 
 def test_who_has_no_number_cannot_log_in(lab, numbers):
-    assert lab.ssh(OLIVIA, "Correct-Horse-1").returncode != 0
-    assert lab.ssh(ALICE, "Correct-Horse-1").stdout.strip() == ALICE
+    older = numbers["older"]
+    assert lab.ssh(OLIVIA, PASSWORD).returncode != 0
+    assert lab.ssh(older, PASSWORD).stdout.strip() == older

@@ -18,8 +18,10 @@
 #include <security/pam_ext.h>
 
 #include "dssyncctl/ctl.h"
+#include "lib/buf.h"
 #include "lib/snapshot_stamp.h"
 #include "pam_dssync/internal.h"
+#include "synccache/sync/pins.h"
 #include "synccache/sync/snapshots.h"
 #include "tests/unit/names_world.h"
 #include "tests/unit/pam_seams.h"
@@ -248,6 +250,27 @@ struct dss_object *nw_group(struct names_world *w, uint32_t rid,
 	return obj;
 }
 
+void nw_history(struct names_world *w, struct dss_object *obj, const char *sid)
+{
+	size_t cap = obj->history_len + 4 + DS_SID_BIN_MAX;
+	uint8_t *data = dss_arena_alloc(&w->arena, cap, 1);
+	uint8_t bin[DS_SID_BIN_MAX];
+	struct ds_writer out;
+	struct ds_sid value;
+
+	assert_non_null(data);
+	assert_int_equal(ds_sid_parse_str(sid, &value), 0);
+	if (obj->history_len > 0)
+		memcpy(data, obj->history, obj->history_len);
+	ds_writer_init(&out, data + obj->history_len, cap - obj->history_len);
+	ds_put_blob(&out, bin, ds_sid_to_bin(&value, bin));
+	assert_int_equal(out.err, 0);
+	obj->history = data;
+	obj->history_len += out.len;
+	obj->nhistory++;
+	obj->present |= DSS_F_HISTORY;
+}
+
 /* ---- publishing ----------------------------------------------------------
  */
 
@@ -297,6 +320,7 @@ void nw_publish(struct names_world *w, struct dss_model *ret_model)
 			 0);
 	assert_int_equal(dss_snapshot_base(&model, NW_NETBIOS, key, &writer),
 			 0);
+	assert_int_equal(dss_pins_publish(&model, &w->facts, writer), 0);
 	assert_int_equal(ds_snapw_write(writer, from), 0);
 	ds_snapw_free(writer);
 	snprintf(tmp, sizeof(tmp), "%s.new", nss_test_path);

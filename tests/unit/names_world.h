@@ -51,6 +51,10 @@ struct dss_object *nw_user(struct names_world *w, uint32_t rid,
 struct dss_object *nw_group(struct names_world *w, uint32_t rid,
 			    const char *sam);
 
+/* Adds a value to the object's SID history. */
+void nw_history(struct names_world *w, struct dss_object *obj,
+		const char *sid);
+
 /* Builds the model into *ret_model if that is wanted (else NULL), writes the
  * snapshot, and puts it where the modules look. */
 void nw_publish(struct names_world *w, struct dss_model *ret_model);

@@ -142,8 +142,13 @@ static void check_cold(const struct ds_snap *snap)
 	struct ds_guid guid = { { 0 } };
 	char sid[DS_SID_STR_MAX];
 	volatile size_t sink = 0;
+	const uint8_t *record;
+	size_t len;
 	uint32_t i;
 
+	if (ds_snap_record(snap, &record, &len) == 0)
+		for (i = 0; i < len; i++)
+			sink += record[i];
 	for (i = 0; i <= ds_snap_note_count(snap) && i < 64; i++)
 		if (ds_snap_note_at(snap, i, &note) == 0)
 			sink += strlen(note.name) + strlen(note.detail) +

@@ -154,6 +154,7 @@ static struct ds_snapw *build(uint32_t policy)
 	for (i = 0; i < W_GROUPS; i++)
 		add_group(w, policy, i);
 	must(ds_snapw_note(w, &note) == 0, "note");
+	must(ds_snapw_record(w, "record", 6) == 0, "record");
 	return w;
 }
 

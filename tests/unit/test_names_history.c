@@ -10,14 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/buf.h"
-#include "lib/idmap.h"
 #include "tests/unit/names_world.h"
 
 /* The vectors of PROTOCOL's table: 674001013 and 770801107. */
 #define ONPREM      "S-1-5-21-3623811015-3361044348-30300820"
 #define FOREST      "S-1-5-21-2153326666-2176343378-3404031434"
 #define STRANGER    "S-1-5-21-1-2-3"
+#define TWIN        "S-1-5-21-7-7-20033" /* its slice is ONPREM's */
 #define ONPREM_BASE 674000000u
 #define FOREST_BASE 770800000u
 
@@ -43,28 +42,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Adds a value to the object's SID history. */
-static void history(struct dss_object *obj, const char *text)
-{
-	size_t cap = obj->history_len + 4 + DS_SID_BIN_MAX;
-	uint8_t *data = dss_arena_alloc(&world.arena, cap, 1);
-	uint8_t bin[DS_SID_BIN_MAX];
-	struct ds_writer w;
-	struct ds_sid sid;
-
-	assert_non_null(data);
-	assert_int_equal(ds_sid_parse_str(text, &sid), 0);
-	if (obj->history_len > 0)
-		memcpy(data, obj->history, obj->history_len);
-	ds_writer_init(&w, data + obj->history_len, cap - obj->history_len);
-	ds_put_blob(&w, bin, ds_sid_to_bin(&sid, bin));
-	assert_int_equal(w.err, 0);
-	obj->history = data;
-	obj->history_len += w.len;
-	obj->nhistory++;
-	obj->present |= DSS_F_HISTORY;
-}
-
 static struct dss_object *user(uint32_t rid, const char *sid)
 {
 	const char *name = dss_arena_printf(&world.arena, "u%u", rid);
@@ -73,7 +50,7 @@ static struct dss_object *user(uint32_t rid, const char *sid)
 		    dss_arena_printf(&world.arena, "%s@contoso.com", name));
 
 	if (sid)
-		history(obj, sid);
+		nw_history(&world, obj, sid);
 	return obj;
 }
 
@@ -98,15 +75,25 @@ static void expect(uint32_t rid, uint32_t uid, uint32_t gid)
 	assert_int_equal(uid, 0);
 }
 
-static int reason(uint32_t rid)
+static const struct ds_snap_note *note_of(uint32_t rid)
 {
 	for (size_t i = 0; i < model.nnotes; i++) {
 		const uint8_t *b = model.notes[i].guid.b;
 
 		if (((uint32_t)b[1] << 8 | b[2]) == rid)
-			return (int)model.notes[i].reason;
+			return &model.notes[i];
 	}
-	return 0;
+	return NULL;
+}
+
+static int reason(uint32_t rid)
+{
+	return note_of(rid) ? (int)note_of(rid)->reason : 0;
+}
+
+static const char *detail(uint32_t rid)
+{
+	return note_of(rid) ? note_of(rid)->detail : "";
 }
 
 static const struct dss_model_group *group(uint32_t gid)
@@ -125,12 +112,12 @@ static void whose_sid_counts(void **state)
 	user(1103, STRANGER "-1108"); /* not listed */
 	user(1104, NULL);
 	/* The order is the configuration's, whatever the values'. */
-	history(user(1105, FOREST "-1200"), ONPREM "-1014");
+	nw_history(&world, user(1105, FOREST "-1200"), ONPREM "-1014");
 	/* The managed domain's own SIDs are nobody's history. */
 	user(1106, NW_DOMAIN_SID "-1104");
-	history(user(1107, STRANGER "-1"), FOREST "-1300");
+	nw_history(&world, user(1107, STRANGER "-1"), FOREST "-1300");
 	/* Twice the same is one. */
-	history(user(1108, ONPREM "-1015"), ONPREM "-1015");
+	nw_history(&world, user(1108, ONPREM "-1015"), ONPREM "-1015");
 	build();
 	expect(1101, ONPREM_BASE + 1013, ONPREM_BASE + 513);
 	expect(1102, FOREST_BASE + 1107, FOREST_BASE + 513);
@@ -150,10 +137,10 @@ static void refused(void **state)
 	user(1102, ONPREM "-1013");
 	user(1101, ONPREM "-1013");
 	/* Two SIDs of one domain: no rule says which. */
-	history(user(1103, ONPREM "-1"), ONPREM "-2");
+	nw_history(&world, user(1103, ONPREM "-1"), ONPREM "-2");
 	/* ... but only of the one that counts. */
-	history(user(1104, ONPREM "-3"), FOREST "-2");
-	history(user(1105, FOREST "-5"), FOREST "-6");
+	nw_history(&world, user(1104, ONPREM "-3"), FOREST "-2");
+	nw_history(&world, user(1105, FOREST "-5"), FOREST "-6");
 	/* A value that breaks its format, whatever the others say. */
 	user(1106, ONPREM "-7")->malformed |= DSS_F_HISTORY;
 	user(1107, NULL)->malformed |= DSS_F_HISTORY;
@@ -196,7 +183,7 @@ static void primary_group(void **state)
 	/* Not for domains that nobody comes from. */
 	assert_null(group(FOREST_BASE + 513));
 	/* A group of the directory that has that SID as history is it. */
-	history(nw_group(&world, 1001, "Old Users"), ONPREM "-513");
+	nw_history(&world, nw_group(&world, 1001, "Old Users"), ONPREM "-513");
 	build();
 	expect(1101, ONPREM_BASE + 1013, ONPREM_BASE + 513);
 	assert_string_equal(group(ONPREM_BASE + 513)->name,
@@ -212,7 +199,7 @@ static void groups_too(void **state)
 	(void)state;
 	member = user(1101, ONPREM "-1013")->guid;
 	team = nw_group(&world, 1001, "Team");
-	history(team, FOREST "-1500");
+	nw_history(&world, team, FOREST "-1500");
 	assert_int_equal(
 	    dss_members_change(team, true, &member, 1, &world.arena), 0);
 	build();
@@ -237,46 +224,32 @@ static void made_up_group_is_not_to_be_had(void **state)
 /* ---- slices --------------------------------------------------------------
  */
 
-/* A domain whose slice is that of the first one, found by trying. */
-static const char *clashing_domain(const char *other)
-{
-	struct ds_sid sid;
-	uint32_t wanted, slice, i;
-	char text[DS_SID_STR_MAX];
-
-	snprintf(text, sizeof(text), "%s-1", other);
-	assert_int_equal(ds_sid_parse_str(text, &sid), 0);
-	assert_int_equal(ds_idmap_slice(&sid, 200000, 2000200000, &wanted), 0);
-	for (i = 1;; i++) {
-		snprintf(text, sizeof(text), "S-1-5-21-7-7-%u-1", i);
-		assert_int_equal(ds_sid_parse_str(text, &sid), 0);
-		assert_int_equal(
-		    ds_idmap_slice(&sid, 200000, 2000200000, &slice), 0);
-		if (slice == wanted)
-			break;
-	}
-	return dss_arena_printf(&world.arena, "S-1-5-21-7-7-%u", i);
-}
-
+/* One slice for two domains: SSSD would give TWIN the next one, or ONPREM if
+ * it met TWIN first (test_names_idmap.c).  We refuse, and say so. */
 static void clash_is_refused(void **state)
 {
-	char *list[] = { onprem, NULL, NULL };
-	const char *twin = clashing_domain(ONPREM);
+	static char twin[] = TWIN;
+	char *list[] = { onprem, twin, NULL };
 
 	(void)state;
-	list[1] = (char *)(uintptr_t)twin;
 	world.config.identity.sid_history_domains = list;
 	user(1101, ONPREM "-1013");
-	user(1102, dss_arena_printf(&world.arena, "%s-2000", twin));
+	user(1102, TWIN "-2000");
 	build();
 	expect(1101, ONPREM_BASE + 1013, ONPREM_BASE + 513);
 	expect(1102, 0, 0);
 	assert_int_equal(reason(1102), DS_WH_ID_CONFLICT);
+	assert_string_equal(detail(1102), "the ids of " TWIN " would be those "
+					  "of " ONPREM ", which has them "
+					  "already");
 	/* In the other order the other one, */
-	list[0] = list[1], list[1] = onprem;
+	list[0] = twin, list[1] = onprem;
 	build();
 	expect(1101, 0, 0);
 	expect(1102, ONPREM_BASE + 2000, ONPREM_BASE + 513);
+	assert_string_equal(detail(1101), "the ids of " ONPREM " would be "
+					  "those of " TWIN ", which has them "
+					  "already");
 	/* unless it was given away before. */
 	world.facts.pins = (const struct dss_slice[]){ { 3369, ONPREM } };
 	world.facts.npins = 1;

@@ -145,6 +145,47 @@ static void same_as_sssd(void **state)
 	assert_true(clashes < 10);
 }
 
+/* The domain's ids in a context that may know others: its first id. */
+static uint32_t their_first(void *ctx, const char *domain)
+{
+	struct sss_range range;
+	id_t slice = (id_t)-1;
+
+	assert_int_equal(calculate_range(ctx, domain, &slice, &range), 0);
+	assert_int_equal(add_domain(ctx, domain, domain, &range, NULL, 0,
+				    false, NULL, NULL),
+			 0);
+	return range.min;
+}
+
+/*
+ * Two domains of one slice: SSSD's numbers depend on which it met first.  Ours
+ * must not, so that the model refuses one (test_names_history.c).
+ */
+static void sssd_moves_a_clash(void **state)
+{
+	static const char *const domains[] = {
+		"S-1-5-21-3623811015-3361044348-30300820", "S-1-5-21-7-7-20033"
+	};
+	struct ds_sid sid;
+	char text[DS_SID_STR_MAX + 8];
+	uint32_t slice;
+	void *ctx;
+
+	(void)state;
+	load_library();
+	for (int first = 0; first < 2; first++) {
+		assert_int_equal(idmap_init(NULL, NULL, NULL, &ctx), 0);
+		assert_int_equal(their_first(ctx, domains[first]), 674000000);
+		assert_int_equal(their_first(ctx, domains[!first]), 674200000);
+		assert_int_equal(idmap_free(ctx), 0);
+		snprintf(text, sizeof(text), "%s-1000", domains[first]);
+		assert_int_equal(ds_sid_parse_str(text, &sid), 0);
+		assert_int_equal(ds_idmap_slice(&sid, MIN, MAX, &slice), 0);
+		assert_int_equal(slice, 3369);
+	}
+}
+
 /* RID - base_rid + range low, and nothing outside of the range. */
 static void same_as_winbind(void **state)
 {
@@ -169,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_as_sssd),
+		cmocka_unit_test(sssd_moves_a_clash),
 		cmocka_unit_test(same_as_winbind),
 	};
 

@@ -14,6 +14,9 @@
 #include "synccache/sync/pins.h"
 #include "tests/unit/names_world.h"
 
+/* Its RIDs from 200000 on fall into the slice of the managed domain's. */
+#define CLASHING "S-1-5-21-7-7-8318"
+
 static char dir[] = "/tmp/dssync-pins.XXXXXX";
 static struct names_world world;
 static struct dss_store *store;
@@ -152,6 +155,70 @@ static void only_ours(void **state)
 	}
 }
 
+static struct dss_pins recover(void)
+{
+	struct dss_pins pins;
+	struct ds_snap snap;
+
+	assert_int_equal(
+	    ds_snap_open(nw_path(), DS_SNAP_BASE, geteuid(), &snap), 0);
+	assert_int_equal(
+	    dss_pins_recover(&snap, &world.facts.domain_sid, &arena, &pins),
+	    0);
+	ds_snap_close(&snap);
+	return pins;
+}
+
+/*
+ * The managed domain and another have one secondary slice, and the other one
+ * had it first.  Ids given out must not become another's because the store
+ * is gone.
+ */
+static void survive_the_store(void **state)
+{
+	static char onprem[] = CLASHING;
+	char *list[] = { onprem, NULL };
+	struct dss_object *old;
+	struct dss_pins pins;
+	struct dss_model model;
+	uint32_t uid;
+
+	(void)state;
+	world.config.identity.id_mapping = DS_IDMAP_SIDHISTORY;
+	world.config.identity.sid_history_domains = list;
+	old = nw_user(&world, 1101, "old", "old@contoso.com");
+	nw_history(&world, old, CLASHING "-200001");
+	nw_publish(&world, &model);
+	assert_int_equal(model.nusers, 1);
+	uid = model.users[0].uid;
+	dss_model_done(&model);
+	pins = recover();
+	assert_true(pins.known);
+	assert_true(dss_pins_agree(&pins, &world.config, &arena));
+	/* A newcomer of the managed domain wants the same id: */
+	nw_user(&world, 200001, "new", "new@contoso.com");
+	world.facts.pins = pins.slices;
+	world.facts.npins = pins.nslices;
+	nw_publish(&world, &model);
+	assert_int_equal(model.nusers, 1);
+	assert_int_equal(model.users[0].uid, uid);
+	assert_string_equal(model.users[0].name, "old@contoso.com");
+	dss_model_done(&model);
+	/* ... and would have it if nobody knew. */
+	world.facts.npins = 0;
+	nw_publish(&world, &model);
+	assert_int_equal(model.nusers, 1);
+	assert_int_equal(model.users[0].uid, uid);
+	assert_string_equal(model.users[0].name, "new@contoso.com");
+	dss_model_done(&model);
+	/* What is kept binds the configuration, too. */
+	world.config.identity.id_mapping = DS_IDMAP_SID;
+	assert_false(dss_pins_agree(&pins, &world.config, &arena));
+	world.facts.domain_sid.sub[3]++;
+	assert_false(recover().known);
+	world.facts.domain_sid.sub[3]--;
+}
+
 #define PINS_TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -160,6 +227,7 @@ int main(void)
 		PINS_TEST(kept),
 		PINS_TEST(changes_are_seen),
 		PINS_TEST(only_ours),
+		PINS_TEST(survive_the_store),
 	};
 
 	return cmocka_run_group_tests(tests, nw_group_setup,

@@ -43,6 +43,8 @@ static void round_trip(void **state)
 	struct ds_snap_group group;
 	struct ds_snap_user user;
 	struct ds_snap_note note;
+	const uint8_t *record;
+	size_t len;
 	struct ds_snap snap;
 	uint32_t gids[4];
 	uint8_t *image;
@@ -92,6 +94,9 @@ static void round_trip(void **state)
 	assert_string_equal(note.sam, "driley");
 	assert_string_equal(note.upn, "driley@" WORLD_DOMAIN);
 	assert_int_equal(ds_snap_note_at(&snap, 1, &note), DS_ERR_NOTFOUND);
+	assert_int_equal(ds_snap_record(&snap, &record, &len), 0);
+	assert_int_equal(len, 6);
+	assert_memory_equal(record, "record", len);
 
 	assert_int_equal(ds_snap_user_by_uid(&snap, 299999, &user),
 			 DS_ERR_NOTFOUND);
