@@ -71,6 +71,13 @@ enum ds_msg {
 	 * s.
 	 *   -> TICKET_REPLY: u32 enum ds_auth_result (OK or UNAVAILABLE),
 	 *   str principal, blob ccache (FILE format version 4, one TGT).
+	 * CHANGE: the fields of ACCOUNT, str old password, str new password
+	 *   (UTF-8).  Both empty: may this account's password be changed from
+	 *   here?  The new one empty: is the old one right?
+	 *   -> CHANGE_REPLY: u32 enum ds_auth_result (OK; DENIED: changed
+	 *   elsewhere, as the text says; BAD_PASSWORD: the old one; REJECTED:
+	 *   the new one, in the domain's words; or a state as for AUTH), str
+	 *   text.
 	 */
 	DS_MSG_AUTH = 1,
 	DS_MSG_AUTH_REPLY = 2,
@@ -176,6 +183,7 @@ enum ds_auth_result {
 	DS_AUTH_DENIED = 8,      /* policy, identity mismatch, fail-closed */
 	DS_AUTH_UNAVAILABLE = 9, /* no KDC reached, no keytab, overload */
 	DS_AUTH_DELAYED = 10,    /* too many failures: not even checked */
+	DS_AUTH_REJECTED = 11,   /* CHANGE: the new password will not do */
 };
 
 struct ds_frame {

@@ -151,11 +151,16 @@ struct pds_reply {
 	uint8_t handle[DS_HANDLE_LEN];
 	bool has_handle;
 };
-/* The wire protocol's AUTH, ACCOUNT and TICKET; nothing is logged. */
+/* The wire protocol's AUTH, CHANGE, ACCOUNT and TICKET; nothing is logged. */
 DS_MUST_CHECK int pds_request_auth(struct pds_call *call,
 				   const struct pds_identity *id,
 				   const char *password,
 				   struct pds_reply *ret_reply);
+DS_MUST_CHECK int pds_request_change(struct pds_call *call,
+				     const struct pds_identity *id,
+				     const char *old_password,
+				     const char *new_password,
+				     struct pds_reply *ret_reply);
 DS_MUST_CHECK int pds_request_account(struct pds_call *call,
 				      const struct pds_identity *id,
 				      struct pds_reply *ret_reply);
@@ -178,6 +183,8 @@ struct pds_login {
 	char text[DS_TEXT_MAX + 1];
 };
 void pds_login_remember(struct pds_call *call, const struct pds_login *login);
+/* The password was changed: it need not be any more. */
+void pds_login_changed(struct pds_call *call, uid_t uid);
 /* NULL: nothing is remembered about this user. */
 const struct pds_login *pds_login_recall(struct pds_call *call, uid_t uid);
 

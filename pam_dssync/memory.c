@@ -77,6 +77,14 @@ const struct pds_login *pds_login_recall(struct pds_call *call, uid_t uid)
 	return login && login->uid == uid ? login : NULL;
 }
 
+void pds_login_changed(struct pds_call *call, uid_t uid)
+{
+	const struct pds_login done = { .uid = uid };
+
+	if (pds_login_recall(call, uid))
+		pds_login_remember(call, &done);
+}
+
 void pds_handle_remember(struct pds_call *call,
 			 const uint8_t handle[DS_HANDLE_LEN])
 {

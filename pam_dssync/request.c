@@ -142,6 +142,28 @@ int pds_request_auth(struct pds_call *call, const struct pds_identity *id,
 	return err;
 }
 
+int pds_request_change(struct pds_call *call, const struct pds_identity *id,
+		       const char *old_password, const char *new_password,
+		       struct pds_reply *ret_reply)
+{
+	uint8_t out[SMALL_FRAME_MAX], in[SMALL_FRAME_MAX];
+	struct ds_writer w;
+	struct ds_frame frame;
+	int err;
+
+	ds_writer_init(&w, out, sizeof(out));
+	ds_frame_begin(&w, DS_MSG_CHANGE, SEQ);
+	put_who(&w, call, id);
+	ds_put_str(&w, old_password);
+	ds_put_str(&w, new_password);
+	err = exchange(&w, DS_MSG_CHANGE_REPLY, PDS_AUTH_TIMEOUT, in,
+		       sizeof(in), &frame);
+	if (!err)
+		err = parse_reply(&frame, false, ret_reply);
+	explicit_bzero(out, sizeof(out));
+	return err;
+}
+
 int pds_request_account(struct pds_call *call, const struct pds_identity *id,
 			struct pds_reply *ret_reply)
 {

@@ -120,6 +120,9 @@ int pds_result_to_pam(enum pds_stage stage, uint32_t result)
 	case DS_AUTH_BAD_PASSWORD:
 	case DS_AUTH_DELAYED: /* not PAM_MAXTRIES, which would tell */
 		return PAM_AUTH_ERR;
+	case DS_AUTH_REJECTED:
+		return stage == PDS_PASSWORD ? PAM_AUTHTOK_ERR
+					     : PAM_SYSTEM_ERR;
 	case DS_AUTH_UNKNOWN:
 		/* In the account stage a uid of ours is never ignored. */
 		return stage == PDS_AUTH ? PAM_USER_UNKNOWN : PAM_PERM_DENIED;
@@ -150,6 +153,7 @@ const char *pds_result_text(uint32_t result)
 		[DS_AUTH_DENIED] = "denied",
 		[DS_AUTH_UNAVAILABLE] = "nobody can check the password now",
 		[DS_AUTH_DELAYED] = "not checked after too many failures",
+		[DS_AUTH_REJECTED] = "the domain rejects the new password",
 	};
 
 	if (result >= sizeof(texts) / sizeof(texts[0]))

@@ -13,6 +13,7 @@
 #include "lib/resolve.h"
 #include "lib/wire.h"
 #include "synccache/auth/audit.h"
+#include "synccache/auth/change.h"
 #include "synccache/auth/login.h"
 #include "synccache/auth/policy.h"
 
@@ -21,8 +22,10 @@
 struct check {
 	const struct dsa_server *server;
 	struct dsa_subject subject;
-	struct dsa_secret frame;    /* as it came */
-	struct dsa_secret password; /* NUL-terminated */
+	struct dsa_secret frame;        /* as it came */
+	struct dsa_secret password;     /* NUL-terminated */
+	struct dsa_secret new_password; /* likewise; of a change */
+	bool change;
 	struct ds_snap_account account;
 	struct dsa_login login; /* the outcome */
 };
@@ -38,15 +41,21 @@ static int read_request(struct check *c, int conn)
 		err = dsa_secret_init(&c->password, DS_PASSWORD_MAX + 1,
 				      DSA_SECRET_PRIVATE);
 	if (err == 0)
+		err = dsa_secret_init(&c->new_password, DS_PASSWORD_MAX + 1,
+				      DSA_SECRET_PRIVATE);
+	if (err == 0)
 		err = ds_wire_recv(conn, c->frame.p, c->frame.cap,
 				   ds_now_ms() + READ_MS, &frame);
 	if (err != 0)
 		return err;
-	if (frame.type != DS_MSG_AUTH)
+	if (frame.type != DS_MSG_AUTH && frame.type != DS_MSG_CHANGE)
 		return DS_ERR_FORMAT;
+	c->change = frame.type == DS_MSG_CHANGE;
 	ds_reader_init(&r, frame.payload, frame.len);
 	dsa_subject_read(&r, &c->subject);
 	ds_get_str(&r, (char *)c->password.p, c->password.cap);
+	if (c->change)
+		ds_get_str(&r, (char *)c->new_password.p, c->new_password.cap);
 	err = ds_reader_end(&r);
 	dsa_secret_done(&c->frame);
 	return err;
@@ -125,6 +134,8 @@ static void send_verdict(const struct check *c, int out)
 	dsa_text(login->say, login->proven,
 		 dsa_change_url(&c->server->config, &c->account), text,
 		 sizeof(text));
+	if (login->text[0] != '\0')
+		(void)snprintf(text, sizeof(text), "%s", login->text);
 	ds_writer_init(&w, buffer.p, buffer.cap);
 	ds_frame_begin(&w, DSA_MSG_VERDICT, 0);
 	ds_put_u32(&w, login->result);
@@ -158,16 +169,21 @@ void dsa_check_run(const struct dsa_server *server, int conn, uid_t caller,
 	send_subject(&c, out);
 	if (!go_on)
 		;
+	else if (c.change)
+		dsa_change(server, &c.account, (const char *)c.password.p,
+			   (const char *)c.new_password.p, &c.login);
 	else if (c.password.p[0] == '\0')
 		(void)refuse(&c, DS_AUTH_BAD_PASSWORD, "empty password");
 	else
 		dsa_login(server, &c.account, (const char *)c.password.p,
 			  &c.login);
 	dsa_secret_done(&c.password);
+	dsa_secret_done(&c.new_password);
 	send_verdict(&c, out);
 out:
 	dsa_secret_done(&c.frame);
 	dsa_secret_done(&c.password);
+	dsa_secret_done(&c.new_password);
 	dsa_secret_done(&c.login.ccache);
 	dsa_tgt_done(&c.login.tgt);
 }

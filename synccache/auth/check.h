@@ -12,8 +12,8 @@
 #define DSA_REQUEST_MAX 4096 /* bytes of any request frame of PAM */
 
 /*
- * Reads the AUTH frame from `conn`, decides, and reports SUBJECT and VERDICT
- * to `out` (job.h).  Never writes to `conn`: the main process answers.
+ * Reads the AUTH or CHANGE frame from `conn`, decides, and reports SUBJECT and
+ * VERDICT to `out` (job.h).  Never writes to `conn`: the main process answers.
  * `caller` is 0, or the only uid about which the caller may ask.
  */
 void dsa_check_run(const struct dsa_server *server, int conn, uid_t caller,

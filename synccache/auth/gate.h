@@ -59,6 +59,7 @@ struct dsa_conn {
 	enum dsa_conn_state state;
 	uint32_t seq;
 	uint64_t delay_key;         /* of a password check (delay.h) */
+	uint16_t type;              /* of the request: enum ds_msg */
 	struct dsa_subject subject; /* .caller from the start */
 };
 

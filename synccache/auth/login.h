@@ -13,7 +13,8 @@ struct dsa_login {
 	/* Which result's text to show; `proven` as in krberr.h. */
 	enum ds_auth_result say;
 	bool proven;
-	char reason[DSA_REASON_MAX + 1];       /* for the audit */
+	char text[DS_TEXT_MAX + 1];      /* in place of that text; "": none */
+	char reason[DSA_REASON_MAX + 1]; /* for the audit */
 	char principal[DSA_PRINCIPAL_MAX + 1]; /* of the ticket */
 	struct dsa_secret ccache; /* the TGT alone, if the result is OK */
 	struct dsa_tgt tgt;       /* a new one of the host's, or none */

@@ -33,7 +33,12 @@ struct dsa_pam {
 	struct dsa_delays *delays;
 };
 
-/* ---- AUTH ---- */
+/* ---- AUTH and CHANGE ---- */
+
+static const char *event_of(const struct dsa_conn *c)
+{
+	return c->type == DS_MSG_CHANGE ? "password" : "auth";
+}
 
 static void reply_auth(struct dsa_conn *c, enum ds_auth_result result,
 		       const char *text, const uint8_t *handle)
@@ -42,10 +47,14 @@ static void reply_auth(struct dsa_conn *c, enum ds_auth_result result,
 	struct ds_writer w;
 
 	ds_writer_init(&w, buf, sizeof(buf));
-	ds_frame_begin(&w, DS_MSG_AUTH_REPLY, c->seq);
+	ds_frame_begin(&w,
+		       c->type == DS_MSG_CHANGE ? DS_MSG_CHANGE_REPLY
+						: DS_MSG_AUTH_REPLY,
+		       c->seq);
 	ds_put_u32(&w, result);
 	ds_put_str(&w, text);
-	ds_put_blob(&w, handle, handle != NULL ? DS_HANDLE_LEN : 0);
+	if (c->type != DS_MSG_CHANGE)
+		ds_put_blob(&w, handle, handle != NULL ? DS_HANDLE_LEN : 0);
 	dsa_conn_reply(c, &w);
 	explicit_bzero(buf, sizeof(buf));
 }
@@ -56,7 +65,7 @@ static void fail_auth(struct dsa_conn *c, enum ds_auth_result result,
 	struct dsa_server *server = c->gate->server;
 	char text[DS_TEXT_MAX + 1];
 
-	dsa_audit("auth", &c->subject, result, reason, -1);
+	dsa_audit(event_of(c), &c->subject, result, reason, -1);
 	dsa_report_result(server, result, reason);
 	dsa_text(result, false, "", text, sizeof(text));
 	reply_auth(c, result, text, NULL);
@@ -129,7 +138,7 @@ static void learn(struct dsa_conn *c, const struct verdict *v)
 
 	if (v->kdc[0] == '\0')
 		return; /* none has said anything */
-	if (v->result == DS_AUTH_OK)
+	if (v->result == DS_AUTH_OK && c->type == DS_MSG_AUTH)
 		dsa_proven_put(&server->proven, ds_now_ms(), peer_pid(c),
 			       &c->subject);
 	else if (v->result == DS_AUTH_UNKNOWN)
@@ -176,7 +185,7 @@ static void answer(struct dsa_conn *c, const struct verdict *v)
 
 	count(c, v);
 	learn(c, v);
-	dsa_audit("auth", &c->subject, (enum ds_auth_result)v->result,
+	dsa_audit(event_of(c), &c->subject, (enum ds_auth_result)v->result,
 		  v->reason, v->kdc_ms);
 	dsa_report_result(server, (enum ds_auth_result)v->result,
 			  v->proven ? NULL : v->reason);
@@ -390,7 +399,14 @@ static void answer_here(struct dsa_conn *c)
 
 static void on_request(struct dsa_conn *c, uint16_t type)
 {
+	c->type = type;
 	switch (type) {
+	case DS_MSG_CHANGE:
+		if (c->subject.caller != 0) { /* passwd(1) is root's */
+			dsa_conn_free(c);
+			break;
+		}
+		__attribute__((fallthrough));
 	case DS_MSG_AUTH:
 		enqueue(c);
 		break;

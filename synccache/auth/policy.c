@@ -188,6 +188,7 @@ const char *dsa_result_word(enum ds_auth_result result)
 		[DS_AUTH_DENIED] = "denied",
 		[DS_AUTH_UNAVAILABLE] = "unavailable",
 		[DS_AUTH_DELAYED] = "delayed",
+		[DS_AUTH_REJECTED] = "rejected",
 	};
 
 	if ((size_t)result >= sizeof(words) / sizeof(*words))

@@ -130,16 +130,17 @@ int pam_get_item(const pam_handle_t *pamh, int type, const void **item)
 int pam_get_authtok(pam_handle_t *pamh, int item, const char **authtok,
 		    const char *prompt)
 {
-	assert_int_equal(item, PAM_AUTHTOK);
+	assert_true(item == PAM_AUTHTOK || item == PAM_OLDAUTHTOK);
 	if (pamh->get_authtok)
 		return pamh->get_authtok;
-	if (!pamh->items[PAM_AUTHTOK]) {
-		pam_prompt(pamh, PAM_PROMPT_ECHO_OFF, NULL, "%s", prompt);
+	if (!pamh->items[item]) {
+		pam_prompt(pamh, PAM_PROMPT_ECHO_OFF, NULL, "%s",
+			   prompt ? prompt : "New password: ");
 		if (!pamh->answer)
 			return PAM_AUTHTOK_ERR;
-		pamh->items[PAM_AUTHTOK] = pamh->answer;
+		pamh->items[item] = pamh->answer;
 	}
-	*authtok = pamh->items[PAM_AUTHTOK];
+	*authtok = pamh->items[item];
 	return PAM_SUCCESS;
 }
 

@@ -293,16 +293,27 @@ struct world_step *world_reply_auth(uint32_t result, const char *text,
 	return step;
 }
 
-struct world_step *world_reply_account(uint32_t result, const char *text)
+static struct world_step *reply_text(uint16_t type, uint32_t result,
+				     const char *text)
 {
 	struct world_step *step = world_step();
 	struct ds_writer w;
 
-	begin(&w, step, DS_MSG_ACCOUNT_REPLY);
+	begin(&w, step, type);
 	ds_put_u32(&w, result);
 	ds_put_str(&w, text);
 	end(&w, step);
 	return step;
+}
+
+struct world_step *world_reply_account(uint32_t result, const char *text)
+{
+	return reply_text(DS_MSG_ACCOUNT_REPLY, result, text);
+}
+
+struct world_step *world_reply_change(uint32_t result, const char *text)
+{
+	return reply_text(DS_MSG_CHANGE_REPLY, result, text);
 }
 
 struct world_step *world_reply_ticket(uint32_t result, const void *ccache,

@@ -57,6 +57,7 @@ struct world_step *world_step(void);
 struct world_step *world_reply_auth(uint32_t result, const char *text,
 				    bool handle);
 struct world_step *world_reply_account(uint32_t result, const char *text);
+struct world_step *world_reply_change(uint32_t result, const char *text);
 struct world_step *world_reply_ticket(uint32_t result, const void *ccache,
 				      size_t len);
 /* How many requests came, and the n-th. */

@@ -18,6 +18,7 @@
 #include "lib/wire.h"
 #include "synccache/auth/audit.h"
 #include "synccache/auth/auth.h"
+#include "synccache/auth/change.h"
 #include "synccache/auth/check.h"
 #include "synccache/auth/login.h"
 #include "synccache/auth/policy.h"
@@ -49,6 +50,22 @@ void dsa_login(const struct dsa_server *with,
 	assert_int_equal(
 	    dsa_secret_copy(&login->ccache, "ticket", 6, DSA_SECRET_PRIVATE),
 	    0);
+}
+
+static char kdc_new[64];
+
+void dsa_change(const struct dsa_server *with,
+		const struct ds_snap_account *account,
+		const char *old_password, const char *new_password,
+		struct dsa_login *login)
+{
+	assert_ptr_equal(with, &server);
+	kdc_calls++;
+	(void)snprintf(kdc_sam, sizeof(kdc_sam), "%s", account->sam);
+	(void)snprintf(kdc_password, sizeof(kdc_password), "%s", old_password);
+	(void)snprintf(kdc_new, sizeof(kdc_new), "%s", new_password);
+	*login = (struct dsa_login){ .result = DS_AUTH_REJECTED,
+				     .text = "Too short." };
 }
 
 void dsa_report_changed(struct dsa_server *s)
@@ -223,6 +240,41 @@ static void test_auth(void **state)
 	assert_int_equal(kdc_calls, 2);
 }
 
+static struct heard change(const char *typed, const char *old_password,
+			   const char *new_password)
+{
+	struct dsa_subject s = { .guid = guid_of(W_DRILEY) };
+	uint8_t buf[DSA_REQUEST_MAX];
+	struct ds_writer w;
+
+	(void)snprintf(s.user, sizeof(s.user), "%s", typed);
+	ds_writer_init(&w, buf, sizeof(buf));
+	ds_frame_begin(&w, DS_MSG_CHANGE, 1);
+	dsa_subject_write(&w, &s);
+	ds_put_str(&w, old_password);
+	ds_put_str(&w, new_password);
+	assert_int_equal(ds_frame_end(&w), 0);
+	return check_bytes(buf, w.len);
+}
+
+static void test_change(void **state)
+{
+	struct heard h = change(DRILEY, "old", "new");
+
+	(void)state;
+	assert_int_equal(h.result, DS_AUTH_REJECTED);
+	assert_string_equal(h.text, "Too short.");
+	assert_string_equal(kdc_sam, "driley");
+	assert_string_equal(kdc_password, "old");
+	assert_string_equal(kdc_new, "new");
+	assert_int_equal(change(DRILEY, "", "").result, DS_AUTH_REJECTED);
+	assert_int_equal(kdc_calls, 2);
+	/* Another object than the caller found, and nobody. */
+	assert_int_equal(change(SMITH, "old", "new").result, DS_AUTH_DENIED);
+	assert_int_equal(change("x@y", "old", "new").result, DS_AUTH_UNKNOWN);
+	assert_int_equal(kdc_calls, 2);
+}
+
 static void test_refused_at_once(void **state)
 {
 	(void)state;
@@ -365,6 +417,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_auth, fresh),
+		cmocka_unit_test_setup(test_change, fresh),
 		cmocka_unit_test_setup(test_refused_at_once, fresh),
 		cmocka_unit_test_setup(test_password_limits, fresh),
 		cmocka_unit_test_setup(test_cut_frames, fresh),

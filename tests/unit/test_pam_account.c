@@ -1,6 +1,6 @@
 /*
- * Whose user is it?  pam_sm_authenticate, pam_sm_acct_mgmt and
- * pam_sm_chauthtok over users that are ours, are not, or pretend.
+ * Whose user is it?  pam_sm_authenticate and pam_sm_acct_mgmt
+ * over users that are ours, are not, or pretend.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -21,10 +21,6 @@
 #define DENIED      "NOTICE \"" WORLD_UPN "\" denied: "
 #define NOT_ITS     "the uid is one of the domain's, the name is not its"
 #define MUST_CHANGE "NOTICE \"" WORLD_UPN "\": the password must be changed"
-#define ELSEWHERE                                                             \
-	"ERROR The password of this account is changed where your "           \
-	"organization keeps it, not on this computer."
-
 /* All stages for a user of whom the server must hear nothing. */
 static void stages(const char *user, int auth, int account,
 		   const char *auth_log, const char *account_log,
@@ -243,7 +239,7 @@ static void results(void **state)
 		{ DS_AUTH_UNAVAILABLE, PAM_AUTHINFO_UNAVAIL,
 		  DENIED "nobody can check the password now",
 		  "ERROR Say this." },
-		{ 11, PAM_SYSTEM_ERR,
+		{ 12, PAM_SYSTEM_ERR,
 		  DENIED "an unknown answer of dssync-auth",
 		  "ERROR Say this." },
 	};
@@ -335,14 +331,6 @@ static void must_change(void **state)
 			 PAM_NEW_AUTHTOK_REQD);
 	fake_expect_log(pamh, MUST_CHANGE, NULL);
 
-	assert_int_equal(pam_sm_chauthtok(pamh, PAM_PRELIM_CHECK, 0, NULL),
-			 PAM_PERM_DENIED);
-	fake_expect_shown(pamh, "ERROR Change it at example.", NULL);
-	fake_expect_log(pamh,
-			"NOTICE \"" WORLD_UPN "\": the password cannot "
-			"be changed on this host",
-			NULL);
-
 	/* A worse answer is not softened ... */
 	assert_int_equal(pam_sm_acct_mgmt(pamh, 0, 0, NULL), PAM_PERM_DENIED);
 	fake_expect_log(pamh, DENIED "the account is disabled", NULL);
@@ -351,28 +339,6 @@ static void must_change(void **state)
 	world_passwd(WORLD_UPN, 200002);
 	assert_int_equal(pam_sm_acct_mgmt(pamh, 0, 0, NULL), PAM_SUCCESS);
 	fake_end(pamh);
-}
-
-static void password_elsewhere(void **state)
-{
-	pam_handle_t *pamh = fake_start(WORLD_UPN);
-	static const int flags[] = { PAM_PRELIM_CHECK, PAM_UPDATE_AUTHTOK };
-	int i;
-
-	(void)state;
-	for (i = 0; i < 2; i++) {
-		assert_int_equal(pam_sm_chauthtok(pamh, flags[i], 0, NULL),
-				 PAM_PERM_DENIED);
-		fake_expect_shown(pamh, ELSEWHERE, NULL);
-		fake_expect_log(pamh,
-				"NOTICE \"" WORLD_UPN "\": the password "
-				"cannot be changed on this host",
-				NULL);
-	}
-	unlink(pam_test_snapshot);
-	assert_int_equal(pam_sm_chauthtok(pamh, PAM_PRELIM_CHECK, 0, NULL),
-			 PAM_TRY_AGAIN);
-	fake_drop(pamh);
 }
 
 #define TEST(f) cmocka_unit_test_setup(f, world_fresh)
@@ -393,7 +359,6 @@ int main(void)
 		TEST(request_fields),
 		TEST(server_gone),
 		TEST(must_change),
-		TEST(password_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);

@@ -147,7 +147,7 @@ static void results(void **state)
 		{ DS_AUTH_DELAYED, PAM_AUTH_ERR,
 		  REFUSED "not checked after too many failures",
 		  "ERROR Say this." },
-		{ 11, PAM_SYSTEM_ERR,
+		{ 12, PAM_SYSTEM_ERR,
 		  REFUSED "an unknown answer of dssync-auth",
 		  "ERROR Say this." },
 		{ UINT32_MAX, PAM_SYSTEM_ERR,

@@ -229,6 +229,7 @@ static void must_change(void **state)
 	world_server_start();
 	world_reply_auth(DS_AUTH_NEW_PASSWORD, "At example.", false);
 	world_reply_account(DS_AUTH_OK, "");
+	world_reply_change(DS_AUTH_DENIED, "At example.");
 	assert_int_equal(pam_authenticate(pamh, 0), PAM_SUCCESS);
 	assert_int_equal(pam_acct_mgmt(pamh, 0), PAM_NEW_AUTHTOK_REQD);
 	assert_int_equal(pam_chauthtok(pamh, PAM_CHANGE_EXPIRED_AUTHTOK),
