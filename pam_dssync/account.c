@@ -59,6 +59,8 @@ int pds_account(struct pds_call *call)
 	if (code != PAM_SUCCESS)
 		log_event(call, denied ? " denied" : "",
 			  pds_result_text(reply.result));
-	pds_show(call, denied, reply.text);
+	/* Once is enough, where the password stage has said the same. */
+	if (!login || strcmp(login->text, reply.text) != 0)
+		pds_show(call, denied, reply.text);
 	return code;
 }

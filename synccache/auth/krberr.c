@@ -84,7 +84,8 @@ struct dsa_verdict dsa_krb_silent(struct dsa_verdict verdict,
 				  enum ds_auth_result state, bool preauth_sent)
 {
 	if (verdict.result != DS_AUTH_LOCKED ||
-	    (state != DS_AUTH_DISABLED && state != DS_AUTH_EXPIRED))
+	    (state != DS_AUTH_DISABLED && state != DS_AUTH_EXPIRED &&
+	     state != DS_AUTH_HOURS))
 		return verdict;
 	return (struct dsa_verdict){ state, preauth_sent };
 }

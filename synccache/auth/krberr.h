@@ -35,8 +35,9 @@ struct dsa_verdict dsa_krb_verdict(enum dsa_stage stage, int32_t code,
 				   uint32_t ntstatus, bool preauth_sent);
 
 /*
- * Inside FAST a KDC gives no NTSTATUS, and "locked" may mean disabled or
- * expired too: what the mirror says (dsa_account_state()) makes it precise.
+ * Inside FAST a KDC gives no NTSTATUS, and "locked" may mean disabled,
+ * expired or outside the logon hours too: what the mirror says
+ * (dsa_account_now()) makes it precise.
  * A refusal stays one.
  */
 struct dsa_verdict dsa_krb_silent(struct dsa_verdict verdict,

@@ -65,6 +65,14 @@ static enum ds_auth_result state_now(const struct attempt *a)
 	return dsa_account_state(a->account, dsa_filetime(time(NULL)));
 }
 
+/* What the mirror knows that would make a KDC refuse. */
+static enum ds_auth_result refusal_now(const struct attempt *a)
+{
+	return a->account->has_limits
+		   ? dsa_account_now(a->account, dsa_filetime(time(NULL)))
+		   : state_now(a);
+}
+
 static void decide_code(struct attempt *a, enum dsa_stage stage,
 			krb5_error_code code, const char *what)
 {
@@ -76,7 +84,7 @@ static void decide_code(struct attempt *a, enum dsa_stage stage,
 	/* Inside FAST a KDC gives no NTSTATUS. */
 	if (stage == DSA_STAGE_AS && as->armour != NULL &&
 	    as->ntstatus == DSA_NT_NONE)
-		v = dsa_krb_silent(v, state_now(a), as->asked);
+		v = dsa_krb_silent(v, refusal_now(a), as->asked);
 	if (as->ntstatus != DSA_NT_NONE)
 		(void)snprintf(status, sizeof(status), ", NTSTATUS %08X",
 			       (unsigned int)as->ntstatus);

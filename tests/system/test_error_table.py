@@ -30,6 +30,7 @@ NEW_AUTHTOK = "Authentication token is no longer valid; new one required"
 DISABLED_TEXT = "Your account is disabled."
 EXPIRED_TEXT = "Your account has expired."
 HOURS_TEXT = "Your account may not log in at this time."
+LOCKED_TEXT = "Your account is locked; try again later."
 CHANGE_TEXT = "Your password must be changed."
 NO_KDC_TEXT = "The domain cannot check passwords now; try again later."
 
@@ -126,7 +127,7 @@ ROWS = {
                         Outcome(ACCT_EXPIRED, EXPIRED_TEXT, "expired"),
                         Outcome(ACCT_EXPIRED, EXPIRED_TEXT, "expired")),
     "logon-hours": (f"state-hours@{DOMAIN}",
-                    Outcome(PERM_DENIED, "", "locked"),
+                    Outcome(PERM_DENIED, HOURS_TEXT, "hours"),
                     Outcome(PERM_DENIED, HOURS_TEXT, "hours")),
     "must-change": (f"mustchange@{DOMAIN}",
                     Outcome(SUCCESS, CHANGE_TEXT, "new-password"),
@@ -179,8 +180,14 @@ ACCOUNT_ROWS = {
                  Outcome(PERM_DENIED, DISABLED_TEXT, "disabled")),
     "account-expired": (f"contractor@{DOMAIN}",
                         Outcome(ACCT_EXPIRED, EXPIRED_TEXT, "expired")),
+    "logon-hours": (f"state-hours@{DOMAIN}",
+                    Outcome(PERM_DENIED, HOURS_TEXT, "hours")),
+    "locked": (f"state-locked@{DOMAIN}",
+               Outcome(PERM_DENIED, LOCKED_TEXT, "locked")),
     "must-change": (f"mustchange@{DOMAIN}",
                     Outcome(NEW_AUTHTOK, CHANGE_TEXT, "new-password")),
+    "password-expired": (f"expired@{DOMAIN}", Outcome(
+        NEW_AUTHTOK, CHANGE_TEXT, "new-password")),
     "well": (f"alice@{DOMAIN}", Outcome(ACCT_SUCCESS, "", "ok")),
 }
 
@@ -193,7 +200,7 @@ def test_account(lab, states, row):
 
 
 def test_account_after_an_expired_password(lab, fast):
-    """Only the KDC knew; the account stage of the same login reports it."""
+    """Said once, and reported by the stage that PAM has for it."""
     lines = pam(lab, f"expired@{DOMAIN}", PASSWORD, "authenticate",
                 "acct_mgmt")
     assert lines == ([CHANGE_TEXT, SUCCESS, NEW_AUTHTOK] if fast == "demand"

@@ -10,6 +10,7 @@ import pytest
 
 from laboratory import DOMAIN, NETBIOS, PASSWORD, new_user, user_of
 from terminal import converse
+from test_auth import directory
 
 ALICE = f"alice@{DOMAIN}"
 HEIDI = "heidi@contoso.com"
@@ -107,6 +108,59 @@ def test_key_of_a_deleted_account(lab, tenant):
     lab.apply(tenant)
     lab.sync("--full")
     assert_out(by_key(lab, user))
+
+
+def test_key_of_an_account_that_was_deleted_just_now(lab):
+    """The mirror still shows it; a domain controller, when asked, does not."""
+    user = f"leaves-now@{DOMAIN}"
+    directory(lab, "new('leaves-now', args[0], args[1])\n", PASSWORD, user)
+    lab.sync()
+    give_key(lab, user)
+    assert by_key(lab, user).stdout == user + "\n"
+    assert 'reason="checked live"' in audit(lab, "account")[-1]
+    directory(lab, "sam.delete(dn_of('leaves-now'))\n")
+    assert lab.passwd(user)
+    assert_out(by_key(lab, user))
+    assert "does not show this object any more" in audit(lab, "account")[-1]
+
+
+@pytest.fixture
+def held(lab):
+    """Forty accounts, all gone at once: more than the valve lets pass."""
+    names = [f"held-{n}" for n in range(40)]
+    directory(lab, "for name in args[0]:\n"
+              "    new(name, args[1], f'{name}@' + args[2])\n", names,
+              PASSWORD, DOMAIN)
+    lab.sync()
+    give_key(lab, f"held-0@{DOMAIN}")
+    yield f"held-0@{DOMAIN}", lambda: directory(
+        lab, "for name in args[0]:\n"
+        "    sam.delete(dn_of(name))\n", names)
+    lab.sync("--full", "--accept-deletes")
+
+
+def test_key_of_a_held_account(lab, held):
+    """It resolves, so that files keep their owner; nobody comes in by it,
+    also where no domain controller can be asked."""
+    user, delete_all = held
+    assert by_key(lab, user).stdout == user + "\n"
+    delete_all()
+    lab.host("dssyncctl", "sync", "--wait", "--full", timeout=90)
+    assert lab.status()["sync"]["held_count"] >= 40
+    assert lab.passwd(user)
+    assert_out(by_key(lab, user))
+    decision = audit(lab, "account")[-1]
+    assert 'result="denied"' in decision and user in decision, decision
+    lab.samba("stop")
+    try:
+        assert_out(by_key(lab, user))
+        assert "the object was gone when last seen" in \
+            audit(lab, "account")[-1]
+        # Who is not held comes in all the same.
+        give_key(lab, ALICE)
+        assert by_key(lab, ALICE).stdout == ALICE + "\n"
+    finally:
+        lab.samba("start")
 
 
 def test_key_of_an_expired_account(lab):
