@@ -3,7 +3,8 @@
 # nothing but libc and exports only _nss_dssync_*, the PAM module nothing but
 # libc and libpam and exports only pam_sm_*, the krb5 plugin nothing but libc
 # and exports only localauth_dssync_initvt; and nothing that is built imports
-# a call that writes to a directory.  A missing file is a failure.
+# a call that writes to a directory, or one that may start a shell.  A missing
+# file is a failure.
 # SPDX-License-Identifier: GPL-3.0-or-later
 set -u
 : "${builddir:=.}" "${NM:=nm}" "${READELF:=readelf}"
@@ -69,6 +70,13 @@ no_writes() { # FILE
 	[ -z "$writes" ] || complain "$1 imports" $writes
 }
 
+no_shell() { # FILE
+	shells=$($NM -D --undefined-only "$builddir/$1" |
+		awk '{ print $NF }' | sed 's/@.*//' |
+		grep -Ex 'system|popen|wordexp|execl|execlp|execle|execvp|execvpe')
+	[ -z "$shells" ] || complain "$1 imports" $shells
+}
+
 nss=nss_dssync/.libs/libnss_dssync.so.2
 pam=pam_dssync/.libs/pam_dssync.so
 localauth=krb5_dssync/.libs/localauth_dssync.so
@@ -97,5 +105,6 @@ done
 : "${DS_PROGRAMS:?the list of built programs}"
 for file in $nss $pam $localauth $DS_PROGRAMS; do
 	no_writes "$file"
+	no_shell "$file"
 done
 exit $failed
