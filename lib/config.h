@@ -83,6 +83,7 @@ struct ds_config {
 		int live_check; /* enum ds_live_check */
 		int fast;       /* enum ds_fast */
 		char *password_change_url;
+		char *audit_file;
 	} login;
 };
 

@@ -259,6 +259,10 @@ const struct ds_key ds_config_keys[] = {
 	  AT(login.password_change_url), "",
 	  .expected = "the address of the page where people change their "
 		      "password" },
+	{ "login", "audit_file", DS_VALUE_TEXT, AT(login.audit_file), "",
+	  .check = is_path_or_empty,
+	  .expected = "the absolute path of a file for audit lines; empty: "
+		      "none" },
 };
 const size_t ds_config_key_count =
     sizeof(ds_config_keys) / sizeof(ds_config_keys[0]);

@@ -8,6 +8,7 @@
 #ifndef DS_LOG_H
 #define DS_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/err.h"
@@ -36,8 +37,14 @@ void ds_log(enum ds_level level, const char *fmt, ...) DS_PRINTF(2, 3);
 struct ds_field {
 	const char *key;
 	const char *value; /* NULL: left out */
+	bool number;       /* a decimal number, where that has its own form */
 };
 void ds_audit(const char *event, const struct ds_field *fields, size_t count);
+/* The text of that line, whole pairs only, in buf, which it returns. */
+char *ds_audit_text(char *buf, size_t cap, const char *event,
+		    const struct ds_field *fields, size_t count);
+/* Whether the journal collects what is logged. */
+bool ds_log_is_journal(void);
 
 /*
  * Escapes src for one log line or terminal: control bytes, DEL, C1 controls

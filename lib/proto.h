@@ -119,6 +119,7 @@ enum ds_msg {
 	 * CHILD_STATUS, from both: str JSON object, at most DS_STATUS_MAX;
 	 * sent at start and on change, at most 10 a second. RELOADED, to auth:
 	 * empty.  A new generation is published: map it.
+	 * AUDIT_FILE, to auth: empty; with login.audit_file, opened to append.
 	 */
 	DS_MSG_PULL = 64,
 	DS_MSG_STAGED = 65,
@@ -129,6 +130,7 @@ enum ds_msg {
 	DS_MSG_RELOADED = 70,
 	DS_MSG_DROP = 71,
 	DS_MSG_DROPPED = 72,
+	DS_MSG_AUDIT_FILE = 73,
 
 	/*
 	 * Sync <-> auth (fd 4).

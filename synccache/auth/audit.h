@@ -32,6 +32,11 @@ struct dsa_subject {
 void dsa_subject_read(struct ds_reader *r, struct dsa_subject *ret_subject);
 void dsa_subject_write(struct ds_writer *w, const struct dsa_subject *subject);
 
+#define DSA_AUDIT_VALUE_MAX 767 /* bytes of any one value */
+
+/* Appends JSON lines to this file from now on; keeps a copy of fd. */
+void dsa_audit_file(int fd);
+
 /*
  * `event` is "auth" or "account"; kdc_ms < 0: no KDC was asked.  Nothing that
  * goes in here may be secret.

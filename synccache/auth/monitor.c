@@ -56,6 +56,11 @@ static int handle(struct dsa_server *server, const struct ds_frame *frame,
 	switch (frame->type) {
 	case DS_MSG_KEYTAB:
 		return on_keytab(server, frame, fd);
+	case DS_MSG_AUDIT_FILE:
+		if (fd < 0)
+			return DS_ERR_FORMAT;
+		dsa_audit_file(fd);
+		return 0;
 	case DS_MSG_RELOADED:
 		dsa_mirror_refresh(&server->mirror);
 		dsa_allow_refresh(server->allow, &server->mirror.base);

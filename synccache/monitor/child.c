@@ -209,10 +209,12 @@ static void on_restart(evutil_socket_t fd, short what, void *arg)
 /* What a new child has to know. */
 static void brief(struct dsm_monitor *m, enum dsm_role role)
 {
-	if (role == DSM_AUTH)
+	if (role == DSM_AUTH) {
+		dsm_audit_check(m, true);
 		dsm_keytab_check(m, true);
-	else
+	} else {
 		dsm_ctl_send_pull(m);
+	}
 }
 
 static void start_child(struct dsm_monitor *m, enum dsm_role role)

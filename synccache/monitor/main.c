@@ -120,7 +120,15 @@ static void on_check(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	dsm_keytab_check(arg, false);
+	dsm_audit_check(arg, false);
 	dsm_publish_check(arg);
+}
+
+static void on_hangup(evutil_socket_t signum, short what, void *arg)
+{
+	(void)signum;
+	(void)what;
+	dsm_audit_check(arg, true);
 }
 
 static int add_events(struct dsm_monitor *m)
@@ -130,6 +138,7 @@ static int add_events(struct dsm_monitor *m)
 		evsignal_new(m->base, SIGTERM, on_end, m),
 		evsignal_new(m->base, SIGINT, on_end, m),
 		evsignal_new(m->base, SIGCHLD, on_child, m),
+		evsignal_new(m->base, SIGHUP, on_hangup, m),
 		event_new(m->base, -1, EV_PERSIST, on_check, m),
 	};
 	size_t i, n = sizeof(events) / sizeof(events[0]);

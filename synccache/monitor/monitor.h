@@ -59,6 +59,12 @@ struct dsm_monitor {
 	bool keytab_known;
 	char keytab_problem[512];
 
+	/* audit.c */
+	dev_t audit_dev; /* of the file that auth writes */
+	ino_t audit_ino;
+	bool audit_known;
+	const char *audit_problem; /* NULL: none */
+
 	/* ctl.c */
 	uint64_t ticket; /* of the last pull that was asked for */
 	uint32_t ticket_flags;
@@ -89,6 +95,9 @@ void dsm_publish_init(struct dsm_monitor *m);
 
 /* keytab.c: hands the keytab to auth if it changed, or if force. */
 void dsm_keytab_check(struct dsm_monitor *m, bool force);
+
+/* audit.c: hands login.audit_file to auth if it is a new one, or if force. */
+void dsm_audit_check(struct dsm_monitor *m, bool force);
 
 /* ctl.c */
 DS_MUST_CHECK int dsm_ctl_start(struct dsm_monitor *m);
