@@ -222,6 +222,9 @@ static const char *rule_of(enum ds_withheld reason)
 		       "for 'dssyncctl sync --accept-deletes'";
 	case DS_WH_SCOPE:
 		return "[sync] of dssync.conf says who is mirrored here";
+	case DS_WH_IN_PART:
+		return "a value that breaks its format is passed over; where "
+		       "it decides nothing, the rest is published";
 	case DS_WH_NO_ID:
 		return "id_mapping = attribute publishes what has a uidNumber "
 		       "or gidNumber";
@@ -233,6 +236,7 @@ static const char *state_of(enum ds_withheld reason)
 {
 	return reason == DS_WH_SCOPE       ? "out of scope"
 	       : reason == DS_WH_HELD_BACK ? "held back"
+	       : reason == DS_WH_IN_PART   ? "published in part"
 					   : "withheld";
 }
 

@@ -77,34 +77,42 @@ static json_t *find_problems(const struct ctl_daemon *d,
 /* ---- the snapshot, which everybody may read ------------------------------
  */
 
-/* Held deletions are counted apart: those objects still resolve. */
-static int count_withheld(const struct ds_snap *snap)
+/*
+ * Who is withheld, and who is published in part.  Held deletions are counted
+ * apart: those objects still resolve.
+ */
+static int count_notes(const struct ds_snap *snap, int *ret_in_part)
 {
 	struct ds_snap_note note;
 	uint32_t i;
-	int n = 0;
+	int n = 0, in_part = 0;
 
-	for (i = 0; i < ds_snap_note_count(snap); i++)
-		if (!ds_snap_note_at(snap, i, &note) &&
-		    ds_withheld_by_fault(note.reason))
-			n++;
+	for (i = 0; i < ds_snap_note_count(snap); i++) {
+		if (ds_snap_note_at(snap, i, &note))
+			continue;
+		n += ds_withheld_by_fault(note.reason);
+		in_part += note.reason == DS_WH_IN_PART;
+	}
+	*ret_in_part = in_part;
 	return n;
 }
 
 static json_t *snapshot_json(void)
 {
 	struct ds_snap snap;
+	int withheld, in_part;
 	json_t *root;
 
 	if (ds_snap_open(DS_PUBLIC_SNAP, DS_SNAP_BASE, 0, &snap))
 		return json_null();
-	root = json_pack("{s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:I, s:I}",
+	withheld = count_notes(&snap, &in_part);
+	root = json_pack("{s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:I, s:I}",
 			 "domain", snap.stamp.domain, "netbios", snap.netbios,
 			 "generation", (json_int_t)snap.stamp.generation,
 			 "published", (json_int_t)snap.stamp.published,
 			 "users", (int)ds_snap_user_count(&snap), "groups",
-			 (int)ds_snap_group_count(&snap), "withheld",
-			 count_withheld(&snap), "id_min",
+			 (int)ds_snap_group_count(&snap), "withheld", withheld,
+			 "in_part", in_part, "id_min",
 			 (json_int_t)snap.stamp.id_min, "id_max",
 			 (json_int_t)snap.stamp.id_max);
 	ds_snap_close(&snap);
@@ -116,6 +124,7 @@ static json_t *snapshot_json(void)
 
 static void print_snapshot(const json_t *s)
 {
+	int64_t in_part = ctl_number(s, "in_part");
 	char when[64];
 
 	if (!json_is_object(s)) {
@@ -131,6 +140,11 @@ static void print_snapshot(const json_t *s)
 		(intmax_t)ctl_number(s, "users"),
 		(intmax_t)ctl_number(s, "groups"),
 		(intmax_t)ctl_number(s, "withheld"));
+	if (in_part > 0)
+		ctl_row("in part",
+			"%jd with a malformed attribute; "
+			"'dssyncctl explain NAME' says which",
+			(intmax_t)in_part);
 }
 
 static void print_sync(const json_t *s)

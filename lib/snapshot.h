@@ -237,12 +237,13 @@ enum ds_withheld {
 	DS_WH_HELD_BACK = 8,     /* reserved for the safety valve */
 	DS_WH_SCOPE = 9,         /* left out by sync.bases or sync.origin */
 	DS_WH_NO_ID = 10,        /* the directory gives it no id */
+	DS_WH_IN_PART = 11,      /* published without a malformed attribute */
 };
 /* False: nothing is wrong with the object; it is held, or not wanted here. */
 static inline bool ds_withheld_by_fault(enum ds_withheld reason)
 {
 	return reason != DS_WH_HELD_BACK && reason != DS_WH_SCOPE &&
-	       reason != DS_WH_NO_ID;
+	       reason != DS_WH_NO_ID && reason != DS_WH_IN_PART;
 }
 struct ds_snap_note {
 	enum ds_withheld reason;

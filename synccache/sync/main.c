@@ -360,6 +360,7 @@ int main(int argc, char **argv)
 	dss_store_close(s.store);
 	free(s.ticket.ccache);
 	dss_status_done(&s.status);
+	dss_guidmap_done(&s.told);
 	ds_config_done(&s.config);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/log.h"
 #include "synccache/sync/valve.h"
 
 int dss_guids_add(struct dss_guids *guids, const struct ds_guid *guid)
@@ -113,6 +114,15 @@ static int forget(struct dss_mirror *m, const struct ds_guid *guid)
 	return err == DS_ERR_NOTFOUND ? DS_OK : err;
 }
 
+/* Without an objectGUID it is nobody; the rest goes on. */
+static int pass_over(struct dss_mirror *m, const struct dss_entry *entry)
+{
+	if (m->malformed++ == 0)
+		(void)ds_escape(m->malformed_dn, sizeof(m->malformed_dn),
+				entry->dn);
+	return DS_OK;
+}
+
 static bool is_deleted(const struct dss_entry *entry)
 {
 	const struct dss_attr *attr = dss_entry_find(entry, "isDeleted");
@@ -186,10 +196,8 @@ int dss_mirror_whole(struct dss_mirror *m, const struct dss_entry *entry)
 	bool fresh;
 	int err;
 
-	if (dss_entry_guid(entry, &guid) != 0) {
-		m->malformed++;
-		return DS_OK;
-	}
+	if (dss_entry_guid(entry, &guid) != 0)
+		return pass_over(m, entry);
 	err = see(m, &guid, &fresh);
 	if (err)
 		return err;
@@ -211,10 +219,8 @@ int dss_mirror_delta(struct dss_mirror *m, const struct dss_entry *entry)
 	bool fresh = false;
 	int err = DS_OK;
 
-	if (dss_entry_guid(entry, &guid) != 0) {
-		m->malformed++;
-		return DS_OK;
-	}
+	if (dss_entry_guid(entry, &guid) != 0)
+		return pass_over(m, entry);
 	if (is_deleted(entry))
 		return dss_guids_add(&m->gone, &guid);
 	if (!has_name(entry))
@@ -244,10 +250,8 @@ int dss_mirror_listed(struct dss_mirror *m, const struct dss_entry *entry)
 	bool fresh;
 	int err;
 
-	if (dss_entry_guid(entry, &guid) != 0) {
-		m->malformed++;
-		return DS_OK;
-	}
+	if (dss_entry_guid(entry, &guid) != 0)
+		return pass_over(m, entry);
 	if (is_deleted(entry))
 		return DS_OK;
 	err = see(m, &guid, &fresh);

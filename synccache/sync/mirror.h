@@ -23,6 +23,7 @@ struct dss_mirror {
 	bool full;               /* a first load: every object starts blank */
 	uint64_t changed;        /* objects whose stored form is now another */
 	uint64_t malformed;      /* entries without a usable objectGUID */
+	char malformed_dn[256];  /* the first of them */
 	struct dss_guidmap seen; /* GUIDs that this load or listing showed */
 	struct dss_guids incomplete; /* to be read again as a whole */
 	struct dss_guids partial;    /* with a slice of their members */

@@ -66,9 +66,7 @@ static bool is_security_group(const struct dss_object *obj)
 		 obj->sid.sub[0] == BUILTIN);
 }
 
-/* Out of the scope, and in it all the same. */
-static bool is_kept(const struct dss_facts *facts,
-		    const struct dss_object *obj)
+bool dss_is_kept(const struct dss_facts *facts, const struct dss_object *obj)
 {
 	return (obj->flags & DSS_OBJ_KEPT) && dss_scope_limits(facts->config);
 }
@@ -89,7 +87,7 @@ uint32_t dss_identity_flags(const struct dss_facts *facts,
 		flags |= DS_ID_ONPREM;
 	if (obj->kind == DSS_KIND_USER && (obj->uac & UAC_DISABLED))
 		flags |= DS_ID_DISABLED;
-	if ((obj->flags & DSS_OBJ_HELD) || is_kept(facts, obj))
+	if ((obj->flags & DSS_OBJ_HELD) || dss_is_kept(facts, obj))
 		flags |= DS_ID_HELD;
 	if (!ou || strcasecmp(ou + strlen(TENANT_OU), facts->base_dn) != 0)
 		flags |= DS_ID_CUSTOM_OU;
@@ -306,53 +304,6 @@ static int make_nodes(struct dss_build *b, const struct dss_object *objs)
 	return dss_ids_ready(b);
 }
 
-/* What the valve keeps: published still, and reported. */
-static int note_held(struct dss_build *b)
-{
-	for (size_t i = 0; i < b->count; i++) {
-		const struct dss_node *node = &b->nodes[i];
-		bool held = node->obj->flags & DSS_OBJ_HELD;
-		int err;
-
-		if (!held && !is_kept(b->facts, node->obj))
-			continue;
-		err =
-		    dss_note(b, node, DS_WH_HELD_BACK, node->sam,
-			     held ? "gone from the directory together with "
-				    "too many others: kept until it shows up "
-				    "again or the deletions are accepted"
-				  : "out of the scope together with too many "
-				    "others, or with what the scope stands "
-				    "on: kept until it is back in it or the "
-				    "deletions are accepted");
-		if (err)
-			return err;
-	}
-	return DS_OK;
-}
-
-/* What the configuration leaves out: no fault, but somebody will ask. */
-static int note_scope(struct dss_build *b)
-{
-	for (size_t i = 0; i < b->count; i++) {
-		const struct dss_node *node = &b->nodes[i];
-		const struct dss_object *obj = node->obj;
-		int err;
-
-		if (node->in_scope || !obj->dn[0] ||
-		    node->published != DSS_NO_NODE ||
-		    !(node->security || dss_is_user(obj)))
-			continue;
-		err = dss_note(b, node, DS_WH_SCOPE,
-			       obj->upn[0] ? obj->upn : node->sam,
-			       "sync.bases, sync.origin or sync.groups of "
-			       "this host's configuration leaves it out");
-		if (err)
-			return err;
-	}
-	return DS_OK;
-}
-
 int dss_model_build(const struct dss_object *objs, size_t count,
 		    const struct dss_facts *facts, struct dss_model *ret_model)
 {
@@ -375,9 +326,7 @@ int dss_model_build(const struct dss_object *objs, size_t count,
 	if (err == DS_OK)
 		err = dss_build_members(&b);
 	if (err == DS_OK)
-		err = note_held(&b);
-	if (err == DS_OK)
-		err = note_scope(&b);
+		err = dss_build_notes(&b);
 	dss_map_done(&b.names);
 	dss_map_done(&b.user_sams);
 	dss_map_done(&b.group_sams);

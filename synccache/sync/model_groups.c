@@ -71,9 +71,8 @@ static int consider(struct dss_build *b, struct dss_node *node)
 	if (err)
 		return err;
 	if (node->obj->malformed & ESSENTIAL)
-		return dss_note(b, node, DS_WH_MALFORMED, node->sam,
-				"an attribute that decides what it is is "
-				"missing or breaks its format");
+		return dss_note_malformed(b, node,
+					  node->obj->malformed & ESSENTIAL, 0);
 	if (!node->usable)
 		return DS_OK; /* reported with its id */
 	err = group_name(b, node, &name);

@@ -85,6 +85,15 @@ bool dss_is_user(const struct dss_object *obj);
 /* False: the configuration leaves the object out (scope.h). */
 bool dss_in_scope(const struct dss_facts *facts, const struct dss_object *obj);
 
+/* True of what is out of the scope, and kept in it by the valve. */
+bool dss_is_kept(const struct dss_facts *facts, const struct dss_object *obj);
+/* Withholds it: fields that it needs break their format, or are missing. */
+DS_MUST_CHECK int dss_note_malformed(struct dss_build *b,
+				     const struct dss_node *node,
+				     uint32_t broken, uint32_t missing);
+/* The notes about all others (model_notes.c). */
+DS_MUST_CHECK int dss_build_notes(struct dss_build *b);
+
 /* Chooses the users, then the groups (model_users.c, model_groups.c). */
 DS_MUST_CHECK int dss_build_users(struct dss_build *b);
 DS_MUST_CHECK int dss_build_groups(struct dss_build *b);

@@ -16,14 +16,13 @@
 #include "synccache/sync/fields.h"
 
 /*
- * Fields that decide nothing, by their bits in `present` and `malformed`; but
- * an account whose expiry is in doubt is withheld.
+ * Fields that decide nothing, by their bits in `present`.  A value that breaks
+ * its format is always said of its object.
  */
 #define TEXTS                                                                 \
 	(DSS_F_DISPLAY | DSS_F_NICKNAME | DSS_F_OBJECT_ID | DSS_F_LEGACY_ID | \
 	 DSS_F_MAIL | DSS_F_MEMBER | DSS_F_MANAGER | DSS_F_SHOWN)
-#define FREE_TIMES (DSS_F_LOCKOUT | DSS_F_HOURS)
-#define TIMES      (FREE_TIMES | DSS_F_EXPIRES | DSS_F_PWD_SET)
+#define TIMES (DSS_F_LOCKOUT | DSS_F_HOURS | DSS_F_EXPIRES | DSS_F_PWD_SET)
 
 struct delta {
 	uint32_t group, user; /* of the model */
@@ -53,7 +52,6 @@ static uint32_t mix(uint32_t old, uint32_t now, uint32_t free_bits)
 static void copy_texts(struct dss_object *obj, const struct dss_object *from)
 {
 	obj->present = mix(from->present, obj->present, TEXTS);
-	obj->malformed = mix(from->malformed, obj->malformed, TEXTS);
 	obj->display = from->display;
 	obj->nickname = from->nickname;
 	obj->object_id = from->object_id;
@@ -71,7 +69,6 @@ static void copy_texts(struct dss_object *obj, const struct dss_object *from)
 static void copy_times(struct dss_object *obj, const struct dss_object *from)
 {
 	obj->present = mix(from->present, obj->present, TIMES);
-	obj->malformed = mix(from->malformed, obj->malformed, FREE_TIMES);
 	obj->expires = from->expires;
 	obj->pwd_last_set = from->pwd_last_set;
 	obj->lockout_time = from->lockout_time;

@@ -169,14 +169,6 @@ static int check_names(struct dss_build *b, const struct dss_node *node,
 	return DS_OK;
 }
 
-static int note_malformed(struct dss_build *b, const struct dss_node *node)
-{
-	return dss_note(b, node, DS_WH_MALFORMED,
-			node->upn ? node->upn : node->sam,
-			"an attribute that decides who it is or whether it "
-			"may log in is missing or breaks its format");
-}
-
 /* Why there is no group for pw_gid; NULL without memory. */
 static const char *no_primary(struct dss_build *b,
 			      const struct dss_object *obj)
@@ -275,16 +267,17 @@ static int publish_user(struct dss_build *b, struct dss_node *node)
 
 static int consider(struct dss_build *b, struct dss_node *node)
 {
+	const uint32_t needed = DSS_F_UAC | DSS_F_PRIMARY | DSS_F_SAM;
+	uint32_t broken = node->obj->malformed & ESSENTIAL;
+	uint32_t missing = needed & ~node->obj->present;
 	struct owners owners;
 	bool ok;
 	int err = claim_names(b, node, &owners);
 
 	if (err)
 		return err;
-	if ((node->obj->malformed & ESSENTIAL) ||
-	    (node->obj->present & (DSS_F_UAC | DSS_F_PRIMARY | DSS_F_SAM)) !=
-		(DSS_F_UAC | DSS_F_PRIMARY | DSS_F_SAM))
-		return note_malformed(b, node);
+	if (broken || missing)
+		return dss_note_malformed(b, node, broken, missing);
 	err = dss_claim_id(b, &b->uids, node, true);
 	if (err || !node->usable)
 		return err;

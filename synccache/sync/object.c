@@ -5,6 +5,7 @@
  */
 #include "synccache/sync/object.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -271,6 +272,31 @@ const char *const *dss_object_attributes(bool mapped)
 		list[n++] = dss_shown_name(i);
 	list[n] = NULL;
 	return list;
+}
+
+const char *dss_object_fields(uint32_t fields, char *buf, size_t cap)
+{
+	size_t used = 0;
+
+	buf[0] = 0;
+	for (size_t i = 0; i < NROWS + 2; i++) {
+		uint32_t field = i < NROWS    ? rows[i].field
+				 : i == NROWS ? DSS_F_MEMBER
+					      : DSS_F_SHOWN;
+		const char *name = i < NROWS    ? rows[i].name
+				   : i == NROWS ? "member"
+						: "a descriptive attribute";
+		int n;
+
+		if (!(fields & field))
+			continue;
+		n = snprintf(buf + used, cap - used, "%s%s", used ? ", " : "",
+			     name);
+		if (n < 0 || (size_t)n >= cap - used)
+			break;
+		used += (size_t)n;
+	}
+	return buf;
 }
 
 void dss_object_init(struct dss_object *obj, const struct ds_guid *guid)

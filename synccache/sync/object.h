@@ -109,6 +109,12 @@ DS_MUST_CHECK int dss_object_apply(struct dss_object *obj,
 				   enum dss_apply how,
 				   struct dss_arena *arena);
 
+/*
+ * The attributes of `malformed`, or of `missing` (enum dss_field), by their
+ * names, separated by commas; cut to fit.  Returns buf.
+ */
+const char *dss_object_fields(uint32_t fields, char *buf, size_t cap);
+
 /* Adds (or removes) members; pure set operations.  DS_ERR_NOMEM. */
 DS_MUST_CHECK int dss_members_change(struct dss_object *obj, bool add,
 				     struct ds_guid *guids, size_t count,

@@ -129,40 +129,56 @@ static int write_changed(struct dss_sync *s, const struct dss_meta *meta)
 	return err;
 }
 
-/* Names the withheld in the log when there are others than before. */
-static void log_withheld(const struct dss_model *model)
+/* True the first time that this is said of the object. */
+static bool is_news(struct dss_sync *s, const struct ds_snap_note *note)
+{
+	struct ds_guid key = note->guid;
+	bool fresh = false;
+
+	/* The same object for another reason is news again. */
+	key.b[0] ^= (uint8_t)note->reason;
+	return dss_guidmap_add(&s->told, &key, 1, &fresh) == DS_OK && fresh;
+}
+
+/* Names in the log what is withheld, or broken: each once. */
+static void log_withheld(struct dss_sync *s, const struct dss_model *model)
 {
 	size_t shown = 0;
 
-	for (size_t i = 0; i < model->nnotes && shown < WITHHELD_LOGGED; i++) {
+	for (size_t i = 0; i < model->nnotes; i++) {
 		const struct ds_snap_note *note = &model->notes[i];
+		bool in_part = note->reason == DS_WH_IN_PART;
 
-		if (!ds_withheld_by_fault(note->reason))
+		if ((!in_part && !ds_withheld_by_fault(note->reason)) ||
+		    !is_news(s, note) || ++shown > WITHHELD_LOGGED)
 			continue;
-		ds_log(DS_LOG_NOTICE, "%s \"%s\" is withheld: %s",
+		ds_log(DS_LOG_NOTICE, "%s \"%s\" is %s: %s",
 		       note->group ? "group" : "user", note->name,
+		       in_part ? "published in part" : "withheld",
 		       note->detail);
-		shown++;
 	}
+	if (shown > WITHHELD_LOGGED)
+		ds_log(DS_LOG_NOTICE, "%zu more: dssyncctl explain NAME",
+		       shown - WITHHELD_LOGGED);
 }
 
 /* Keeps what the status shows of the model. */
 static void remember(struct dss_sync *s, const struct dss_model *model)
 {
 	struct dss_status *st = &s->status;
-	uint64_t before = st->withheld;
 
 	dss_status_done(st);
 	memset(st->held, 0, sizeof(st->held));
 	st->nheld = 0;
 	st->users = model->nusers;
 	st->groups = model->ngroups;
-	st->withheld = 0;
+	st->withheld = st->in_part = 0;
 	for (size_t i = 0; i < model->nnotes; i++) {
 		const struct ds_snap_note *note = &model->notes[i];
 
 		if (note->reason != DS_WH_HELD_BACK) {
 			st->withheld += ds_withheld_by_fault(note->reason);
+			st->in_part += note->reason == DS_WH_IN_PART;
 			continue;
 		}
 		if (st->nheld < DSS_HELD_SHOWN)
@@ -171,8 +187,7 @@ static void remember(struct dss_sync *s, const struct dss_model *model)
 		if (st->nheld >= DSS_HELD_SHOWN || st->held[st->nheld])
 			st->nheld++;
 	}
-	if (st->withheld != before)
-		log_withheld(model);
+	log_withheld(s, model);
 }
 
 /* ---- the model ---- */

@@ -444,6 +444,21 @@ static int save(struct dss_pull *p)
 	return err ? err : dss_meta_set_cookie(p->m.txn, &p->cookie);
 }
 
+/* What a delta shows is one look: only a look at all takes it back. */
+static void tell_passed_over(struct dss_pull *p)
+{
+	char notice[DSS_TEXT] = "";
+
+	if (p->m.malformed > 0)
+		(void)snprintf(notice, sizeof(notice),
+			       "entries without a usable objectGUID are "
+			       "passed over: %llu, the first of them \"%s\"",
+			       (unsigned long long)p->m.malformed,
+			       p->m.malformed_dn);
+	if (notice[0] || p->full || p->reconcile)
+		notify(p->s, DSS_NOTICE_ENTRIES, notice);
+}
+
 /* One attempt: a transaction that is kept whole or not at all. */
 static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 {
@@ -466,10 +481,8 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 	else
 		dss_txn_abort(txn);
 	saved = errno;
-	if (p.m.malformed > 0)
-		ds_log(DS_LOG_WARN, "%llu entries without a usable objectGUID",
-		       (unsigned long long)p.m.malformed);
 	if (err == DS_OK) {
+		tell_passed_over(&p);
 		*ret_changed = p.m.changed > 0 || p.first;
 		s->nasked -= p.asked;
 		memmove(s->asked, s->asked + p.asked,

@@ -61,26 +61,45 @@ static json_t *progress(const struct dss_status *st, int64_t now_ms)
 			 (json_int_t)st->expected, "rate", (json_int_t)rate);
 }
 
+#define AT(m) offsetof(struct dss_status, m)
+static const struct {
+	const char *name;
+	size_t offset; /* of a uint64_t */
+} numbers[] = {
+	{ "done", AT(done) },
+	{ "failed", AT(failed) },
+	{ "objects", AT(objects) },
+	{ "users", AT(users) },
+	{ "groups", AT(groups) },
+	{ "withheld", AT(withheld) },
+	{ "in_part", AT(in_part) },
+	{ "last_pull", AT(last_pull) },
+	{ "last_change", AT(last_change) },
+	{ "next_try", AT(next_try) },
+	{ "generation", AT(generation) },
+};
+
 char *dss_status_json(const struct dss_status *st, int64_t now_ms)
 {
 	char *out = NULL;
 	json_t *doc = json_pack(
-	    "{s:s, s:s, s:o, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o,"
-	    " s:I, s:I, s:o, s:o, s:I, s:I, s:o, s:I, s:b}",
+	    "{s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:b}",
 	    "state", state_names[st->state], "phase", st->phase, "server",
 	    text(st->server), "strategy", st->strategy ? st->strategy : "",
 	    "strategy_why", text(st->strategy_why), "transport", st->transport,
-	    "done", (json_int_t)st->done, "failed", (json_int_t)st->failed,
-	    "objects", (json_int_t)st->objects, "users", (json_int_t)st->users,
-	    "groups", (json_int_t)st->groups, "withheld",
-	    (json_int_t)st->withheld, "progress", progress(st, now_ms),
-	    "last_pull", (json_int_t)st->last_pull, "last_change",
-	    (json_int_t)st->last_change, "last_error",
+	    "progress", progress(st, now_ms), "last_error",
 	    st->last_error[0] ? text(st->last_error) : json_null(), "notices",
-	    notice_list(st), "next_try", (json_int_t)st->next_try,
-	    "generation", (json_int_t)st->generation, "held", held_list(st),
-	    "held_count", (json_int_t)st->nheld, "notify", (int)st->notify);
+	    notice_list(st), "held", held_list(st), "held_count",
+	    (json_int_t)st->nheld, "notify", (int)st->notify);
 
+	for (size_t i = 0; doc && i < sizeof(numbers) / sizeof(numbers[0]);
+	     i++) {
+		uint64_t n;
+
+		memcpy(&n, (const char *)st + numbers[i].offset, sizeof(n));
+		(void)json_object_set_new(doc, numbers[i].name,
+					  json_integer((json_int_t)n));
+	}
 	if (doc)
 		out = json_dumps(doc, JSON_COMPACT);
 	json_decref(doc);

@@ -19,6 +19,7 @@
 #include "lib/guid.h"
 #include "lib/sid.h"
 #include "synccache/sync/conn.h"
+#include "synccache/sync/guidmap.h"
 #include "synccache/sync/limits.h"
 #include "synccache/sync/resident.h"
 #include "synccache/sync/store.h"
@@ -42,8 +43,9 @@ enum dss_state {
 };
 
 enum dss_notice {
-	DSS_NOTICE_BASES, /* a base is not in the directory */
-	DSS_NOTICE_SCOPE, /* what the scope stands on is not there */
+	DSS_NOTICE_ENTRIES, /* the server shows some that nobody can be */
+	DSS_NOTICE_BASES,   /* a base is not in the directory */
+	DSS_NOTICE_SCOPE,   /* what the scope stands on is not there */
 	DSS_NOTICES
 };
 
@@ -57,6 +59,7 @@ struct dss_status {
 	char strategy_why[DSS_TEXT];
 	uint64_t done, failed; /* tickets */
 	uint64_t objects, users, groups, withheld;
+	uint64_t in_part; /* published without a malformed attribute */
 	uint64_t progress, expected; /* objects of the current pull */
 	int64_t progress_since;      /* ds_now_ms() */
 	uint64_t last_pull, last_change, next_try; /* epoch seconds; 0 never */
@@ -134,6 +137,7 @@ struct dss_sync {
 	struct dss_domain domain;
 	uint64_t locals_stamp; /* of passwd and group when last published */
 	struct dss_status status;
+	struct dss_guidmap told; /* objects that the log has named */
 	char why[DSS_TEXT];  /* of the pull that failed; "" nothing to add */
 	int64_t status_sent; /* ds_now_ms() */
 };

@@ -22,8 +22,9 @@ static void flush(struct script_server *sv, BerElement *ber)
 	if (ber_flatten2(ber, &out, 0) != 0)
 		abort();
 	while (sent < out.bv_len) {
-		ssize_t n = send(sv->fd, out.bv_val + sent, out.bv_len - sent,
-				 MSG_NOSIGNAL);
+		size_t left = sv->trickle ? 1 : out.bv_len - sent;
+		ssize_t n =
+		    send(sv->fd, out.bv_val + sent, left, MSG_NOSIGNAL);
 
 		if (n <= 0)
 			break;
@@ -256,7 +257,7 @@ static void *serve(void *arg)
 
 	(void)ber_sockbuf_add_io(sb, &ber_sockbuf_io_tcp,
 				 LBER_SBIOD_LEVEL_PROVIDER, &sv->fd);
-	for (;;) {
+	while (!sv->over) {
 		BerElement *ber = new_ber();
 		struct script_request rq;
 		ber_len_t len;
@@ -281,6 +282,7 @@ void script_start(struct script_server *sv, int fd, script_fn script)
 {
 	sv->fd = fd;
 	sv->step = 0;
+	sv->over = false;
 	sv->serve = script;
 	if (pthread_create(&sv->thread, NULL, serve, sv) != 0)
 		abort();

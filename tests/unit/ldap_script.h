@@ -34,6 +34,8 @@ struct script_server {
 	void (*serve)(struct script_server *sv,
 		      const struct script_request *rq);
 	bool right;      /* the account has the replication right */
+	bool trickle;    /* what it sends comes byte by byte */
+	bool over;       /* set by a script: the connection ends */
 	char invocation; /* its invocationId is 16 of these */
 	struct script_request last[SCRIPT_LAST];
 	pthread_t thread;

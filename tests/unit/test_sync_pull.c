@@ -1,7 +1,6 @@
 /*
  * Whole pulls from a scripted server: DirSync in several replies, cookies and
- * DirSync refused, members in slices, pages, referrals, answers of the wrong
- * kind, hostile entries, a connection that dies.
+ * DirSync refused, members in slices, pages, referrals, the valve.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -13,150 +12,11 @@
 
 #include <cmocka.h>
 
-#include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "lib/wire.h"
-#include "synccache/sync/mirror.h"
-#include "synccache/sync/sync.h"
-#include "tests/unit/ldap_script.h"
-
-struct world {
-	struct dss_sync s;
-	struct script_server server;
-	char dir[64];
-};
-
-/* ---- what pull.c needs of its neighbours ---- */
-
-void dss_status_changed(struct dss_sync *s)
-{
-	(void)s;
-}
-
-void dss_status_state(struct dss_sync *s, enum dss_state state,
-		      const char *phase)
-{
-	s->status.state = state;
-	s->status.phase = phase;
-}
-
-static int wait_fd(void *arg, int fd, int64_t deadline_ms)
-{
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	int64_t left = deadline_ms - ds_now_ms();
-
-	(void)arg;
-	return poll(&pfd, 1, left > 0 ? (int)left : 0) > 0 ? DS_OK
-							   : DS_ERR_TIMEOUT;
-}
-
-/* ---- a test's world ---- */
-
-static char domain_name[] = "example.com";
-static char *no_list[] = { NULL };
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-	bool rebuilt;
-
-	if (!w)
-		return -1;
-	strcpy(w->dir, "/tmp/dssync-test-XXXXXX");
-	if (!mkdtemp(w->dir) ||
-	    dss_store_open(w->dir, &rebuilt, &w->s.store) != 0)
-		return -1;
-	w->s.config.domain.name = domain_name;
-	w->s.config.sync.bases = w->s.config.sync.groups = no_list;
-	w->s.config.sync.attributes = DS_ATTRIBUTES_MAPPED;
-	w->s.config.sync.reconcile_interval = 3600;
-	w->s.config.sync.max_delete_percent = 20;
-	strcpy(w->s.domain.base_dn, SCRIPT_BASE_DN);
-	strcpy(w->s.domain.netbios, "EXAMPLE");
-	strcpy(w->s.status.server, "dc1.example.com");
-	w->server.invocation = 'i';
-	*state = w;
-	return ds_sid_parse_str(DOMAIN_SID, &w->s.domain.sid);
-}
-
-static void disconnect(struct world *w)
-{
-	if (!w->s.conn)
-		return;
-	dss_conn_free(w->s.conn);
-	w->s.conn = NULL;
-	script_join(&w->server);
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	disconnect(w);
-	dss_store_close(w->s.store);
-	(void)!dss_store_remove(w->dir);
-	(void)rmdir(w->dir);
-	free(w);
-	return 0;
-}
-
-/* One pull from a fresh connection to a server that follows the script. */
-static int pull(struct world *w, uint32_t flags, script_fn script)
-{
-	const struct dss_waiter waiter = { wait_fd, NULL };
-	bool changed = false;
-	int pair[2];
-
-	disconnect(w);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	script_start(&w->server, pair[1], script);
-	assert_int_equal(
-	    dss_conn_new(pair[0], "dc1.example.com", &waiter, &w->s.conn), 0);
-	return dss_pull(&w->s, flags, &changed);
-}
-
-static size_t objects(struct world *w)
-{
-	struct dss_txn *txn;
-	size_t count = 0;
-
-	assert_int_equal(dss_txn_begin(w->s.store, false, &txn), 0);
-	assert_int_equal(dss_txn_count(txn, &count), 0);
-	dss_txn_abort(txn);
-	return count;
-}
-
-/* How many members the n-th object has; -1: it is not there. */
-static int members(struct world *w, unsigned n)
-{
-	struct ds_guid guid = test_guid(n);
-	struct dss_object obj;
-	struct dss_txn *txn;
-	const uint8_t *data;
-	int count = -1;
-	size_t len;
-
-	assert_int_equal(dss_txn_begin(w->s.store, false, &txn), 0);
-	if (dss_txn_get(txn, &guid, &data, &len) == 0) {
-		assert_int_equal(dss_object_decode(&guid, data, len, &obj), 0);
-		count = (int)obj.nmembers;
-	}
-	dss_txn_abort(txn);
-	return count;
-}
+#include "tests/unit/pull_world.h"
 
 /* ---- scripts and tests ---- */
-
-static void two_users(struct script_server *sv,
-		      const struct script_request *rq)
-{
-	script_user(sv, rq->id, 1);
-	script_user(sv, rq->id, 2);
-	script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "cookie-2");
-}
 
 static void in_three(struct script_server *sv, const struct script_request *rq)
 {
@@ -169,16 +29,16 @@ static void in_three(struct script_server *sv, const struct script_request *rq)
 
 static void test_continuation(void **state)
 {
-	struct world *w = *state;
+	struct pull_world *w = *state;
 
-	assert_int_equal(pull(w, 0, in_three), 0);
+	assert_int_equal(world_pull(w, 0, in_three), 0);
 	assert_int_equal(w->server.step, 3);
 	assert_string_equal(w->server.last[0].cookie, "");
 	assert_string_equal(w->server.last[1].cookie, "part-1");
 	assert_string_equal(w->server.last[2].cookie, "part-2");
-	assert_int_equal(objects(w), 3);
+	assert_int_equal(world_objects(w), 3);
 	assert_string_equal(w->s.status.strategy, "dirsync");
-	assert_int_equal(pull(w, 0, two_users), 0);
+	assert_int_equal(world_pull(w, 0, script_two_users), 0);
 	assert_string_equal(w->server.last[0].cookie, "part-3");
 }
 
@@ -188,20 +48,20 @@ static void refuses_cookie(struct script_server *sv,
 	if (rq->cookie[0])
 		script_done(sv, rq->id, LDAP_UNWILLING_TO_PERFORM);
 	else
-		two_users(sv, rq);
+		script_two_users(sv, rq);
 }
 
 static void test_cookie_refused(void **state)
 {
-	struct world *w = *state;
+	struct pull_world *w = *state;
 
-	assert_int_equal(pull(w, 0, two_users), 0);
-	assert_int_equal(pull(w, 0, refuses_cookie), 0);
+	assert_int_equal(world_pull(w, 0, script_two_users), 0);
+	assert_int_equal(world_pull(w, 0, refuses_cookie), 0);
 	assert_int_equal(w->server.step, 2);
 	assert_string_equal(w->server.last[0].cookie, "cookie-2");
 	assert_string_equal(w->server.last[1].cookie, "");
 	assert_string_equal(w->s.status.strategy, "dirsync");
-	assert_int_equal(objects(w), 2);
+	assert_int_equal(world_objects(w), 2);
 }
 
 /* Ten users in two pages, with referrals between them. */
@@ -226,23 +86,23 @@ static void only_pages(struct script_server *sv,
 
 static void test_paged(void **state)
 {
-	struct world *w = *state;
+	struct pull_world *w = *state;
 
-	assert_int_equal(pull(w, 0, only_pages), 0);
-	assert_int_equal(objects(w), 10);
+	assert_int_equal(world_pull(w, 0, only_pages), 0);
+	assert_int_equal(world_objects(w), 10);
 	assert_string_equal(w->s.status.strategy, "paged");
 	assert_non_null(strstr(w->s.status.strategy_why, "scripted"));
 	/* Then only what changed, and without asking for DirSync again. */
-	assert_int_equal(pull(w, 0, only_pages), 0);
+	assert_int_equal(world_pull(w, 0, only_pages), 0);
 	assert_int_equal(w->server.step, 1);
 	assert_true(w->server.last[0].narrowed);
-	assert_int_equal(objects(w), 11);
+	assert_int_equal(world_objects(w), 11);
 	/* Another database: its numbers mean something else. */
 	w->server.invocation = 'j';
-	assert_int_equal(pull(w, 0, only_pages), 0);
+	assert_int_equal(world_pull(w, 0, only_pages), 0);
 	assert_true(w->server.last[0].dirsync);
 	assert_false(w->server.last[1].narrowed);
-	assert_int_equal(objects(w), 10);
+	assert_int_equal(world_objects(w), 10);
 }
 
 /* A group's members come by twos, whatever is asked for. */
@@ -268,96 +128,11 @@ static void slices(struct script_server *sv, const struct script_request *rq)
 
 static void test_slices(void **state)
 {
-	struct world *w = *state;
+	struct pull_world *w = *state;
 
-	assert_int_equal(pull(w, 0, slices), 0);
-	assert_int_equal(members(w, 30), 6);
+	assert_int_equal(world_pull(w, 0, slices), 0);
+	assert_int_equal(world_members(w, 30), 6);
 	assert_int_equal(w->server.step, 4);
-}
-
-static void hostile(struct script_server *sv, const struct script_request *rq)
-{
-	static char huge[2 << 20];
-	struct test_entry t;
-	char text[2][128];
-
-	memset(huge, 'x', sizeof(huge));
-	memset(&t, 0, sizeof(t));
-	t.e.attrs = t.attrs;
-	t.e.dn = "CN=nobody";
-	entry_text(&t, "objectGUID", "short");
-	script_entry(sv, rq->id, &t.e);
-	entry_user(&t, 1, "good");
-	entry_attr(&t, "displayName");
-	entry_value(&t, huge, sizeof(huge));
-	entry_text(&t, "userAccountControl", "0x200");
-	entry_text(&t, "member;range=x", "y");
-	entry_text(&t, "", "");
-	script_entry(sv, rq->id, &t.e);
-	entry_user(&t, 2, "sid");
-	t.attrs[2].values =
-	    &(struct dss_value){ (const uint8_t *)"\1\377", 2 };
-	script_entry(sv, rq->id, &t.e);
-	entry_group(&t, 3, "group");
-	entry_text(&t, "member;range=1-1", member_dn(1, text[0]));
-	entry_value(&t, "<GUID=zz>;CN=x", 14);
-	script_entry(sv, rq->id, &t.e);
-	script_entry(sv, rq->id, &t.e);
-	script_user(sv, rq->id, 4);
-	script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "c");
-}
-
-static void test_hostile(void **state)
-{
-	struct world *w = *state;
-
-	assert_int_equal(pull(w, 0, hostile), 0);
-	assert_int_equal(objects(w), 4);
-	assert_int_equal(members(w, 3), 1);
-	assert_int_equal(members(w, 4), 0);
-}
-
-static void no_control(struct script_server *sv,
-		       const struct script_request *rq)
-{
-	script_user(sv, rq->id, 7);
-	script_done(sv, rq->id, LDAP_SUCCESS);
-}
-
-static void wrong_kind(struct script_server *sv,
-		       const struct script_request *rq)
-{
-	script_end(sv, rq->id, LDAP_RES_EXTENDED, LDAP_PROTOCOL_ERROR, NULL,
-		   NULL);
-}
-
-static void dies(struct script_server *sv, const struct script_request *rq)
-{
-	script_user(sv, rq->id, 7);
-	(void)shutdown(sv->fd, SHUT_RDWR);
-}
-
-static void garbage(struct script_server *sv, const struct script_request *rq)
-{
-	script_user(sv, rq->id, 7);
-	(void)!write(sv->fd, "\x30\x84\xff\xff\xff\xff\x02", 7);
-	(void)shutdown(sv->fd, SHUT_RDWR);
-}
-
-/* Whatever ends a pull: the store is what it was, and the next one goes on. */
-static void test_failures(void **state)
-{
-	struct world *w = *state;
-	const script_fn scripts[] = { no_control, wrong_kind, dies, garbage };
-
-	assert_int_equal(pull(w, 0, two_users), 0);
-	for (size_t i = 0; i < 4; i++) {
-		assert_int_not_equal(pull(w, 0, scripts[i]), 0);
-		assert_int_equal(objects(w), 2);
-		assert_int_not_equal(dss_conn_text(w->s.conn)[0], 0);
-	}
-	assert_int_equal(pull(w, 0, two_users), 0);
-	assert_string_equal(w->server.last[0].cookie, "cookie-2");
 }
 
 static void many(struct script_server *sv, const struct script_request *rq)
@@ -370,14 +145,15 @@ static void many(struct script_server *sv, const struct script_request *rq)
 /* The account may read next to nothing any more. */
 static void test_valve(void **state)
 {
-	struct world *w = *state;
+	struct pull_world *w = *state;
 
-	assert_int_equal(pull(w, 0, many), 0);
-	assert_int_equal(pull(w, DS_PULL_FULL, two_users), 0);
-	assert_int_equal(objects(w), 60);
-	assert_int_equal(
-	    pull(w, DS_PULL_FULL | DS_PULL_ACCEPT_DELETES, two_users), 0);
-	assert_int_equal(objects(w), 2);
+	assert_int_equal(world_pull(w, 0, many), 0);
+	assert_int_equal(world_pull(w, DS_PULL_FULL, script_two_users), 0);
+	assert_int_equal(world_objects(w), 60);
+	assert_int_equal(world_pull(w, DS_PULL_FULL | DS_PULL_ACCEPT_DELETES,
+				    script_two_users),
+			 0);
+	assert_int_equal(world_objects(w), 2);
 }
 
 static void no_base(struct script_server *sv, const struct script_request *rq)
@@ -385,20 +161,20 @@ static void no_base(struct script_server *sv, const struct script_request *rq)
 	if (strcmp(rq->base, SCRIPT_BASE_DN) != 0)
 		script_done(sv, rq->id, LDAP_NO_SUCH_OBJECT);
 	else
-		two_users(sv, rq);
+		script_two_users(sv, rq);
 }
 
 static void test_vanished_base(void **state)
 {
 	static char ou[] = "OU=Gone," SCRIPT_BASE_DN;
 	char *bases[] = { ou, NULL };
-	struct world *w = *state;
+	struct pull_world *w = *state;
 
-	assert_int_equal(pull(w, 0, two_users), 0);
+	assert_int_equal(world_pull(w, 0, script_two_users), 0);
 	w->s.config.sync.bases = bases;
-	assert_int_equal(pull(w, DS_PULL_FULL, no_base), 0);
+	assert_int_equal(world_pull(w, DS_PULL_FULL, no_base), 0);
 	assert_non_null(strstr(w->s.status.notice[DSS_NOTICE_BASES], ou));
-	assert_int_equal(objects(w), 2);
+	assert_int_equal(world_objects(w), 2);
 }
 
 /* With the replication right: tombstones come, and so does what no search
@@ -427,31 +203,31 @@ static void replicates(struct script_server *sv,
 
 static void test_replication_right(void **state)
 {
-	struct world *w = *state;
+	struct pull_world *w = *state;
 
 	w->server.right = true;
-	assert_int_equal(pull(w, 0, replicates), 0);
-	assert_int_equal(objects(w), 5);
+	assert_int_equal(world_pull(w, 0, replicates), 0);
+	assert_int_equal(world_objects(w), 5);
 	assert_true(w->server.last[0].replication);
 	assert_non_null(strstr(w->s.status.strategy_why, "has the repl"));
-	assert_int_equal(pull(w, 0, replicates), 0);
+	assert_int_equal(world_pull(w, 0, replicates), 0);
 	assert_int_equal(w->server.step, 1);
-	assert_int_equal(members(w, 2), -1);
+	assert_int_equal(world_members(w, 2), -1);
 	/* The look for deletions is by DirSync, too. */
 	w->s.config.sync.reconcile_interval = 0;
-	assert_int_equal(pull(w, 0, replicates), 0);
+	assert_int_equal(world_pull(w, 0, replicates), 0);
 	assert_int_equal(w->server.step, 3);
 	assert_true(w->server.last[1].replication);
-	assert_int_equal(members(w, 3), -1);
+	assert_int_equal(world_members(w, 3), -1);
 	/* 2 was shown again by the listing, and is found by no search. */
-	assert_int_equal(members(w, 1), 0);
+	assert_int_equal(world_members(w, 1), 0);
 	/* The right is withdrawn: anew, with the one that needs none. */
 	w->server.right = false;
-	assert_int_equal(pull(w, 0, two_users), 0);
+	assert_int_equal(world_pull(w, 0, script_two_users), 0);
 	assert_false(w->server.last[0].replication);
 	assert_string_equal(w->server.last[0].cookie, "");
 	assert_non_null(strstr(w->s.status.strategy_why, "without"));
-	assert_int_equal(objects(w), 2);
+	assert_int_equal(world_objects(w), 2);
 }
 
 /* What went out of sight comes without a name, and is looked at. */
@@ -460,7 +236,7 @@ static void nameless(struct script_server *sv, const struct script_request *rq)
 	struct test_entry t;
 
 	if (!rq->cookie[0] && rq->dirsync) {
-		two_users(sv, rq);
+		script_two_users(sv, rq);
 		return;
 	}
 	if (!rq->dirsync) {
@@ -475,13 +251,13 @@ static void nameless(struct script_server *sv, const struct script_request *rq)
 
 static void test_nameless(void **state)
 {
-	struct world *w = *state;
+	struct pull_world *w = *state;
 
-	assert_int_equal(pull(w, 0, nameless), 0);
-	assert_int_equal(pull(w, 0, nameless), 0);
+	assert_int_equal(world_pull(w, 0, nameless), 0);
+	assert_int_equal(world_pull(w, 0, nameless), 0);
 	assert_int_equal(w->server.step, 2);
-	assert_int_equal(objects(w), 1);
-	assert_int_equal(members(w, 1), -1);
+	assert_int_equal(world_objects(w), 1);
+	assert_int_equal(world_members(w, 1), -1);
 }
 
 /* No change, and nobody that is asked for by GUID but user 1. */
@@ -498,34 +274,41 @@ static void looked_for(struct script_server *sv,
 	}
 }
 
+static void dies(struct script_server *sv, const struct script_request *rq)
+{
+	script_user(sv, rq->id, 7);
+	sv->over = true;
+}
+
 /* What a live look missed goes, alone, and only as far as the valve lets it.
  */
 static void test_asked(void **state)
 {
-	struct world *w = *state;
+	struct pull_world *w = *state;
 
-	assert_int_equal(pull(w, 0, many), 0);
+	assert_int_equal(world_pull(w, 0, many), 0);
 	w->s.asked[0] = test_guid(1); /* it is there again */
 	w->s.asked[1] = test_guid(2);
 	w->s.asked[2] = test_guid(99); /* nobody we know */
 	w->s.nasked = 3;
-	assert_int_not_equal(pull(w, 0, dies), 0);
+	assert_int_not_equal(world_pull(w, 0, dies), 0);
 	assert_int_equal(w->s.nasked, 3);
-	assert_int_equal(pull(w, 0, looked_for), 0);
+	assert_int_equal(world_pull(w, 0, looked_for), 0);
 	assert_int_equal(w->s.nasked, 0);
-	assert_int_equal(objects(w), 59);
-	assert_int_equal(members(w, 1), 0);
-	assert_int_equal(members(w, 2), -1);
+	assert_int_equal(world_objects(w), 59);
+	assert_int_equal(world_members(w, 1), 0);
+	assert_int_equal(world_members(w, 2), -1);
 	/* One by one: 12 of 60 are 20 percent. */
 	for (unsigned n = 3; n < 20; n++) {
 		w->s.asked[0] = test_guid(n);
 		w->s.nasked = 1;
-		assert_int_equal(pull(w, 0, looked_for), 0);
+		assert_int_equal(world_pull(w, 0, looked_for), 0);
 	}
-	assert_int_equal(objects(w), 48);
+	assert_int_equal(world_objects(w), 48);
 }
 
-#define WORLD_TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define WORLD_TEST(t)                                                         \
+	cmocka_unit_test_setup_teardown(t, world_setup, world_teardown)
 
 int main(void)
 {
@@ -534,8 +317,7 @@ int main(void)
 		WORLD_TEST(test_cookie_refused),
 		WORLD_TEST(test_paged),
 		WORLD_TEST(test_slices),
-		WORLD_TEST(test_hostile),
-		WORLD_TEST(test_failures),
+
 		WORLD_TEST(test_valve),
 		WORLD_TEST(test_vanished_base),
 		WORLD_TEST(test_replication_right),

@@ -1,0 +1,170 @@
+/*
+ * The world of pull_world.h.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/wire.h"
+#include "tests/unit/pull_world.h"
+
+/* ---- what pull.c needs of its neighbours ---- */
+
+void dss_status_changed(struct dss_sync *s)
+{
+	(void)s;
+}
+
+void dss_status_state(struct dss_sync *s, enum dss_state state,
+		      const char *phase)
+{
+	s->status.state = state;
+	s->status.phase = phase;
+}
+
+static int wait_fd(void *arg, int fd, int64_t deadline_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	int64_t left = deadline_ms - ds_now_ms();
+
+	(void)arg;
+	return poll(&pfd, 1, left > 0 ? (int)left : 0) > 0 ? DS_OK
+							   : DS_ERR_TIMEOUT;
+}
+
+/* ---- a test's world ---- */
+
+static char domain_name[] = "example.com";
+static char *no_list[] = { NULL };
+
+int world_setup(void **state)
+{
+	struct pull_world *w = calloc(1, sizeof(*w));
+	bool rebuilt;
+
+	if (!w)
+		return -1;
+	strcpy(w->dir, "/tmp/dssync-test-XXXXXX");
+	if (!mkdtemp(w->dir) ||
+	    dss_store_open(w->dir, &rebuilt, &w->s.store) != 0)
+		return -1;
+	w->s.config.domain.name = domain_name;
+	w->s.config.sync.bases = w->s.config.sync.groups = no_list;
+	w->s.config.sync.attributes = DS_ATTRIBUTES_MAPPED;
+	w->s.config.sync.reconcile_interval = 3600;
+	w->s.config.sync.max_delete_percent = 20;
+	strcpy(w->s.domain.base_dn, SCRIPT_BASE_DN);
+	strcpy(w->s.domain.netbios, "EXAMPLE");
+	strcpy(w->s.status.server, "dc1.example.com");
+	w->server.invocation = 'i';
+	*state = w;
+	return ds_sid_parse_str(DOMAIN_SID, &w->s.domain.sid);
+}
+
+static void disconnect(struct pull_world *w)
+{
+	if (!w->s.conn)
+		return;
+	dss_conn_free(w->s.conn);
+	w->s.conn = NULL;
+	script_join(&w->server);
+}
+
+int world_teardown(void **state)
+{
+	struct pull_world *w = *state;
+
+	disconnect(w);
+	dss_store_close(w->s.store);
+	(void)!dss_store_remove(w->dir);
+	(void)rmdir(w->dir);
+	free(w);
+	return 0;
+}
+
+/* One pull from a fresh connection to a server that follows the script. */
+/* A connection by TCP, which can be reset. */
+static void tcp_pair(int pair[2])
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(pair[0], (struct sockaddr *)&sin, len), 0);
+	pair[1] = accept(fd, NULL, NULL);
+	assert_true(pair[1] >= 0);
+	assert_int_equal(close(fd), 0);
+}
+
+int world_pull(struct pull_world *w, uint32_t flags, script_fn script)
+{
+	const struct dss_waiter waiter = { wait_fd, NULL };
+	bool changed = false;
+	int pair[2];
+
+	disconnect(w);
+	if (w->tcp)
+		tcp_pair(pair);
+	else
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	script_start(&w->server, pair[1], script);
+	assert_int_equal(
+	    dss_conn_new(pair[0], "dc1.example.com", &waiter, &w->s.conn), 0);
+	return dss_pull(&w->s, flags, &changed);
+}
+
+size_t world_objects(struct pull_world *w)
+{
+	struct dss_txn *txn;
+	size_t count = 0;
+
+	assert_int_equal(dss_txn_begin(w->s.store, false, &txn), 0);
+	assert_int_equal(dss_txn_count(txn, &count), 0);
+	dss_txn_abort(txn);
+	return count;
+}
+
+/* How many members the n-th object has; -1: it is not there. */
+int world_members(struct pull_world *w, unsigned n)
+{
+	struct ds_guid guid = test_guid(n);
+	struct dss_object obj;
+	struct dss_txn *txn;
+	const uint8_t *data;
+	int count = -1;
+	size_t len;
+
+	assert_int_equal(dss_txn_begin(w->s.store, false, &txn), 0);
+	if (dss_txn_get(txn, &guid, &data, &len) == 0) {
+		assert_int_equal(dss_object_decode(&guid, data, len, &obj), 0);
+		count = (int)obj.nmembers;
+	}
+	dss_txn_abort(txn);
+	return count;
+}
+
+void script_two_users(struct script_server *sv,
+		      const struct script_request *rq)
+{
+	script_user(sv, rq->id, 1);
+	script_user(sv, rq->id, 2);
+	script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "cookie-2");
+}
