@@ -135,48 +135,53 @@ static void check_keys(struct doc *d)
 			"host key: dssync-auth has not said a word yet");
 }
 
-/* Words of libkrb5 for KRB5KRB_AP_ERR_SKEW and its kin. */
-static bool is_about_the_clock(const char *error)
-{
-	return strcasestr(error, "clock skew") ||
-	       strcasestr(error, "skew too great");
-}
+#define CLOCK_MOST 300 /* seconds that Kerberos allows (MS-KILE 3.1.5) */
+#define CLOCK_ADVICE                                                          \
+	"set this host's clock by the domain's (chrony, "                     \
+	"systemd-timesyncd)"
 
-/* The host's own key is not the domain's: rotated, or the account is gone. */
-static bool is_about_the_key(const char *error)
+/* The KDC's clock against ours, as the last exchange has shown it. */
+static void check_clock(struct doc *d)
 {
-	return strcasestr(error, "key version") ||
-	       (strstr(error, "host's own") &&
-		(strcasestr(error, "preauthentication failed") ||
-		 strcasestr(error, "decrypt integrity check failed") ||
-		 strcasestr(error, "not found in Kerberos database")));
-}
+	const json_t *clock = json_object_get(d->daemon->auth, "clock");
+	intmax_t seconds = (intmax_t)json_integer_value(clock);
 
-/* Says what an error is about; `level` where that is not known. */
-static void check_error(struct doc *d, enum doc_level level, const char *who,
-			const char *error)
-{
-	if (!*error)
+	if (!json_is_integer(clock))
 		return;
-	if (is_about_the_clock(error))
-		doc_say(d, DOC_PROBLEM,
-			"set this host's clock by the domain's (chrony, "
-			"systemd-timesyncd)",
+	if (seconds > CLOCK_MOST || seconds < -CLOCK_MOST)
+		doc_say(
+		    d, DOC_PROBLEM, CLOCK_ADVICE,
+		    "clock: the domain's is %+jd seconds from this host's, "
+		    "Kerberos allows %d",
+		    seconds, CLOCK_MOST);
+	else
+		doc_say(d,
+			seconds > CLOCK_MOST / 5 || seconds < -CLOCK_MOST / 5
+			    ? DOC_WARNING
+			    : DOC_OK,
+			"",
+			"clock: the domain's is %+jd seconds from this "
+			"host's",
+			seconds);
+}
+
+/* The daemon's own word for what the last error was about. */
+static void check_trouble(struct doc *d)
+{
+	const char *trouble = ctl_string(d->daemon->auth, "trouble");
+	const char *error = ctl_string(d->daemon->auth, "last_error");
+
+	if (strcmp(trouble, "clock") == 0)
+		doc_say(d, DOC_PROBLEM, CLOCK_ADVICE,
 			"clock: it differs by more than 5 minutes from the "
 			"domain's: %s",
 			error);
-	else if (is_about_the_key(error))
+	else if (strcmp(trouble, "key") == 0)
 		doc_say(d, DOC_PROBLEM,
 			"compare 'klist -k' with the computer account's "
 			"msDS-KeyVersionNumber; join again",
 			"host key: the domain has another than the keytab: %s",
 			error);
-	else
-		doc_say(d, level,
-			level == DOC_WARNING
-			    ? "'dssyncctl auth-test NAME' tries now"
-			    : "",
-			"%s: %s", who, error);
 }
 
 static void check_sync(struct doc *d, int64_t now)
@@ -189,7 +194,8 @@ static void check_sync(struct doc *d, int64_t now)
 	    d->config ? (int64_t)d->config->sync.interval * 10 : 300;
 	char when[64];
 
-	check_error(d, DOC_PROBLEM, "domain controller", error);
+	if (*error)
+		doc_say(d, DOC_PROBLEM, "", "domain controller: %s", error);
 	if (*server && !*error)
 		doc_say(d, DOC_OK, "",
 			"domain controller %s proved itself, over %s", server,
@@ -211,9 +217,11 @@ static void check_auth(struct doc *d)
 	const json_t *auth = d->daemon->auth;
 	const char *error = ctl_string(auth, "last_error");
 
+	check_clock(d);
+	check_trouble(d);
 	if (*error) /* the last one, which may be long ago */
-		check_error(d, DOC_WARNING, "KDC: the last failed check",
-			    error);
+		doc_say(d, DOC_WARNING, "'dssyncctl auth-test NAME' tries now",
+			"KDC: the last failed check: %s", error);
 	else
 		doc_say(d, DOC_OK, "",
 			"KDC: every check got its answer so far");

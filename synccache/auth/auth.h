@@ -19,6 +19,7 @@
 #include "lib/snapshot.h"
 #include "synccache/auth/allow.h"
 #include "synccache/auth/handles.h"
+#include "synccache/auth/health.h"
 #include "synccache/auth/job.h"
 #include "synccache/auth/keytab.h"
 #include "synccache/auth/look.h"
@@ -57,9 +58,10 @@ struct dsa_server {
 	struct dsa_report *report;
 	struct dsa_stats stats;
 	struct dsa_tgt host_tgt; /* between one worker and the next */
-	char kdc[256];           /* whose address answered last; "": none */
-	int64_t kdc_until;       /* when DNS is to be asked again */
-	bool fast_seen;          /* the domain has taken armour, once */
+	struct dsa_health health;
+	char kdc[256];     /* whose address answered last; "": none */
+	int64_t kdc_until; /* when DNS is to be asked again */
+	bool fast_seen;    /* the domain has taken armour, once */
 };
 
 /* mirror.c: maps what is published now; a stat each if nothing changed. */

@@ -146,6 +146,7 @@ static void send_verdict(const struct check *c, int out)
 	ds_put_str(&w, login->principal);
 	ds_put_blob(&w, login->ccache.p, login->ccache.len);
 	ds_put_str(&w, login->kdc);
+	dsa_health_put(&w, &login->health);
 	/* What does not fit is fetched again by the next one. */
 	dsa_tgt_put(&w,
 		    login->tgt.ccache.len + DSA_TGT_NONE_LEN <= w.cap - w.len

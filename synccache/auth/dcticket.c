@@ -31,6 +31,7 @@ struct work {
 	krb5_principal filed;  /* ldap/HOST@REALM */
 	struct dsa_tgt tgt;    /* new one, to be kept */
 	const char *what;      /* what failed */
+	bool own;              /* it was about the host's own key */
 };
 
 static krb5_error_code prepare(struct work *w, const char *host)
@@ -65,6 +66,7 @@ static krb5_error_code new_tgt(struct work *w)
 	const struct dsa_server *s = w->server;
 
 	w->what = "getting the host's own ticket";
+	w->own = true;
 	return dsa_tgt_new(
 	    w->ctx, &w->kdc, w->kt, w->host, s->keytab.serial,
 	    s->config.login.fast == DS_FAST_TRY && !s->fast_seen, &w->tgt);
@@ -79,6 +81,7 @@ static krb5_error_code tgs_exchange(struct work *w, const struct dsa_tgt *tgt,
 	int fd;
 
 	w->what = "asking for a ticket that proves the server";
+	w->own = false;
 	code =
 	    dsa_ccfile_open(w->ctx, tgt->ccache.p, tgt->ccache.len, &cc, &fd);
 	if (code != 0)
@@ -112,6 +115,7 @@ static krb5_error_code get_ticket(struct work *w, krb5_creds *ret_creds)
 
 static void send_ticket(struct work *w, const krb5_creds *creds, int out)
 {
+	struct dsa_health health = { 0 };
 	struct dsa_secret packet = { 0 }, ccache = { 0 };
 	struct ds_writer bytes, frame;
 
@@ -127,6 +131,11 @@ static void send_ticket(struct work *w, const krb5_creds *creds, int out)
 	ds_put_str(&frame, w->server->keytab.principal);
 	ds_put_u64(&frame, (uint64_t)creds->times.endtime);
 	ds_put_blob(&frame, ccache.p, bytes.len);
+	/* A ticket for the host's TGT, which its key has opened. */
+	dsa_health_see(&health, 0, true);
+	if (w->tgt.ccache.p != NULL)
+		health.has_clock = dsa_krb_clock(w->ctx, &health.clock);
+	dsa_health_put(&frame, &health);
 	dsa_tgt_put(&frame, &w->tgt);
 	if (ds_frame_end(&frame) == 0)
 		(void)!ds_packet_send(out, &frame, -1);
@@ -135,7 +144,8 @@ out:
 	dsa_secret_done(&packet);
 }
 
-static void send_problem(int out, int err, const char *problem)
+static void send_problem(int out, int err, const char *problem,
+			 const struct dsa_health *health)
 {
 	const struct dsa_tgt none = { 0 };
 	uint8_t buf[1024];
@@ -148,6 +158,7 @@ static void send_problem(int out, int err, const char *problem)
 	ds_put_str(&frame, "");
 	ds_put_u64(&frame, 0);
 	ds_put_blob(&frame, NULL, 0);
+	dsa_health_put(&frame, health);
 	dsa_tgt_put(&frame, &none);
 	if (ds_frame_end(&frame) == 0)
 		(void)!ds_packet_send(out, &frame, -1);
@@ -160,7 +171,9 @@ static void send_code(struct work *w, const char *host, krb5_error_code code,
 	struct dsa_verdict v =
 	    dsa_krb_verdict(DSA_STAGE_VERIFY, code, 0, false);
 	bool away = v.result == DS_AUTH_UNAVAILABLE;
+	struct dsa_health health = { 0 };
 
+	dsa_health_see(&health, code, w->own);
 	if (code == KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN)
 		(void)snprintf(problem, sizeof(problem),
 			       "%s is no domain controller of %s: the KDC "
@@ -170,19 +183,22 @@ static void send_code(struct work *w, const char *host, krb5_error_code code,
 	else
 		(void)snprintf(problem, sizeof(problem), "%s: %s", w->what,
 			       dsa_krb_text(w->ctx, code, text, sizeof(text)));
-	send_problem(out, away ? DS_ERR_UNAVAIL : DS_ERR_DENIED, problem);
+	send_problem(out, away ? DS_ERR_UNAVAIL : DS_ERR_DENIED, problem,
+		     &health);
 }
 
 void dsa_dc_run(const struct dsa_server *server, const char *host, int out)
 {
 	struct work w = { .server = server };
+	const struct dsa_health unknown = { 0 };
 	krb5_creds creds = { 0 };
 	krb5_error_code code;
 
 	code = dsa_krb_context(DSA_KRB5_CONF, server->realm, &w.ctx);
 	if (code != 0) {
 		send_problem(out, DS_ERR_UNAVAIL,
-			     "the Kerberos configuration cannot be used");
+			     "the Kerberos configuration cannot be used",
+			     &unknown);
 		return;
 	}
 	code = prepare(&w, host);

@@ -39,11 +39,13 @@ enum dsa_job_kind {
  * VERDICT, from a check, its last: u32 enum ds_auth_result, u8 whether the
  *   password was proven, str text, str reason, u64 milliseconds at the KDC
  *   (-1: not asked), str principal, blob ccache (empty: no ticket), str
- * address of the KDC that answered ("": none), a TGT of the host's (tgt.h;
- * none: the one that was there stays).
+ * address of the KDC that answered ("": none), the host's health
+ *   (health.h), a TGT of the host's (tgt.h; none: the one that was there
+ *   stays).
  *
  * DC_VERDICT, from a ticket job: u32 0 or -ds_err, str problem, str
- *   principal, u64 end, blob ccache, a TGT of the host's.
+ *   principal, u64 end, blob ccache, the host's health, a TGT of the
+ *   host's.
  */
 enum dsa_worker_msg {
 	DSA_MSG_SUBJECT = 1000,

@@ -100,3 +100,13 @@ bool dsa_krb_is_account(krb5_const_principal who, const char *realm,
 	       same_text(&who->realm, realm) &&
 	       same_text(&who->data[0], account->sam);
 }
+
+bool dsa_krb_clock(krb5_context ctx, int32_t *ret_seconds)
+{
+	krb5_int32 seconds, microseconds;
+
+	if (krb5_get_time_offsets(ctx, &seconds, &microseconds) != 0)
+		return false;
+	*ret_seconds = seconds;
+	return true;
+}

@@ -46,4 +46,10 @@ krb5_error_code dsa_krb_enterprise(krb5_context ctx, const char *realm,
 bool dsa_krb_is_account(krb5_const_principal who, const char *realm,
 			const struct ds_snap_account *account);
 
+/*
+ * Seconds that the KDC's clock is ahead of ours, after an AS exchange, whose
+ * reply tells it to libkrb5.  False: not known.
+ */
+bool dsa_krb_clock(krb5_context ctx, int32_t *ret_seconds);
+
 #endif

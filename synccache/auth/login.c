@@ -81,6 +81,7 @@ static void decide_code(struct attempt *a, enum dsa_stage stage,
 	    dsa_krb_verdict(stage, code, as->ntstatus, as->asked);
 	char text[256], reason[DSA_REASON_MAX + 1], status[32] = "";
 
+	dsa_health_see(&a->login->health, code, stage == DSA_STAGE_VERIFY);
 	/* Inside FAST a KDC gives no NTSTATUS. */
 	if (stage == DSA_STAGE_AS && as->armour != NULL &&
 	    as->ntstatus == DSA_NT_NONE)
@@ -154,12 +155,16 @@ static bool proven(struct attempt *a, krb5_creds *tgt)
 			    "no ticket for the host: ");
 		return false;
 	}
-	if (!dsa_proof_read(a->ctx, a->kt, a->host, &service, &proof))
+	if (!dsa_proof_read(a->ctx, a->kt, a->host, &service, &proof)) {
 		decide_unproven(a, &proof);
-	else
+	} else {
+		dsa_health_see(&a->login->health, 0, true);
+		a->login->health.has_clock =
+		    dsa_krb_clock(a->ctx, &a->login->health.clock);
 		/* The TGT's client is kept with the ticket: both, then. */
 		ok = same_name(a, proof.client) && same_name(a, tgt->client) &&
 		     same_sid(a, &proof.sid);
+	}
 	dsa_proof_done(a->ctx, &proof);
 	krb5_free_cred_contents(a->ctx, &service);
 	return ok;

@@ -19,6 +19,7 @@ struct dsa_login {
 	struct dsa_secret ccache; /* the TGT alone, if the result is OK */
 	struct dsa_tgt tgt;       /* a new one of the host's, or none */
 	char kdc[256];            /* whose address answered; "": none */
+	struct dsa_health health; /* of the host */
 	int64_t kdc_ms;           /* -1: no KDC was asked */
 };
 

@@ -95,6 +95,7 @@ struct verdict {
 	const uint8_t *ccache; /* borrowed */
 	size_t ccache_len;
 	char kdc[256];
+	struct dsa_health health;
 	struct dsa_tgt tgt; /* owned */
 };
 
@@ -111,6 +112,7 @@ static int read_verdict(const struct ds_frame *frame, struct verdict *v)
 	ds_get_str(&r, v->principal, sizeof(v->principal));
 	v->ccache = ds_get_blob(&r, &v->ccache_len);
 	ds_get_str(&r, v->kdc, sizeof(v->kdc));
+	dsa_health_get(&r, &v->health);
 	dsa_tgt_get(&r, &v->tgt);
 	return frame->type == DSA_MSG_VERDICT ? ds_reader_end(&r)
 					      : DS_ERR_FORMAT;
@@ -225,6 +227,7 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 	if (frame != NULL && read_verdict(frame, &v) == 0) {
 		dsa_fast_keep(c->gate->server, &v.tgt);
 		keep_kdc(c->gate->server, v.kdc);
+		dsa_health_keep(&c->gate->server->health, &v.health);
 		answer(c, &v);
 	} else {
 		fail_auth(c, DS_AUTH_UNAVAILABLE, "the worker gave no answer");

@@ -42,11 +42,16 @@ static char *document(const struct dsa_server *server)
 	const struct dsa_stats *stats = &server->stats;
 	char *text;
 	json_t *json = json_pack(
-	    "{s:s, s:o, s:o, s:I, s:o, s:I, s:I, s:{s:I, s:I, s:I}, s:o}",
+	    "{s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:{s:I, s:I, s:I}, "
+	    "s:o}",
 	    "keytab", keytab->state, "keytab_problem",
 	    text_or_null(keytab->problem), "principal",
 	    text_or_null(keytab->principal), "kvno", (json_int_t)keytab->kvno,
-	    "kdc", text_or_null(server->kdc), "workers",
+	    "kdc", text_or_null(server->kdc), "trouble",
+	    text_or_null(dsa_trouble_word(server->health.trouble)), "clock",
+	    server->health.has_clock ? json_integer(server->health.clock)
+				     : json_null(),
+	    "workers",
 	    (json_int_t)(server->jobs.running[DSA_JOB_CHECK] +
 			 server->jobs.running[DSA_JOB_USER_CHECK]),
 	    "tickets", (json_int_t)dsa_handles_count(server->handles),

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from laboratory import (DAEMON_LOG, NETBIOS, PASSWORD, user_of,
+from laboratory import (DAEMON_LOG, NETBIOS, PASSWORD, dslab,
                         wait_until)
 
 ALICE = "alice@aaddscontoso.com"
@@ -166,6 +166,52 @@ def test_a_key_that_the_domain_has_replaced(lab, rotated_key):
     assert status == 1
     assert document["steps"][-1]["step"] == "why"
     assert "host's own" in document["steps"][-1]["text"]
+
+
+def test_a_clock_that_is_off(lab):
+    """Also where logins still work: libkrb5 goes by the KDC's clock."""
+    result = dslab("dc", "clock", "dc1", "+3600", "--name", lab.name)
+    assert result.returncode == 0, result.stderr
+    try:
+        lab.daemon("restart")
+        wait_until("a KDC has said its time", lambda: (
+            lab.status()["auth"] or {}).get("clock"))
+        finds(lab, "problem", "clock: the domain's is +3")
+    finally:
+        dslab("dc", "clock", "dc1", "0", "--name", lab.name)
+        quiet(lab)
+
+
+def test_a_computer_account_that_is_gone(lab):
+    sam = "(sAMAccountName=HOST1$)"
+    disabled = lab.dc("samba-tool", "user", "disable", "HOST1$")
+    assert disabled.returncode == 0, disabled.stderr
+    try:
+        lab.daemon("restart")
+        wait_until("auth has tried", lambda: (
+            lab.status()["auth"] or {}).get("trouble") == "key")
+        finds(lab, "problem", "host key: the domain has another")
+    finally:
+        lab.dc("samba-tool", "user", "enable", f"--filter={sam}")
+        quiet(lab)
+
+
+def test_a_domain_controller_that_is_none(lab):
+    """A member machine in the list of servers does not prove itself."""
+    lab.lab.host.start_rogue()
+    try:
+        with changed(lab, "/etc/dssync/dssync.conf", "sed -i '/^name/a "
+                     "servers = host1.aaddscontoso.com, "
+                     "dc1.aaddscontoso.com' $1"):
+            lab.daemon("restart")
+            lab.sync()
+            assert "host1.aaddscontoso.com is no domain controller of " \
+                "aaddscontoso.com" in lab.log()
+            finds(lab, "ok", "domain controller dc1.aaddscontoso.com proved "
+                  "itself")
+    finally:
+        lab.lab.host.stop_daemon("rogue")
+        quiet(lab)
 
 
 # ---- auth-test -------------------------------------------------------------

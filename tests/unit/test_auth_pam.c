@@ -136,6 +136,7 @@ static enum ds_auth_result verdict = DS_AUTH_OK;
 static void say(int out, uint16_t type, const struct dsa_subject *s,
 		const char *reason)
 {
+	const struct dsa_health health = { 0 };
 	const struct dsa_tgt tgt = { .serial = 9 };
 	uint8_t buf[4096];
 	struct ds_writer w;
@@ -155,6 +156,7 @@ static void say(int out, uint16_t type, const struct dsa_subject *s,
 		ds_put_str(&w, "p@R");
 		ds_put_blob(&w, "ticket", 6);
 		ds_put_str(&w, "kdc.example.com");
+		dsa_health_put(&w, &health);
 		dsa_tgt_put(&w, &tgt);
 	}
 	if (ds_frame_end(&w) != 0 || ds_packet_send(out, &w, -1) != 0)

@@ -618,22 +618,27 @@ static void daemon_status(void **state)
 	expect(&r.d, "ok", "proved itself", 0);
 	expect(&r.d, "warning", "last synchronization was", 1);
 	expect(&r.d, "warning", "late", 1);
-	say_status(&r.d, "{\"last_error\":\"x: Clock skew too great\"}",
-		   "null", true);
+	say_status(&r.d, "{\"last_error\":\"x\"}",
+		   "{\"last_error\":\"late\",\"trouble\":\"clock\"}", true);
 	expect(&r.d, "problem", "clock: it differs", 1);
 	expect(&r.d, "problem", "nothing was synchronized", 1);
-	say_status(&r.d, "{\"last_pull\":999999}",
-		   "{\"last_error\":\"Clock skew too great\"}", true);
-	expect(&r.d, "problem", "clock: it differs", 1);
-	say_status(&r.d, "{\"last_pull\":999999}",
-		   "{\"last_error\":\"getting the host's own ticket: "
-		   "Preauthentication failed\"}",
-		   true);
+	say_status(
+	    &r.d, "{\"last_pull\":999999}",
+	    "{\"last_error\":\"no\",\"trouble\":\"key\",\"clock\":null}",
+	    true);
 	expect(&r.d, "problem", "another than the keytab", 1);
+	expect(&r.d, "ok", "clock", 0);
 	say_status(&r.d, "{\"last_pull\":999999}",
-		   "{\"last_error\":\"Preauthentication failed\"}", true);
-	expect(&r.d, "problem", "", 0);
+		   "{\"last_error\":\"Preauthentication failed\","
+		   "\"trouble\":null,\"clock\":301}",
+		   true);
+	expect(&r.d, "problem", "clock: the domain's is +301", 1);
+	expect(&r.d, "problem", "", 1);
 	expect(&r.d, "warning", "Preauthentication failed", 1);
+	say_status(&r.d, "{\"last_pull\":999999}", "{\"clock\":-61}", true);
+	expect(&r.d, "warning", "clock: the domain's is -61", 1);
+	say_status(&r.d, "{\"last_pull\":999999}", "{\"clock\":0}", true);
+	expect(&r.d, "ok", "clock: the domain's is +0", 1);
 	forget(&r.d);
 	doc_check_daemon(&r.d, 0);
 	expect(&r.d, geteuid() == 0 ? "problem" : "warning", "synccached", 1);
