@@ -76,7 +76,7 @@ void nw_ask_user(enum nw_way way, const char *typed,
 /* PAM knows no groups: it answers as NSS. */
 void nw_ask_group(enum nw_way way, const char *typed,
 		  struct nw_answer *ret_answer);
-/* What dssyncctl explain said last, as JSON text. */
+/* What dssyncctl said last (user, group or explain), as JSON text. */
 const char *nw_explained(void);
 
 #endif

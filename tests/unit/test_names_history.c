@@ -130,6 +130,53 @@ static void whose_sid_counts(void **state)
 	assert_int_equal(model.nnotes, 0);
 }
 
+/* What is nobody's account, or nobody's domain, is no history either. */
+static void odd_values(void **state)
+{
+	static const char *const odd[] = { "S-1-1-0",      "S-1-5-18",
+					   "S-1-5-32-544", "S-1-5-21-500",
+					   NW_DOMAIN_SID,  ONPREM,
+					   FOREST,         ONPREM "-1-1013",
+					   "S-1-22-1-1000" };
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		user(1101 + i, odd[i]);
+	/* The objectSid of somebody else, in both directions. */
+	user(1201, NW_DOMAIN_SID "-1202");
+	user(1202, NW_DOMAIN_SID "-1201");
+	/* A group's is no user's: these are two lists of ids. */
+	nw_history(&world, nw_group(&world, 1001, "Team"), ONPREM "-1013");
+	user(1301, ONPREM "-1013");
+	build();
+	for (uint32_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		expect(1101 + i, NW_BASE_ID + 1101 + i, NW_BASE_ID + 513);
+	expect(1201, NW_BASE_ID + 1201, NW_BASE_ID + 513);
+	expect(1202, NW_BASE_ID + 1202, NW_BASE_ID + 513);
+	expect(1301, ONPREM_BASE + 1013, ONPREM_BASE + 513);
+	assert_non_null(group(ONPREM_BASE + 1013));
+	assert_int_equal(model.nnotes, 0);
+}
+
+/* The old id and the new one, for whoever looks for the owner of a file. */
+static void shown(void **state)
+{
+	struct nw_answer a;
+
+	(void)state;
+	nw_history(&world, user(1101, ONPREM "-1013"), FOREST "-1107");
+	build();
+	nw_ask_user(NW_CLI, "u1101@contoso.com", &a);
+	assert_int_equal(a.id, ONPREM_BASE + 1013);
+	assert_non_null(strstr(nw_explained(),
+			       "[{\"sid\": \"" NW_DOMAIN_SID "-1101\", "
+			       "\"id\": 266801101}, "
+			       "{\"sid\": \"" ONPREM "-1013\", "
+			       "\"id\": 674001013}, "
+			       "{\"sid\": \"" FOREST "-1107\", "
+			       "\"id\": 770801107}]"));
+}
+
 static void refused(void **state)
 {
 	(void)state;
@@ -295,6 +342,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HISTORY_TEST(whose_sid_counts),
+		HISTORY_TEST(odd_values),
+		HISTORY_TEST(shown),
 		HISTORY_TEST(refused),
 		HISTORY_TEST(primary_group),
 		HISTORY_TEST(groups_too),
