@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 #include <errno.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +12,16 @@
 #include <unistd.h>
 
 #include "dssyncctl/ctl.h"
+#include "lib/passwd.h"
 #include "lib/resolve.h"
 
-#define PAM_SOCK      DS_RUN_DIR "/pam.sock"
-#define PAM_SERVICE   "dssyncctl" /* in the audit line */
-#define AUTH_MS       60000
-#define ACCOUNT_MS    30000
-#define REQUEST_MAX   4096
-#define REPORT_MS     400 /* dssync-auth reports every 200 */
-#define REPLY_MAX     4096
-#define PASSWD_BUFFER 65536
+#define PAM_SOCK    DS_RUN_DIR "/pam.sock"
+#define PAM_SERVICE "dssyncctl" /* in the audit line */
+#define AUTH_MS     60000
+#define ACCOUNT_MS  30000
+#define REQUEST_MAX 4096
+#define REPORT_MS   400 /* dssync-auth reports every 200 */
+#define REPLY_MAX   4096
 
 /* MS-ADTS 2.2.16; FILETIME is 100 ns since 1601. */
 #define UAC_DISABLED        0x2u
@@ -127,24 +126,20 @@ static bool step_resolve(struct walk *w)
 /* As pam_dssync does: getpwnam(3) must mean the same object. */
 static bool step_passwd(struct walk *w)
 {
-	struct passwd pw, *found = NULL;
-	char *buf = malloc(PASSWD_BUFFER);
-	int err = ENOMEM;
+	uid_t uid;
+	int r = ds_passwd_uid(w->args->name, &uid);
 
-	if (buf)
-		err =
-		    getpwnam_r(w->args->name, &pw, buf, PASSWD_BUFFER, &found);
-	free(buf);
-	if (!found)
+	if (r)
 		return say(w, "passwd", false,
 			   "getpwnam finds nobody%s%s: /etc/nsswitch.conf "
 			   "lacks dssync?",
-			   err ? ": " : "", err ? strerror(err) : "");
-	if (pw.pw_uid != w->user.uid)
+			   r == DS_ERR_SYS ? ": " : "",
+			   r == DS_ERR_SYS ? strerror(errno) : "");
+	if (uid != w->user.uid)
 		return say(w, "passwd", false,
 			   "getpwnam finds another account, uid %u: a local "
 			   "one of that name?",
-			   (unsigned)pw.pw_uid);
+			   (unsigned)uid);
 	return say(w, "passwd", true, "getpwnam finds the same");
 }
 

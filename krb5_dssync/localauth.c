@@ -11,12 +11,12 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <krb5/localauth_plugin.h>
 
+#include "lib/passwd.h"
 #include "lib/resolve.h"
 #include "lib/snapshot.h"
 
@@ -26,8 +26,6 @@
 #define DSK_OWNER    0
 #endif
 
-/* Enough for any passwd entry of ours; a larger one is no answer. */
-#define PASSWD_BUFFER 65536
 /* Without a snapshot nobody knows the range; local accounts are below. */
 #define ID_FLOOR 200000u
 
@@ -102,26 +100,6 @@ static int find_client(const struct ds_snap *snap, krb5_const_principal client,
 /* ---- the account ---------------------------------------------------------
  */
 
-/* What getpwnam(3) says, so that a local account of that name is noticed. */
-static int lookup_uid(const char *name, uid_t *ret_uid)
-{
-	struct passwd pw, *found = NULL;
-	char *buf = malloc(PASSWD_BUFFER);
-	int err;
-
-	if (!buf)
-		return DS_ERR_NOMEM;
-	do
-		err = getpwnam_r(name, &pw, buf, PASSWD_BUFFER, &found);
-	while (err == EINTR);
-	if (found)
-		*ret_uid = pw.pw_uid;
-	free(buf);
-	if (found)
-		return 0;
-	return err == 0 || err == ENOENT ? DS_ERR_NOTFOUND : DS_ERR_SYS;
-}
-
 static bool is_disabled(const struct ds_snap *snap,
 			const struct ds_snap_user *user)
 {
@@ -162,7 +140,8 @@ static krb5_error_code userok(krb5_context context,
 
 	(void)context;
 	(void)data;
-	r = lookup_uid(account, &uid);
+	/* A local account of that name is noticed by its uid. */
+	r = ds_passwd_uid(account, &uid);
 	if (r)
 		return r == DS_ERR_NOTFOUND ? KRB5_PLUGIN_NO_HANDLE : EPERM;
 	if (ds_snap_open(DSK_SNAPSHOT, DS_SNAP_BASE, DSK_OWNER, &snap) != 0)
@@ -194,7 +173,7 @@ static krb5_error_code an2ln(krb5_context context, krb5_localauth_moddata data,
 		goto out;
 	code = KRB5_NO_LOCALNAME;
 	if (find_client(&snap, client, &user) != 0 ||
-	    lookup_uid(user.blob, &uid) != 0 || uid != user.uid)
+	    ds_passwd_uid(user.blob, &uid) != 0 || uid != user.uid)
 		goto out;
 	name = strdup(user.blob);
 	code = name ? 0 : ENOMEM;

@@ -6,51 +6,15 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 #include <errno.h>
-#include <pwd.h>
-#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
 #include <security/pam_ext.h>
 
+#include "lib/passwd.h"
 #include "lib/resolve.h"
 #include "lib/snapshot.h"
 #include "pam_dssync/internal.h"
-
-/* Far above any passwd entry; ends the loop if a service lies. */
-#define PASSWD_BUFFER_MAX (1u << 20)
-
-/* getpwnam_r(3) with a buffer that grows; *ret_uid is all we want of it. */
-static int lookup_uid(const char *user, uid_t *ret_uid)
-{
-	struct passwd pw, *found = NULL;
-	size_t size = 4096;
-	char *buf = NULL, *bigger;
-	int err;
-
-	do {
-		bigger = realloc(buf, size);
-		if (!bigger) {
-			free(buf);
-			return DS_ERR_NOMEM;
-		}
-		buf = bigger;
-		err = getpwnam_r(user, &pw, buf, size, &found);
-		size *= 2;
-	} while (err == EINTR || (err == ERANGE && size <= PASSWD_BUFFER_MAX));
-	if (found)
-		*ret_uid = pw.pw_uid;
-	free(buf);
-	if (found)
-		return 0;
-	/* Of the others, getpwnam(3) says that they mean "not found" too. */
-	if (err == ERANGE || err == ENOMEM || err == EIO || err == EMFILE ||
-	    err == ENFILE) {
-		errno = err;
-		return DS_ERR_SYS;
-	}
-	return DS_ERR_NOTFOUND;
-}
 
 /* The name leads to an object of the snapshot that has this uid. */
 static int match_object(struct pds_call *call, const struct ds_snap *snap,
@@ -87,7 +51,7 @@ int pds_identify(struct pds_call *call, struct pds_identity *ret_id)
 	uid_t uid;
 	int err;
 
-	err = lookup_uid(call->user, &uid);
+	err = ds_passwd_uid(call->user, &uid);
 	if (err == 0 && uid == 0)
 		err = DS_ERR_NOTFOUND;
 	if (err)

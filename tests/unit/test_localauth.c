@@ -21,6 +21,7 @@ static int test_getpwnam_r(const char *name, struct passwd *pw, char *buf,
 #define DSK_OWNER    geteuid()
 #define getpwnam_r   test_getpwnam_r
 #include "krb5_dssync/localauth.c" /* NOLINT: its functions are static */
+#include "lib/passwd.c"            /* NOLINT: with the seam */
 
 #include "lib/snapshot_stamp.h"
 #include "lib/snapshot_write.h"
