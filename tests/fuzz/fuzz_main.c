@@ -14,6 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#ifndef DSSYNC_LIBFUZZER /* which has a main() of its own */
 /* An exact copy, so that a byte beyond is one too many. */
 static void one(const uint8_t *data, size_t size)
 {
@@ -88,3 +89,4 @@ int main(int argc, char **argv)
 	free(image);
 	return 0;
 }
+#endif
