@@ -42,6 +42,7 @@ static bool parse_one(ns_msg handle, const ns_rr *rr, struct ds_srv *srv)
 	srv->priority = (uint16_t)ns_get16(rdata);
 	srv->weight = (uint16_t)ns_get16(rdata + 2);
 	srv->port = (uint16_t)ns_get16(rdata + 4);
+	srv->away = false;
 	return srv->port != 0;
 }
 
@@ -110,6 +111,24 @@ void ds_srv_order(struct ds_srv *list, size_t count,
 		       list[i + same].priority == list[i].priority)
 			same++;
 		swap(&list[i], &list[i + draw(list + i, same, random, arg)]);
+	}
+}
+
+void ds_srv_append(struct ds_srv *list, size_t *count,
+		   const struct ds_srv *domain, size_t ndomain)
+{
+	size_t nsite = *count;
+
+	for (size_t i = 0; i < ndomain && *count < DS_SRV_MAX; i++) {
+		size_t k = 0;
+
+		while (k < nsite && strcmp(list[k].host, domain[i].host) != 0)
+			k++;
+		if (k < nsite)
+			continue;
+		list[*count] = domain[i];
+		list[*count].away = nsite > 0;
+		++*count;
 	}
 }
 

@@ -19,6 +19,7 @@
 struct ds_srv {
 	uint16_t priority, weight, port;
 	char host[DS_HOST_MAX + 1]; /* lower case, without the final dot */
+	bool away;                  /* not of the site that was asked for */
 };
 
 /*
@@ -37,15 +38,22 @@ void ds_srv_order(struct ds_srv *list, size_t count,
 		  uint32_t (*random)(void *arg, uint32_t n), void *arg);
 
 /*
+ * Adds the whole domain's to those of the site, as `away`, without those that
+ * are there already; at most DS_SRV_MAX.  Both keep their order.
+ */
+void ds_srv_append(struct ds_srv *list, size_t *count,
+		   const struct ds_srv *domain, size_t ndomain);
+
+/*
  * True if host is a name below the DNS domain, any case, of letters, digits,
  * '-' and single dots, so that it may become part of a principal.
  */
 bool ds_host_in_domain(const char *host, const char *domain);
 
 /*
- * Asks DNS for the domain's controllers, those of the site if it is not "" and
- * has some, in the order in which to try them.  Blocks for a few seconds at
- * most.  DS_ERR_UNAVAIL: no answer; DS_ERR_NOTFOUND: none registered.
+ * Asks DNS for the domain's controllers, in the order in which to try them:
+ * those of the site first if it is not "".  Blocks for a few seconds at most.
+ * DS_ERR_UNAVAIL: no answer; DS_ERR_NOTFOUND: none registered.
  */
 DS_MUST_CHECK int ds_srv_lookup(const char *domain, const char *site,
 				struct ds_srv *ret_list, size_t *ret_count);

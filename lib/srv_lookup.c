@@ -26,11 +26,12 @@ static uint32_t draw_number(void *arg, uint32_t n)
 	return n ? v % n : 0;
 }
 
+/* The records of that name, in order; none is no error. */
 static int ask(const char *name, struct ds_srv *ret_list, size_t *ret_count)
 {
 	static uint8_t answer[65536]; /* any DNS message over TCP */
 	struct __res_state state;
-	int len, h_error;
+	int err, len, h_error;
 
 	memset(&state, 0, sizeof(state));
 	if (res_ninit(&state) != 0)
@@ -41,37 +42,40 @@ static int ask(const char *name, struct ds_srv *ret_list, size_t *ret_count)
 			 (int)sizeof(answer));
 	h_error = state.res_h_errno;
 	res_nclose(&state);
+	if (len < 0 && h_error != HOST_NOT_FOUND && h_error != NO_DATA)
+		return DS_ERR_UNAVAIL;
+	*ret_count = 0;
 	if (len < 0)
-		return h_error == HOST_NOT_FOUND || h_error == NO_DATA
-			   ? DS_ERR_NOTFOUND
-			   : DS_ERR_UNAVAIL;
-	return ds_srv_parse(answer, (size_t)len, ret_list, ret_count);
+		return DS_OK;
+	err = ds_srv_parse(answer, (size_t)len, ret_list, ret_count);
+	if (err == DS_OK)
+		ds_srv_order(ret_list, *ret_count, draw_number, NULL);
+	return err;
 }
 
 int ds_srv_lookup(const char *domain, const char *site,
 		  struct ds_srv *ret_list, size_t *ret_count)
 {
+	static struct ds_srv all[DS_SRV_MAX];
 	char name[NS_MAXDNAME];
-	size_t count = 0;
-	int err = DS_OK;
+	size_t count = 0, nall = 0;
+	int err;
 
-	if (site[0] && (size_t)snprintf(name, sizeof(name),
-					"_ldap._tcp.%s._sites.dc._msdcs.%s",
-					site, domain) < sizeof(name))
-		err = ask(name, ret_list, &count);
-	/* A site without controllers is served by the others. */
-	if (err == DS_ERR_NOTFOUND || count == 0) {
-		if ((size_t)snprintf(name, sizeof(name),
-				     "_ldap._tcp.dc._msdcs.%s",
-				     domain) >= sizeof(name))
-			return DS_ERR_INVAL;
-		err = ask(name, ret_list, &count);
-	}
-	if (err)
+	if (site[0] &&
+	    (size_t)snprintf(name, sizeof(name),
+			     "_ldap._tcp.%s._sites.dc._msdcs.%s", site,
+			     domain) < sizeof(name) &&
+	    ask(name, ret_list, &count) != 0)
+		count = 0;
+	if ((size_t)snprintf(name, sizeof(name), "_ldap._tcp.dc._msdcs.%s",
+			     domain) >= sizeof(name))
+		return DS_ERR_INVAL;
+	err = ask(name, all, &nall);
+	if (err && count == 0)
 		return err;
+	ds_srv_append(ret_list, &count, all, err ? 0 : nall);
 	if (count == 0)
 		return DS_ERR_NOTFOUND;
-	ds_srv_order(ret_list, count, draw_number, NULL);
 	*ret_count = count;
 	return DS_OK;
 }

@@ -30,6 +30,7 @@
 #define PAGE_SIZE     1000
 #define DIRSYNC_BYTES (1 << 20)
 #define BREATHE_EVERY 256 /* messages between two looks at everything else */
+#define SILENCES_MAX  10  /* of one message */
 #define URL_MAX       300
 
 struct dss_conn {
@@ -444,6 +445,23 @@ static int give_entry(struct dss_conn *conn, const struct dss_search *search,
 	return err;
 }
 
+/* A server that is silent may be at work on a large answer. */
+static int next_of_search(struct dss_conn *conn,
+			  const struct dss_search *search, int id,
+			  LDAPMessage **ret_msg)
+{
+	int err = DS_ERR_TIMEOUT;
+
+	for (int silences = 0; silences < SILENCES_MAX; silences++) {
+		err = next_message(conn, id, ds_now_ms() + search->silence_ms,
+				   ret_msg);
+		if (err != DS_ERR_TIMEOUT || !search->silent ||
+		    search->silent(search->silent_arg) != DS_OK)
+			break;
+	}
+	return err;
+}
+
 /*
  * Reads an operation to its end.  *ret_code is LDAP's result code; the
  * controls are the caller's to free.
@@ -455,9 +473,8 @@ static int read_operation(struct dss_conn *conn,
 	unsigned seen = 0;
 
 	for (;;) {
-		int64_t deadline = ds_now_ms() + search->silence_ms;
 		LDAPMessage *msg = NULL;
-		int err = next_message(conn, id, deadline, &msg), type;
+		int err = next_of_search(conn, search, id, &msg), type;
 
 		if (err)
 			return err;

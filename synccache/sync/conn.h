@@ -88,7 +88,10 @@ struct dss_search {
 	 * the search with that error. */
 	int (*entry)(void *arg, const struct dss_entry *entry);
 	void *arg;
-	int64_t silence_ms; /* the longest wait for the next message */
+	int64_t silence_ms; /* the longest wait for the next message ... */
+	/* ... unless this (NULL: none) says DS_OK to waiting once more. */
+	int (*silent)(void *silent_arg);
+	void *silent_arg;
 };
 
 /*

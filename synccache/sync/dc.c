@@ -27,6 +27,8 @@
 #define BIND_MS    15000
 #define ANSWER_MS  15000
 #define HURRY_MS   2500 /* for each of them */
+#define PROBE_MS   5000
+#define RETURN_MS  900000 /* to a preferred server, give or take half */
 
 static int64_t patience(const struct dss_sync *s, int64_t ms)
 {
@@ -222,6 +224,7 @@ static int try_host(struct dss_sync *s, const char *host, uint16_t port,
 	}
 	s->conn = conn;
 	s->domain = facts.domain;
+	s->port = port;
 	return DS_OK;
 }
 
@@ -243,6 +246,15 @@ static int find_candidates(struct dss_sync *s, struct candidates *c)
 		(void)snprintf(srv->host, sizeof(srv->host), "%s", *server);
 	}
 	return DS_OK;
+}
+
+/* 0 is the best: the order of `servers`, or the site and the priority. */
+static uint32_t rank(const struct dss_sync *s, const struct candidates *c,
+		     size_t i)
+{
+	if (*s->config.domain.servers)
+		return (uint32_t)i;
+	return (c->list[i].away ? 1u << 16 : 0) | c->list[i].priority;
 }
 
 /* Appends to what was tried; the same trouble is not told twice. */
@@ -282,11 +294,39 @@ static int try_one(struct dss_sync *s, const struct ds_srv *srv, char *tried,
 	return err;
 }
 
+/* Those better than `below`, in their order, `but` apart. */
+static int try_all(struct dss_sync *s, const struct candidates *c,
+		   uint32_t below, const char *but, char *tried, size_t cap)
+{
+	uint32_t best = UINT32_MAX;
+	int err = DS_ERR_UNAVAIL;
+
+	for (size_t i = 0; i < c->count; i++)
+		if (rank(s, c, i) < best)
+			best = rank(s, c, i);
+	for (size_t i = 0; i < c->count; i++) {
+		if (rank(s, c, i) >= below ||
+		    strcmp(c->list[i].host, but) == 0)
+			continue;
+		err = try_one(s, &c->list[i], tried, cap);
+		if (err == DS_OK) {
+			s->rank = rank(s, c, i);
+			s->return_at =
+			    s->rank > best
+				? ds_now_ms() + dss_jitter(RETURN_MS)
+				: 0;
+		}
+		if (err == DS_OK || s->stop)
+			return err;
+	}
+	return err;
+}
+
 int dss_dc_open(struct dss_sync *s, const char *first, char *tried, size_t cap)
 {
-	struct candidates c = { .count = 0 };
 	struct ds_srv srv = { .port = dss_tls_port(s) };
-	int err = DS_ERR_UNAVAIL;
+	struct candidates c = { .count = 0 };
+	int err;
 
 	if (first[0]) {
 		(void)snprintf(srv.host, sizeof(srv.host), "%s", first);
@@ -305,15 +345,20 @@ int dss_dc_open(struct dss_sync *s, const char *first, char *tried, size_t cap)
 		tell(tried, cap, why);
 		return err;
 	}
-	err = DS_ERR_UNAVAIL;
-	for (size_t i = 0; i < c.count; i++) {
-		if (strcmp(c.list[i].host, first) == 0)
-			continue;
-		err = try_one(s, &c.list[i], tried, cap);
-		if (err == DS_OK || s->stop)
-			return err;
-	}
-	return err;
+	return try_all(s, &c, UINT32_MAX, first, tried, cap);
+}
+
+/* There is a new connection: who must know, and what was passed over. */
+static void settle(struct dss_sync *s, const char *tried)
+{
+	ds_log(DS_LOG_INFO, "connected to %s", s->status.server);
+	if (tried[0] && strcmp(tried, s->unused) != 0)
+		ds_log(DS_LOG_WARN, "not used: %s", tried);
+	(void)snprintf(s->unused, sizeof(s->unused), "%s", tried);
+	dss_channel_server(s, s->status.server);
+	if (s->config.sync.notify)
+		s->status.notify =
+		    dss_conn_notify(s->conn, s->domain.base_dn) == DS_OK;
 }
 
 int dss_dc_connect(struct dss_sync *s)
@@ -323,16 +368,68 @@ int dss_dc_connect(struct dss_sync *s)
 
 	dss_status_state(s, DSS_CONNECTING, "connecting");
 	err = dss_dc_open(s, "", tried, sizeof(tried));
-	if (err == DS_OK) {
-		ds_log(DS_LOG_INFO, "connected to %s", s->status.server);
-		dss_channel_server(s, s->status.server);
-		if (s->config.sync.notify)
-			s->status.notify =
-			    dss_conn_notify(s->conn, s->domain.base_dn) ==
-			    DS_OK;
-	} else if (!s->stop) {
+	if (err == DS_OK)
+		settle(s, tried);
+	else if (!s->stop)
 		dss_status_error(
 		    s, err, "no domain controller can be used: %s", tried);
+	return err;
+}
+
+void dss_dc_return(struct dss_sync *s)
+{
+	struct dss_conn *before = s->conn;
+	struct candidates c = { .count = 0 };
+	char tried[DSS_TEXT] = "";
+
+	s->return_at = ds_now_ms() + dss_jitter(RETURN_MS);
+	if (find_candidates(s, &c) != 0)
+		return;
+	s->conn = NULL;
+	if (try_all(s, &c, s->rank, "", tried, sizeof(tried)) != DS_OK) {
+		s->conn = before;
+		return;
 	}
+	dss_conn_free(before);
+	settle(s, tried);
+}
+
+static int on_anything(void *arg, const struct dss_entry *entry)
+{
+	(void)arg;
+	(void)entry;
+	return DS_OK;
+}
+
+/* The root DSE may be read by anyone: this is about life, not about trust. */
+int dss_dc_probe(void *arg)
+{
+	static const char *const attrs[] = { "1.1", NULL };
+	struct dss_sync *s = arg;
+	const struct dss_waiter waiter = dss_loop_waiter(s);
+	int64_t deadline = ds_now_ms() + PROBE_MS;
+	struct dss_search search = {
+		.base = "",
+		.scope = DSS_SCOPE_BASE,
+		.filter = "(objectClass=*)",
+		.attrs = attrs,
+		.entry = on_anything,
+	};
+	struct dss_conn *conn = NULL;
+	char why[DSS_TEXT];
+	int fd, err;
+
+	err = dss_tcp_connect(s, s->status.server, s->port, PROBE_MS, &fd);
+	if (err == DS_OK)
+		err = dss_conn_new(fd, s->status.server, &waiter, &conn);
+	if (err == DS_OK)
+		err = dss_tls_protect(s, conn, s->status.server, s->port, why,
+				      sizeof(why));
+	search.silence_ms = deadline - ds_now_ms();
+	if (err == DS_OK)
+		err = dss_conn_search(conn, &search, false);
+	dss_conn_free(conn);
+	ds_log(DS_LOG_NOTICE, "%s is silent: %s", s->status.server,
+	       err == DS_OK ? "it lives, waiting on" : "it hangs");
 	return err;
 }

@@ -8,16 +8,41 @@
  */
 #include "synccache/sync/pull.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define ROUNDS_MAX 1000000 /* of one pull */
+#define MOVED_MAX  200     /* objects that are read one by one */
+
+/*
+ * A cookie is good at every server of the domain, but one that did not make
+ * it may tell again what is known, as it is there (MS-ADTS 3.1.1.3.4.1.3): a
+ * value that went meanwhile is then just not told.  So each such object is
+ * read as a whole; a server that begins to tell everything gets the full load
+ * that this amounts to.
+ */
+static int on_moved(struct dss_pull *p, const struct dss_entry *entry)
+{
+	struct ds_guid guid;
+
+	if (dss_entry_guid(entry, &guid) != 0)
+		return DS_OK;
+	if (p->m.partial.count == MOVED_MAX) {
+		(void)snprintf(p->s->why, sizeof(p->s->why),
+			       "it is another server's, and it tells "
+			       "everything anew");
+		return DS_ERR_VERSION;
+	}
+	return dss_guids_add(&p->m.partial, &guid);
+}
 
 static int on_delta(void *arg, const struct dss_entry *entry)
 {
 	struct dss_pull *p = arg;
+	int err = dss_mirror_delta(&p->m, entry);
 
 	dss_pull_count(p->s);
-	return dss_mirror_delta(&p->m, entry);
+	return err || !p->moved ? err : on_moved(p, entry);
 }
 
 /* Asks until the server says that this was all. */

@@ -5,6 +5,8 @@
  */
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include "lib/wire.h"
 #include "synccache/sync/sync.h"
@@ -97,6 +99,20 @@ int dss_wait(struct dss_sync *s, int fd, bool write, int64_t deadline_ms)
 	if (s->stop)
 		return DS_ERR_CLOSED;
 	return late ? DS_ERR_TIMEOUT : DS_OK;
+}
+
+int64_t dss_spread(int64_t ms)
+{
+	uint32_t v = 0;
+
+	if (getrandom(&v, sizeof(v), GRND_NONBLOCK) != (ssize_t)sizeof(v))
+		v = (uint32_t)ds_now_ms() ^ (uint32_t)getpid();
+	return (int64_t)(v % 4096) * ms / 4096;
+}
+
+int64_t dss_jitter(int64_t ms)
+{
+	return ms / 2 + dss_spread(ms);
 }
 
 static int wait_readable(void *arg, int fd, int64_t deadline_ms)

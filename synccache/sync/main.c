@@ -33,7 +33,12 @@
 #define COALESCE_MS      2000 /* between two publications */
 #define BACKOFF_FIRST_MS 2000 /* doubled with each failure */
 #define BACKOFF_LAST_MS  300000
-#define LOCALS_MS        10000 /* how often passwd and group are looked at */
+/* So that hosts do not come all together: the first pull after a start that
+ * has a mirror, and the one after a broken connection. */
+#define START_MS     5000
+#define RECONNECT_MS 1000
+#define SPREAD_MS    30000
+#define LOCALS_MS    10000 /* how often passwd and group are looked at */
 
 /* When what is due, in ds_now_ms(). */
 struct plan {
@@ -42,23 +47,13 @@ struct plan {
 	bool notified;
 };
 
-static int64_t jitter(int64_t ms)
-{
-	uint32_t v = 0;
-
-	if (getrandom(&v, sizeof(v), GRND_NONBLOCK) != (ssize_t)sizeof(v))
-		v = (uint32_t)ds_now_ms();
-	/* Half to one and a half. */
-	return ms / 2 + (int64_t)(v % 1024) * ms / 1024;
-}
-
 static int64_t backoff(unsigned failures)
 {
 	int64_t ms = BACKOFF_FIRST_MS;
 
 	while (failures-- > 1 && ms < BACKOFF_LAST_MS)
 		ms *= 2;
-	return jitter(ms < BACKOFF_LAST_MS ? ms : BACKOFF_LAST_MS);
+	return dss_jitter(ms < BACKOFF_LAST_MS ? ms : BACKOFF_LAST_MS);
 }
 
 static int open_store(struct dss_sync *s)
@@ -143,6 +138,9 @@ static int pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 
 	if (!s->conn)
 		err = dss_dc_connect(s);
+	else if (s->return_at &&
+		 (ds_now_ms() >= s->return_at || (flags & DS_PULL_FULL)))
+		dss_dc_return(s);
 	if (err)
 		return err; /* told already */
 	err = dss_pull(s, flags, ret_changed);
@@ -222,6 +220,7 @@ static void work(struct dss_sync *s, struct plan *plan)
 static void listen(struct dss_sync *s, struct plan *plan)
 {
 	bool changed = false;
+	int64_t wait;
 	int err = dss_conn_notified(s->conn, &changed);
 
 	if (err == DS_OK) {
@@ -241,7 +240,10 @@ static void listen(struct dss_sync *s, struct plan *plan)
 	ds_log(DS_LOG_NOTICE, "%s: %s", s->status.server,
 	       dss_conn_text(s->conn));
 	dss_dc_close(s);
-	plan->pull = ds_now_ms() + jitter(BACKOFF_FIRST_MS);
+	/* All hosts lost it at this moment. */
+	wait = (int64_t)s->config.sync.interval * 1000;
+	plan->pull = ds_now_ms() + RECONNECT_MS +
+		     dss_spread(wait < SPREAD_MS ? wait : SPREAD_MS);
 }
 
 static int64_t earliest(const struct plan *plan)
@@ -264,6 +266,8 @@ static void run(struct dss_sync *s)
 {
 	struct plan plan = { .pull = ds_now_ms() };
 
+	if (dss_pull_complete(s))
+		plan.pull += dss_spread(START_MS);
 	if (dss_pull_rescope(s) == DS_ERR_FORMAT)
 		replace_store(s);
 	s->restage = dss_pull_complete(s);
@@ -344,6 +348,7 @@ int main(int argc, char **argv)
 	}
 	s.status.phase = "starting";
 	s.status.transport = dss_tls_name(&s);
+	s.silent = dss_dc_probe;
 	err = open_store(&s);
 	if (err == DS_OK)
 		err = dss_loop_init(&s);

@@ -66,6 +66,8 @@ struct dss_search dss_pull_search(struct dss_pull *p, const char *const *attrs,
 		.entry = entry,
 		.arg = p,
 		.silence_ms = DSS_PULL_SILENCE_MS,
+		.silent = p->s->silent,
+		.silent_arg = p->s,
 	};
 }
 
@@ -250,8 +252,8 @@ static int prepare(struct dss_pull *p, uint32_t flags)
 	p->strategy = find_strategy(p->meta.strategy);
 	p->full = !p->meta.complete || other_domain || p->cookie.len == 0 ||
 		  (flags & DS_PULL_FULL) || !p->strategy ||
-		  strcmp(p->meta.request, request) != 0 ||
-		  strcmp(p->meta.server, s->status.server) != 0;
+		  strcmp(p->meta.request, request) != 0;
+	p->moved = !p->full && strcmp(p->meta.server, s->status.server) != 0;
 	p->first = !p->meta.complete || other_domain;
 	p->accept = (flags & DS_PULL_ACCEPT_DELETES) != 0;
 	p->meta.sid = s->domain.sid;

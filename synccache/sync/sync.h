@@ -111,8 +111,9 @@ struct dss_sync {
 	} watches[DSS_WATCHES];
 	struct event *status_event;
 	int peer; /* where tickets are asked for: auth, or who passes it on */
-	bool hurry; /* somebody waits: short deadlines */
-	bool stop;  /* a peer is gone */
+	bool hurry;             /* somebody waits: short deadlines */
+	int (*silent)(void *s); /* dss_dc_probe(); NULL: silence is the end */
+	bool stop;              /* a peer is gone */
 
 	/* Asked by the monitor, not yet begun. */
 	uint64_t pull_ticket;
@@ -134,6 +135,12 @@ struct dss_sync {
 	struct dss_resident resident; /* ... has a transaction of it open */
 	struct dss_basis basis;
 	struct dss_conn *conn; /* NULL: not connected */
+	/* How much its server is preferred, 0 most, and when to try for a
+	 * better one (ds_now_ms(); 0: there is none). */
+	uint32_t rank;
+	int64_t return_at;
+	uint16_t port;
+	char unused[DSS_TEXT]; /* the servers that were passed over, told */
 	struct dss_domain domain;
 	uint64_t locals_stamp; /* of passwd and group when last published */
 	struct dss_status status;
@@ -154,6 +161,9 @@ DS_MUST_CHECK int dss_loop_watch(struct dss_sync *s, int fd,
  */
 DS_MUST_CHECK int dss_wait(struct dss_sync *s, int fd, bool write,
 			   int64_t deadline_ms);
+/* A random part of ms; half of it to one and a half. */
+int64_t dss_spread(int64_t ms);
+int64_t dss_jitter(int64_t ms);
 /* Waits until a descriptor is readable in that way, for a connection. */
 struct dss_waiter dss_loop_waiter(struct dss_sync *s);
 
@@ -204,6 +214,16 @@ DS_MUST_CHECK int dss_dc_open(struct dss_sync *s, const char *first,
 			      char *tried, size_t cap);
 /* The same for the mirror, with its status, and the notification. */
 DS_MUST_CHECK int dss_dc_connect(struct dss_sync *s);
+/*
+ * From a server that was second choice to a better one, if one can be used;
+ * else all stays as it is, and s->return_at says when to try again.
+ */
+void dss_dc_return(struct dss_sync *s);
+/*
+ * The server has been silent for long: DS_OK if it lives, by a second
+ * connection, within 5 s.  Else it hangs.
+ */
+DS_MUST_CHECK int dss_dc_probe(void *s);
 void dss_dc_close(struct dss_sync *s);
 
 /* ---- pull.c ---- */

@@ -160,6 +160,35 @@ static void test_srv_order(void **state)
 	assert_string_equal(list[0].host, "light");
 }
 
+static void test_srv_append(void **state)
+{
+	struct ds_srv list[DS_SRV_MAX] = { { .host = "b", .priority = 9 },
+					   { .host = "a" } };
+	struct ds_srv all[DS_SRV_MAX] = { { .host = "c" },
+					  { .host = "a" },
+					  { .host = "d" },
+					  { .host = "b" } };
+	size_t count = 2;
+
+	(void)state;
+	ds_srv_append(list, &count, all, 4);
+	assert_int_equal(count, 4);
+	assert_string_equal(list[0].host, "b");
+	assert_false(list[0].away || list[1].away);
+	assert_string_equal(list[2].host, "c");
+	assert_string_equal(list[3].host, "d");
+	assert_true(list[2].away && list[3].away);
+	/* Without a site nobody is away from it. */
+	count = 0;
+	ds_srv_append(list, &count, all, 4);
+	assert_int_equal(count, 4);
+	assert_false(list[0].away || list[3].away);
+	for (size_t i = 0; i < DS_SRV_MAX; i++)
+		(void)snprintf(all[i].host, sizeof(all[i].host), "x%zu", i);
+	ds_srv_append(list, &count, all, DS_SRV_MAX);
+	assert_int_equal(count, DS_SRV_MAX);
+}
+
 static void test_host_in_domain(void **state)
 {
 	char longest[300];
@@ -473,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_srv_parse),
 		cmocka_unit_test(test_srv_cut),
 		cmocka_unit_test(test_srv_order),
+		cmocka_unit_test(test_srv_append),
 		cmocka_unit_test(test_host_in_domain),
 		cmocka_unit_test(test_gecos),
 		cmocka_unit_test(test_home),

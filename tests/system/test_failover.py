@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two domain controllers and a rogue: who is used, who is not, and that
+nothing flows back whatever happens."""
+
+import contextlib
+import json
+import re
+import subprocess
+import time
+
+import pytest
+
+from laboratory import (ADMIN_PASSWORD, DOMAIN, DSLAB, Laboratory, dslab,
+                        user_of, wait_until)
+
+CONF = "/etc/dssync/dssync.conf"
+AUDIT = "/var/log/samba/audit.log"
+ALICE = "alice@aaddscontoso.com"
+HOST = "10.99.0.20"
+CYCLES = 200
+
+# Writes a title of alice's over LDAP, over and over, and each is audited.
+WRITER = """
+export KRB5CCNAME=FILE:/root/writer.ccache
+echo "$PASSWORD" | kinit Administrator >/dev/null || exit 1
+turn=0
+rm -f /run/writer-stop
+while [ ! -e /run/writer-stop ]; do
+    printf 'dn: %s\\nchangetype: modify\\nreplace: title\\n' "$2"
+    printf 'title: %s %s\\n\\n' "$1" $((turn += 1))
+    sleep 0.05
+done | ldapmodify -N -Q -Y GSSAPI -H "ldap://$1.aaddscontoso.com" >/dev/null
+"""
+
+
+@pytest.fixture(scope="module")
+def pair(request):
+    laboratory = Laboratory(request.config.getoption("--lab") + "-dcs")
+    laboratory.down()
+    try:
+        laboratory.up(request.config.getoption("--build"),
+                      options=["--dcs", "2", "--rogue"])
+        laboratory.sync()
+        yield laboratory
+    finally:
+        laboratory.down()
+
+
+def trouble(lab, *words):
+    result = dslab(words[0], "--name", lab.name, *words[1:], timeout=90)
+    assert result.returncode == 0, result.stderr
+
+
+@contextlib.contextmanager
+def configured(lab, *lines):
+    """The daemon anew with more lines in [domain]; what it logged since."""
+    lab.daemon("stop")
+    conf = lab.lab.host.path(CONF)
+    before = conf.read_text()
+    conf.write_text("\n".join([before.rstrip(), *lines, ""]))
+    offset = len(lab.log())
+    lab.daemon("start")
+    try:
+        yield lambda: lab.log()[offset:]
+    finally:
+        lab.daemon("stop")
+        conf.write_text(before)
+        lab.daemon("start")
+        lab.sync()
+
+
+def server(lab):
+    return lab.status()["sync"]["server"].partition(".")[0]
+
+
+def test_a_rogue_in_dns_is_refused_and_named(pair):
+    rogue = f"rogue1.{DOMAIN}"
+    asked = pair.lab.machine("rogue1").path("/var/log/rogue.log")
+    before = asked.read_text() if asked.exists() else ""
+    trouble(pair, "rogue", "add")
+    try:
+        wait_until("it is in the DNS", lambda: rogue in pair.output(
+            "dig", "+short", "SRV", f"_ldap._tcp.dc._msdcs.{DOMAIN}"))
+        with configured(pair) as log:
+            # Of 65735 draws it wins 65535.
+            pair.sync()
+            assert server(pair) in ("dc1", "dc2")
+            named = [line for line in log().splitlines() if rogue in line]
+            assert any("not used" in line and "warning" in line
+                       for line in named), log()
+        # It was not told anything, let alone believed.
+        after = asked.read_text() if asked.exists() else ""
+        assert after == before
+    finally:
+        trouble(pair, "rogue", "delete")
+
+
+def test_nor_is_it_used_where_it_is_all_there_is(pair):
+    with configured(pair, f"servers = rogue1.{DOMAIN}") as log:
+        wait_until("status names it", lambda: f"rogue1.{DOMAIN}" in
+                   pair.problems())
+        assert server(pair) == ""
+        assert pair.passwd(ALICE)
+        assert f"rogue1.{DOMAIN}" in log()
+
+
+def test_the_other_goes_on_without_a_full_load(pair, request):
+    tenant = pair.default_tenant()
+    with configured(pair, f"servers = dc1.{DOMAIN}, dc2.{DOMAIN}") as log:
+        pair.sync()
+        assert server(pair) == "dc1"
+        trouble(pair, "dc", "stop", "dc1")
+        try:
+            pair.sync()
+            assert server(pair) == "dc2"
+            assert "full load" not in log()
+        finally:
+            trouble(pair, "dc", "start", "dc1")
+        user_of(tenant, ALICE)["jobTitle"] = "Returned"
+        pair.apply(tenant)
+        # The first of `servers` is preferred: a full sync goes back to it.
+        wait_until("it is used again", lambda: (
+            pair.sync("--full"), server(pair) == "dc1")[1], seconds=60)
+        assert pair.ctl("user", ALICE)["attributes"]["title"] == "Returned"
+
+
+def test_a_hung_one_is_left(pair):
+    with configured(pair, f"servers = dc1.{DOMAIN}, dc2.{DOMAIN}"):
+        pair.sync()
+        trouble(pair, "dc", "hang", "dc1")
+        try:
+            # It takes connections and says nothing; lookups do not care.
+            pair.daemon("restart")
+            assert pair.passwd(ALICE)
+            started = time.monotonic()
+            pair.sync()
+            assert server(pair) == "dc2"
+            assert time.monotonic() - started < 60
+        finally:
+            trouble(pair, "dc", "resume", "dc1")
+
+
+# ---- one way ----------------------------------------------------------------
+
+def changes(lab, name, offset):
+    text = lab.lab.machine(name).path(AUDIT).read_text(
+        errors="replace")[offset:]
+    decoder, found, at = json.JSONDecoder(), [], text.find("{")
+    while at >= 0:
+        record, end = decoder.raw_decode(text, at)
+        found.append(record["dsdbChange"])
+        at = text.find("{", end)
+    return found
+
+
+@contextlib.contextmanager
+def writer(lab, name):
+    alice = lab.user_object(ALICE)["dn"]
+    process = subprocess.Popen(
+        [str(DSLAB), "exec", "--name", lab.name, "--on", name, "--", "env",
+         f"PASSWORD={ADMIN_PASSWORD}", "sh", "-c", WRITER, "sh", name, alice],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        yield
+        assert process.poll() is None, "the writer ended by itself"
+    finally:
+        lab.lab.machine(name).run(["touch", "/run/writer-stop"])
+        process.wait(20)
+
+
+def cycles(lab, count):
+    """So many pulls back to back; how many failed."""
+    result = lab.shell(f"failed=0; for i in $(seq {count}); do dssyncctl "
+                       "sync --wait >/dev/null 2>&1 || "
+                       "failed=$((failed + 1)); done; echo $failed",
+                       timeout=180)
+    return int(re.fullmatch(r"(\d+)\n", result.stdout)[1])
+
+
+def title(lab):
+    return lab.ctl("user", ALICE)["attributes"]["title"]
+
+
+def test_two_hundred_cycles_write_nothing(pair):
+    offsets = {name: pair.lab.machine(name).path(AUDIT).stat().st_size
+               for name in ("dc1", "dc2")}
+    with configured(pair, f"servers = dc1.{DOMAIN}, dc2.{DOMAIN}"):
+        pair.sync()
+        with writer(pair, "dc1"):
+            assert cycles(pair, CYCLES // 2) == 0
+            assert title(pair).startswith("dc1 ")
+        trouble(pair, "dc", "stop", "dc1")
+        try:
+            with writer(pair, "dc2"):
+                # The pull in which the server went may be lost.
+                assert cycles(pair, CYCLES // 2) <= 1
+                pair.sync()
+                assert title(pair).startswith("dc2 ")
+            assert server(pair) == "dc2"
+        finally:
+            trouble(pair, "dc", "start", "dc1")
+    for name, offset in offsets.items():
+        found = changes(pair, name, offset)
+        written = [c for c in found if "title" in c.get("attributes", {})]
+        assert len(written) > 10, name
+        assert [c for c in found
+                if HOST in (c.get("remoteAddress") or "")] == []
