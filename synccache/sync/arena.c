@@ -77,6 +77,20 @@ char *dss_arena_strndup(struct dss_arena *arena, const char *s, size_t len)
 	return copy;
 }
 
+char *dss_arena_join(struct dss_arena *arena, const char *a, const char *b,
+		     const char *c)
+{
+	size_t al = strlen(a), bl = strlen(b), cl = strlen(c);
+	char *s = dss_arena_alloc(arena, al + bl + cl + 1, 1);
+
+	if (s) {
+		memcpy(s, a, al);
+		memcpy(s + al, b, bl);
+		memcpy(s + al + bl, c, cl);
+	}
+	return s;
+}
+
 char *dss_arena_printf(struct dss_arena *arena, const char *fmt, ...)
 {
 	va_list ap, again;

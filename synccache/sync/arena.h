@@ -24,6 +24,9 @@ struct dss_arena {
 void *dss_arena_alloc(struct dss_arena *arena, size_t count, size_t size);
 /* A copy of len bytes and a NUL after them. */
 char *dss_arena_strndup(struct dss_arena *arena, const char *s, size_t len);
+/* The three, one after the other. */
+char *dss_arena_join(struct dss_arena *arena, const char *a, const char *b,
+		     const char *c);
 char *dss_arena_printf(struct dss_arena *arena, const char *fmt, ...)
     DS_PRINTF(2, 3);
 /* Empties it, and keeps a chunk for the next round. */

@@ -13,9 +13,7 @@
 
 struct dss_map_slot {
 	const void *key; /* NULL: free */
-	size_t len;
-	uint64_t hash;
-	uint32_t value;
+	uint32_t len, hash, value;
 };
 
 /* One key a process: order never shows, so it need not be reproducible. */
@@ -32,10 +30,15 @@ static const uint64_t *hash_key(void)
 	return key;
 }
 
-static struct dss_map_slot *probe(const struct dss_map *map, const void *key,
-				  size_t len, uint64_t hash)
+static uint32_t hash_of(const void *key, size_t len)
 {
-	size_t i = (size_t)hash & (map->cap - 1);
+	return (uint32_t)ds_siphash13(hash_key(), key, len);
+}
+
+static struct dss_map_slot *probe(const struct dss_map *map, const void *key,
+				  size_t len, uint32_t hash)
+{
+	size_t i = hash & (map->cap - 1);
 
 	for (;; i = (i + 1) & (map->cap - 1)) {
 		struct dss_map_slot *slot = &map->slot[i];
@@ -46,10 +49,9 @@ static struct dss_map_slot *probe(const struct dss_map *map, const void *key,
 	}
 }
 
-static int grow(struct dss_map *map)
+static int resize(struct dss_map *map, size_t cap)
 {
-	struct dss_map bigger = { .cap = map->cap ? map->cap * 2 : 64,
-				  .used = map->used };
+	struct dss_map bigger = { .cap = cap, .used = map->used };
 
 	bigger.slot = calloc(bigger.cap, sizeof(*bigger.slot));
 	if (!bigger.slot)
@@ -66,17 +68,30 @@ static int grow(struct dss_map *map)
 	return DS_OK;
 }
 
+int dss_map_reserve(struct dss_map *map, size_t count)
+{
+	size_t cap = 64;
+
+	while (cap / 2 <= count)
+		cap *= 2;
+	return cap > map->cap ? resize(map, cap) : DS_OK;
+}
+
 int dss_map_add(struct dss_map *map, const void *key, size_t len,
 		uint32_t value, uint32_t *ret_found)
 {
-	uint64_t hash = ds_siphash13(hash_key(), key, len);
+	uint32_t hash = hash_of(key, len);
 	struct dss_map_slot *slot;
 
-	if (map->used >= map->cap / 2 && grow(map) != 0)
+	if (len > UINT32_MAX)
+		return DS_ERR_NOMEM;
+	if (map->used >= map->cap / 2 &&
+	    resize(map, map->cap ? map->cap * 2 : 64) != 0)
 		return DS_ERR_NOMEM;
 	slot = probe(map, key, len, hash);
 	if (!slot->key) {
-		*slot = (struct dss_map_slot){ key, len, hash, value };
+		*slot =
+		    (struct dss_map_slot){ key, (uint32_t)len, hash, value };
 		map->used++;
 	}
 	*ret_found = slot->value;
@@ -90,7 +105,7 @@ bool dss_map_find(const struct dss_map *map, const void *key, size_t len,
 
 	if (!map->slot)
 		return false;
-	slot = probe(map, key, len, ds_siphash13(hash_key(), key, len));
+	slot = probe(map, key, len, hash_of(key, len));
 	if (!slot->key)
 		return false;
 	*ret_value = slot->value;

@@ -20,6 +20,8 @@ struct dss_map {
 	size_t cap, used;
 };
 
+/* Makes room for so many keys in all.  DS_ERR_NOMEM. */
+DS_MUST_CHECK int dss_map_reserve(struct dss_map *map, size_t count);
 /*
  * Adds key -> value unless the key is there; *ret_found is the value that now
  * belongs to the key.  DS_ERR_NOMEM.

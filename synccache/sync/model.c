@@ -21,23 +21,20 @@
 /* Where the managed domain keeps what it synchronizes. */
 #define TENANT_OU "OU=AADDC Users,"
 
-/* An object whose age is unknown is the newest: it takes nothing away. */
-static uint64_t age(const struct dss_object *obj)
+uint64_t dss_model_age(const struct dss_object *obj)
 {
 	return obj->present & DSS_F_CREATED ? obj->created : UINT64_MAX;
 }
 
-int dss_model_order(const struct dss_object *a, const struct dss_object *b)
-{
-	if (age(a) != age(b))
-		return age(a) < age(b) ? -1 : 1;
-	return memcmp(a->guid.b, b->guid.b, DS_GUID_LEN);
-}
-
 static int node_order(const void *a, const void *b)
 {
-	return dss_model_order(((const struct dss_node *)a)->obj,
-			       ((const struct dss_node *)b)->obj);
+	const struct dss_object *x = ((const struct dss_node *)a)->obj;
+	const struct dss_object *y = ((const struct dss_node *)b)->obj;
+	uint64_t age = dss_model_age(x), other = dss_model_age(y);
+
+	if (age != other)
+		return age < other ? -1 : 1;
+	return memcmp(x->guid.b, y->guid.b, DS_GUID_LEN);
 }
 
 /* The usual case: they come in order. */
@@ -258,8 +255,10 @@ static bool name_refused(const struct dss_facts *facts, const char *name)
 
 bool dss_bare_refused(const struct dss_build *b, const struct dss_node *node)
 {
+	/* The rules know no case. */
 	return name_refused(b->facts, node->sam) ||
-	       name_refused(b->facts, node->obj->sam);
+	       (strcasecmp(node->sam, node->obj->sam) != 0 &&
+		name_refused(b->facts, node->obj->sam));
 }
 
 /* The sAMAccountName as it is published and looked up. */

@@ -90,8 +90,11 @@ void dss_model_done(struct dss_model *model);
 const struct dss_model_user *dss_model_find_user(const struct dss_model *model,
 						 const struct ds_guid *guid);
 
-/* Oldest first, as the model counts age; then by GUID.  As for qsort(3). */
-int dss_model_order(const struct dss_object *a, const struct dss_object *b);
+/*
+ * What the model sorts objects by, oldest first and then by GUID.  One whose
+ * age is unknown is the newest: it takes nothing away.
+ */
+uint64_t dss_model_age(const struct dss_object *obj);
 
 /*
  * An object that the model was built of, and what it is now.  Of the old one

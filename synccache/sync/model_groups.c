@@ -41,8 +41,8 @@ static int group_name(struct dss_build *b, const struct dss_node *node,
 
 	*ret_name = NULL;
 	if (ds_sam_ok(node->sam) && !bare) {
-		name = dss_arena_printf(dss_build_arena(b), "%s@%s", node->sam,
-					config->domain.name);
+		name = dss_arena_join(dss_build_arena(b), node->sam, "@",
+				      config->domain.name);
 		if (!name)
 			return DS_ERR_NOMEM;
 	}

@@ -320,13 +320,30 @@ int dss_ids_ready(struct dss_build *b)
 /* ---- ids -----------------------------------------------------------------
  */
 
+/* True if the two SIDs are of one slice. */
+static bool same_slice(const struct ds_sid *a, const struct ds_sid *b)
+{
+	uint32_t last = a->count - 1u;
+
+	return a->count > 1 && a->count == b->count &&
+	       a->authority == b->authority &&
+	       memcmp(a->sub, b->sub, last * sizeof(*a->sub)) == 0 &&
+	       a->sub[last] / DS_IDMAP_SLICE == b->sub[last] / DS_IDMAP_SLICE;
+}
+
 static int map_in_slice(struct dss_build *b, const struct ds_sid *sid,
 			uint32_t *ret_id, const char **ret_why)
 {
 	uint32_t slice, owner;
 	const char *name;
-	int err = ds_idmap_slice(sid, id_min(b), id_max(b), &slice);
+	int err;
 
+	if (same_slice(sid, &b->last_sid)) {
+		*ret_id =
+		    b->last_first + sid->sub[sid->count - 1] % DS_IDMAP_SLICE;
+		return *ret_id <= id_max(b) ? DS_OK : DS_ERR_RANGE;
+	}
+	err = ds_idmap_slice(sid, id_min(b), id_max(b), &slice);
 	if (err)
 		return err;
 	name = slice_name(b, sid);
@@ -334,13 +351,21 @@ static int map_in_slice(struct dss_build *b, const struct ds_sid *sid,
 		return DS_ERR_NOMEM;
 	if (!dss_map_find(&b->slices, &slice, sizeof(slice), &owner))
 		return DS_ERR_RANGE;
-	if (strcmp(b->model->slices[owner].name, name) == 0)
-		return ds_idmap_sid(sid, id_min(b), id_max(b), ret_id);
-	*ret_why = dss_arena_printf(dss_build_arena(b),
-				    "the ids of %s would be those of %s, "
-				    "which has them already",
-				    name, b->model->slices[owner].name);
-	return *ret_why ? DS_ERR_CONFLICT : DS_ERR_NOMEM;
+	if (strcmp(b->model->slices[owner].name, name) != 0) {
+		*ret_why = dss_arena_printf(
+		    dss_build_arena(b),
+		    "the ids of %s would be those of %s, which has them "
+		    "already",
+		    name, b->model->slices[owner].name);
+		return *ret_why ? DS_ERR_CONFLICT : DS_ERR_NOMEM;
+	}
+	err = ds_idmap_sid(sid, id_min(b), id_max(b), ret_id);
+	if (err == DS_OK) {
+		b->last_sid = *sid;
+		b->last_first =
+		    *ret_id - sid->sub[sid->count - 1] % DS_IDMAP_SLICE;
+	}
+	return err;
 }
 
 /* The directory's own number (RFC 2307); as dss_node_id(). */

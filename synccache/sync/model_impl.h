@@ -43,6 +43,10 @@ struct dss_build {
 	struct dss_map uids, gids; /* 4 bytes of id, to nodes */
 	struct dss_map slices;     /* number, to the model's slices */
 	struct dss_map sids;       /* binary SIDs of groups, to nodes */
+	/* The slice that was asked for last, and its first id: neighbours
+	 * share it. */
+	struct ds_sid last_sid;
+	uint32_t last_first;
 	struct ds_sid *domains; /* the managed one, then sid_history_domains */
 	size_t ndomains;
 	size_t notes_cap;

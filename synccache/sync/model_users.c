@@ -41,8 +41,8 @@ static int fold_spaced(struct dss_build *b, struct dss_node *node)
 
 	if (!sam)
 		return DS_ERR_NOMEM;
-	node->spaced = dss_arena_printf(dss_build_arena(b), "%s@%s", sam,
-					b->facts->config->domain.name);
+	node->spaced = dss_arena_join(dss_build_arena(b), sam, "@",
+				      b->facts->config->domain.name);
 	return node->spaced ? DS_OK : DS_ERR_NOMEM;
 }
 
@@ -57,8 +57,8 @@ static int fold_claims(struct dss_build *b, struct dss_node *node)
 	}
 	if (!ds_sam_ok(node->sam))
 		return DS_OK;
-	node->implicit = dss_arena_printf(arena, "%s@%s", node->sam,
-					  b->facts->config->domain.name);
+	node->implicit = dss_arena_join(arena, node->sam, "@",
+					b->facts->config->domain.name);
 	if (!node->implicit)
 		return DS_ERR_NOMEM;
 	return strcasecmp(node->sam, node->obj->sam) == 0
@@ -324,7 +324,9 @@ int dss_build_users(struct dss_build *b)
 {
 	b->model->users = dss_arena_alloc(dss_build_arena(b), b->count,
 					  sizeof(*b->model->users));
-	if (!b->model->users)
+	if (!b->model->users || dss_map_reserve(&b->names, 2 * b->count) ||
+	    dss_map_reserve(&b->user_sams, b->count) ||
+	    dss_map_reserve(&b->uids, b->count))
 		return DS_ERR_NOMEM;
 	for (size_t i = 0; i < b->count; i++) {
 		struct dss_node *node = &b->nodes[i];

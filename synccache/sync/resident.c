@@ -29,14 +29,17 @@ static int visit(void *arg, const struct ds_guid *guid, const uint8_t *data,
 }
 
 struct place {
-	const struct dss_object *obj;
+	uint64_t age;
 	uint32_t rank; /* by GUID */
 };
 
 static int place_order(const void *a, const void *b)
 {
-	return dss_model_order(((const struct place *)a)->obj,
-			       ((const struct place *)b)->obj);
+	const struct place *x = a, *y = b;
+
+	if (x->age != y->age)
+		return x->age < y->age ? -1 : 1;
+	return (x->rank > y->rank) - (x->rank < y->rank);
 }
 
 /*
@@ -53,10 +56,11 @@ static int sort_objects(struct dss_resident *r, const struct loading *l)
 	if (!place || !r->objs || !r->by_guid)
 		goto out;
 	for (size_t i = 0; i < l->count; i++)
-		place[i] = (struct place){ &l->objs[i], (uint32_t)i };
+		place[i] =
+		    (struct place){ dss_model_age(&l->objs[i]), (uint32_t)i };
 	qsort(place, l->count, sizeof(*place), place_order);
 	for (size_t i = 0; i < l->count; i++) {
-		r->objs[i] = *place[i].obj;
+		r->objs[i] = l->objs[place[i].rank];
 		r->by_guid[place[i].rank] = (uint32_t)i;
 	}
 	r->count = l->count;
