@@ -95,6 +95,10 @@ class Laboratory:
         result = dslab("up", "--quiet", "--name", self.name,
                        "--tenant", str(tenant), *how, *options)
         assert result.returncode == 0, result.stderr
+        self.use()
+
+    def use(self):
+        """The lab of this name that is up."""
         self.lab = Lab(self.name)
         self.admin_ticket = False
 

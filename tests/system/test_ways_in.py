@@ -207,6 +207,67 @@ def test_passwd_of_a_synchronized_account(lab):
     assert "where your organization keeps it" in talk.text, talk
 
 
+@pytest.fixture
+def worker(lab):
+    """An account of a custom unit, whose password is the domain's own."""
+    unit = lab.default_tenant()["customOUs"][0]["name"]
+    directory(lab, "sam.newuser('worker', args[0], setpassword=True,\n"
+              "    userou='OU=' + args[1])\n"
+              "set_upn('worker', args[2])\n", PASSWORD, unit, WORKER)
+    lab.sync()
+    yield WORKER
+    directory(lab, "sam.delete(dn_of('worker'))\n")
+    lab.sync("--full")
+
+
+WORKER = f"worker@{DOMAIN}"
+NEW = "Brand-New-Horse-2"
+CHANGE = (("Current password: $", PASSWORD), ("New password: $", NEW),
+          ("Retype new password: $", NEW))
+
+
+def test_passwd_in_a_custom_unit(lab, worker):
+    talk = converse(lab, ["runuser", "-u", worker, "--", "passwd"],
+                    ("Current password: $", PASSWORD),
+                    ("New password: $", "short"),
+                    ("Retype new password: $", "short"))
+    assert talk.status != 0 and "at least 7 characters" in talk.text, talk
+    talk = converse(lab, ["runuser", "-u", worker, "--", "passwd"],
+                    ("Current password: $", WRONG))
+    assert talk.status != 0, talk
+    talk = converse(lab, ["runuser", "-u", worker, "--", "passwd"], *CHANGE)
+    assert talk.status == 0, talk
+    assert lab.ssh(worker, NEW).stdout == worker + "\n"
+    assert lab.ssh(worker, PASSWORD).returncode == 5
+
+
+@pytest.mark.parametrize("program", ["login", "sshd"])
+def test_forced_change(lab, worker, program):
+    """A password that must be changed is changed on the way in."""
+    directory(lab, "sam.setpassword('(sAMAccountName=worker)', args[0],\n"
+              "    force_change_at_next_login=True)\n", PASSWORD)
+    lab.sync()
+    if program == "login":
+        talk = login(lab, worker, PASSWORD, *CHANGE,
+                     (r"\$ $", "id -un; exit"))
+    else:
+        talk = converse(lab, ["ssh", "-l", worker, "host1", "id -un"],
+                        ("Password: $", PASSWORD), *CHANGE)
+    assert talk.status == 0 and talk.lines.count(worker) == 1, talk
+    assert "Your password must be changed." in talk.text, talk
+    assert lab.ssh(worker, NEW).stdout == worker + "\n"
+
+
+def test_forced_change_elsewhere(lab):
+    """A synchronized account's: told where, and not let in."""
+    user = f"mustchange@{DOMAIN}"
+    talk = converse(lab, ["runuser", "-u", "localuser", "--", "su", user,
+                          "-c", "id"], ("Password: $", PASSWORD))
+    assert talk.status == 1 and "uid=" not in talk.text, talk
+    assert "Your password must be changed." in talk.lines
+    assert "where your organization keeps it" in talk.text
+
+
 def test_passwd_of_a_local_account(lab):
     talk = converse(lab, ["runuser", "-u", "localuser", "--", "passwd"],
                     ("[Cc]urrent password: $", "Local-Pass-1"),
