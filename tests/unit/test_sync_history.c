@@ -37,6 +37,7 @@ struct state {
 	unsigned number; /* 0: there is none; also the GUID and the RID */
 	bool group;
 	bool disabled;
+	bool moved;                       /* to an OU of its own */
 	unsigned password;                /* times it was set */
 	unsigned sam, upn, city, display; /* 0: not there */
 	unsigned proxies;                 /* so many */
@@ -121,6 +122,7 @@ static void change(struct history *h, bool quiet)
 		s->upn = dice(h, 3) ? s->number : dice(h, 5);
 		break;
 	case 3:
+		s->moved = dice(h, 2);
 		s->city = dice(h, TEXTS);
 		s->display = dice(h, TEXTS);
 		break;
@@ -218,6 +220,12 @@ static void say_manager(struct message *m, const struct state *s,
 	}
 }
 
+static const char *dn_of(const struct state *s)
+{
+	return s->moved ? "CN=x,OU=Linux,DC=example,DC=com"
+			: "CN=x,OU=AADDC Users,DC=example,DC=com";
+}
+
 /* What changed of an object since `told`; blank: all of it. */
 static void say_object(struct history *h, struct message *m, unsigned place,
 		       const struct state *told)
@@ -232,6 +240,7 @@ static void say_object(struct history *h, struct message *m, unsigned place,
 		entry_group(&m->t, s->number, "");
 	else
 		entry_user(&m->t, s->number, "");
+	m->t.e.dn = dn_of(s);
 	/* As good as any other order: a later value replaces. */
 	if (whole || s->sam != told->sam)
 		say(m, "sAMAccountName", "name", s->sam);
@@ -266,6 +275,7 @@ static void list(struct history *h, struct dss_mirror *m)
 		if (h->now[i].number == 0)
 			continue;
 		entry_begin(&t, h->now[i].number);
+		t.e.dn = dn_of(&h->now[i]);
 		assert_int_equal(dss_mirror_listed(m, &t.e), 0);
 	}
 	assert_int_equal(m->incomplete.count, 0);

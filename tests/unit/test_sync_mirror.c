@@ -534,6 +534,86 @@ static void test_private(void **state)
 
 #define STORE_TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
+/* ---- differences ---- */
+
+static struct dss_txn *begin_reading(struct fixture *f)
+{
+	struct dss_txn *txn = NULL;
+
+	assert_int_equal(dss_txn_begin(f->store, false, &txn), 0);
+	return txn;
+}
+
+struct difference {
+	char text[16]; /* a letter for each of the GUIDs 0 to 9 */
+	size_t shown;
+};
+
+static int visit_difference(void *arg, const struct dss_moved *moved)
+{
+	struct difference *d = arg;
+	char *letter = &d->text[moved->guid->b[0]];
+
+	d->shown++;
+	if (!moved->old)
+		*letter = 'n';
+	else if (!moved->now)
+		*letter = 'g';
+	else if (moved->old_len != moved->now_len ||
+		 memcmp(moved->old, moved->now, moved->now_len) != 0)
+		*letter = 'c';
+	return DS_OK;
+}
+
+static void put_some(struct fixture *f, unsigned from, unsigned to,
+		     unsigned char fill, size_t size)
+{
+	static uint8_t data[8192];
+	struct dss_txn *txn = NULL;
+
+	memset(data, fill, sizeof(data));
+	assert_int_equal(dss_txn_begin(f->store, true, &txn), 0);
+	for (unsigned i = from; i < to; i++) {
+		struct ds_guid guid = { { (uint8_t)i } };
+
+		assert_int_equal(dss_txn_put(txn, &guid, data, size), 0);
+	}
+	assert_int_equal(dss_txn_commit(txn), 0);
+}
+
+/* A reader that stays open sees what came, went and changed since. */
+static void test_difference(void **state)
+{
+	struct fixture *f = *state;
+	struct difference d = { .text = "----------" };
+	const struct ds_guid gone = { { 2 } };
+	struct dss_txn *old, *now, *txn = NULL;
+
+	put_some(f, 0, 8, 1, 100);
+	put_some(f, 8, 9, 1, 8000); /* on pages of its own */
+	old = begin_reading(f);
+	assert_int_equal(dss_txn_age(old), 0);
+	now = begin_reading(f);
+	assert_int_equal(dss_txn_diff(old, now, visit_difference, &d), 0);
+	assert_int_equal(d.shown, 0);
+	dss_txn_abort(now);
+	put_some(f, 5, 6, 2, 100);
+	put_some(f, 9, 10, 1, 100);
+	assert_int_equal(dss_txn_begin(f->store, true, &txn), 0);
+	assert_int_equal(dss_txn_del(txn, &gone), 0);
+	assert_int_equal(dss_txn_commit(txn), 0);
+	/* Pages are used again, but for those that somebody may read. */
+	for (unsigned i = 0; i < 20; i++)
+		put_some(f, 7, 8, (unsigned char)i, 90);
+	assert_int_equal(dss_txn_age(old), 23);
+	now = begin_reading(f);
+	assert_int_equal(dss_txn_diff(old, now, visit_difference, &d), 0);
+	assert_string_equal(d.text, "--g--c-c-n");
+	assert_true(d.shown < 10); /* not what stayed where it was */
+	dss_txn_abort(now);
+	dss_txn_abort(old);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,6 +632,7 @@ int main(void)
 		STORE_TEST(test_other_version),
 		STORE_TEST(test_guard),
 		STORE_TEST(test_private),
+		STORE_TEST(test_difference),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
