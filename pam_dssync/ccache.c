@@ -8,8 +8,10 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include <security/pam_ext.h>
 
@@ -28,30 +30,45 @@ static void log_failure(struct pds_call *call, const char *what, int err)
 }
 
 /*
- * What dssync-ccache printed, which the user could have influenced: one line,
- * "TYPE:residual", nothing but printable ASCII.  It ends up in the user's
- * environment and in an argument vector, never in a shell or a path of ours.
+ * "TYPE:residual", nothing but printable ASCII, which the user could have
+ * influenced.  It ends up in the user's environment and in an argument vector,
+ * never in a shell or a path of ours.
  */
-static int check_name(char *line)
+static bool is_name(const char *name)
 {
-	size_t len = strlen(line), type, i;
+	size_t len = strlen(name), type, i;
+
+	type = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+	if (type == 0 || name[type] != ':' || len == type + 1 ||
+	    len >= PDS_CCNAME_MAX)
+		return false;
+	for (i = 0; i < len; i++)
+		if (name[i] <= ' ' || name[i] > '~')
+			return false;
+	return true;
+}
+
+/* What dssync-ccache printed: a line with a name. */
+static int check_line(char *line)
+{
+	size_t len = strlen(line);
 
 	if (len == 0 || line[len - 1] != '\n')
 		return DS_ERR_FORMAT;
-	line[--len] = '\0';
-	type = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
-	if (type == 0 || line[type] != ':' || len == type + 1)
-		return DS_ERR_FORMAT;
-	for (i = 0; i < len; i++)
-		if (line[i] <= ' ' || line[i] > '~')
-			return DS_ERR_FORMAT;
-	return 0;
+	line[len - 1] = '\0';
+	return is_name(line) ? 0 : DS_ERR_FORMAT;
 }
 
-/* Has dssync-ccache store the ticket; fills in ccache->name. */
-static int run_store(struct pds_ccache *ccache, const void *ticket, size_t len)
+/*
+ * Has dssync-ccache store the ticket in a new cache, or (refresh not NULL) in
+ * that one; fills in ccache->name.
+ */
+static int run_store(struct pds_ccache *ccache, const void *ticket, size_t len,
+		     const char *refresh)
 {
-	static const char *const argv[] = { PDS_CCACHE_HELPER, "store", NULL };
+	const char *const argv[] = { PDS_CCACHE_HELPER,
+				     refresh ? "refresh" : "store", refresh,
+				     NULL };
 	struct pds_child child = {
 		.argv = argv,
 		.uid = ccache->id.uid,
@@ -63,7 +80,7 @@ static int run_store(struct pds_ccache *ccache, const void *ticket, size_t len)
 
 	err = pds_child_run(&child, ds_now_ms() + PDS_HELPER_TIMEOUT,
 			    ccache->name, sizeof(ccache->name));
-	return err ? err : check_name(ccache->name);
+	return err ? err : check_line(ccache->name);
 }
 
 static void run_destroy(struct pds_call *call, const struct pds_ccache *ccache)
@@ -102,9 +119,30 @@ static int publish(struct pds_call *call, const struct pds_ccache *ccache)
 	return 0;
 }
 
-static int store(struct pds_call *call, const uint8_t handle[DS_HANDLE_LEN])
+/*
+ * The cache that a re-authentication makes new again: this session's, or the
+ * one that a screen locker has from the session in which it runs.  A program
+ * of more privilege than its user does not look there: what it says is the
+ * user's to choose.
+ */
+static const char *known_cache(struct pds_call *call, uid_t uid)
+{
+	const struct pds_ccache *ccache = pds_ccache_recall(call);
+	const char *name;
+
+	if (ccache)
+		return ccache->id.uid == uid ? ccache->name : NULL;
+	if (geteuid() == 0)
+		return NULL;
+	name = secure_getenv(CCNAME_ENV);
+	return name && is_name(name) ? name : NULL;
+}
+
+static int store(struct pds_call *call, const uint8_t handle[DS_HANDLE_LEN],
+		 bool again)
 {
 	struct pds_ccache ccache = { 0 };
+	const char *refresh = NULL;
 	uint8_t *ticket;
 	size_t len;
 	int err;
@@ -114,13 +152,20 @@ static int store(struct pds_call *call, const uint8_t handle[DS_HANDLE_LEN])
 	 * the server refuses the handle for that uid, and the ticket is lost.
 	 */
 	err = pds_identify(call, &ccache.id);
-	if (!err)
-		err = pds_request_ticket(handle, ccache.id.uid, &ticket, &len);
 	if (err)
 		return err;
-	err = run_store(&ccache, ticket, len);
-	pds_secret_free(ticket, len);
+	if (again)
+		refresh = known_cache(call, ccache.id.uid);
+	/* A screen locker opens no session that would remove a new one. */
+	if (again && !refresh && geteuid() != 0)
+		return 0;
+	err = pds_request_ticket(handle, ccache.id.uid, &ticket, &len);
 	if (err)
+		return err;
+	err = run_store(&ccache, ticket, len, refresh);
+	pds_secret_free(ticket, len);
+	/* One that was there is the session's to know and to remove. */
+	if (err || refresh)
 		return err;
 	err = publish(call, &ccache);
 	if (err)
@@ -128,14 +173,14 @@ static int store(struct pds_call *call, const uint8_t handle[DS_HANDLE_LEN])
 	return err;
 }
 
-void pds_ccache_store(struct pds_call *call)
+void pds_ccache_store(struct pds_call *call, bool again)
 {
 	uint8_t handle[DS_HANDLE_LEN];
 	int err;
 
 	if (!pds_handle_take(call, handle))
 		return; /* a key login, or done already */
-	err = store(call, handle);
+	err = store(call, handle, again);
 	explicit_bzero(handle, sizeof(handle));
 	if (err && err != DS_ERR_NOTFOUND)
 		log_failure(call, "no ticket cache for the session", err);

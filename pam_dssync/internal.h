@@ -204,7 +204,8 @@ void pds_ccache_forget(struct pds_call *call);
 
 /* ---- ccache.c ---- */
 /* Neither can deny a login: what goes wrong is logged. */
-void pds_ccache_store(struct pds_call *call);
+/* `again`: of a cache that is there already, if one is known. */
+void pds_ccache_store(struct pds_call *call, bool again);
 void pds_ccache_destroy(struct pds_call *call);
 
 /* ---- child.c ---- */

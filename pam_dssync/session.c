@@ -35,13 +35,14 @@ int pds_setcred(struct pds_call *call)
 	if (call->flags & PAM_DELETE_CRED)
 		pds_ccache_destroy(call);
 	else
-		pds_ccache_store(call);
+		pds_ccache_store(call, call->flags & (PAM_REINITIALIZE_CRED |
+						      PAM_REFRESH_CRED));
 	return ours(call);
 }
 
 int pds_open_session(struct pds_call *call)
 {
-	pds_ccache_store(call);
+	pds_ccache_store(call, false);
 	return ours(call);
 }
 

@@ -4,6 +4,7 @@
  *
  *   dssync-ccache store          reads FILE format bytes from standard input,
  *                                prints the new cache's full name
+ *   dssync-ccache refresh NAME   puts them into that cache, and prints NAME
  *   dssync-ccache destroy NAME   removes a cache
  *
  * Exit status 0, or 1 with one line on standard error.
@@ -67,7 +68,8 @@ static ssize_t read_input(uint8_t *buf, size_t cap)
 	}
 }
 
-static int store(krb5_context ctx)
+/* Into a new cache, or (name not NULL) into that one. */
+static int store(krb5_context ctx, const char *refresh)
 {
 	static uint8_t buf[DS_CCACHE_MAX];
 	krb5_error_code code;
@@ -78,13 +80,18 @@ static int store(krb5_context ctx)
 	if (len < 0)
 		return complain("the ticket cache on standard input cannot "
 				"be read, or is too large");
-	code = dsa_ccstore(ctx, buf, (size_t)len, &name);
+	if (refresh != NULL)
+		code = dsa_ccrefresh(ctx, buf, (size_t)len, refresh);
+	else
+		code = dsa_ccstore(ctx, buf, (size_t)len, &name);
 	explicit_bzero(buf, sizeof(buf));
 	if (code != 0)
 		return complain_code(ctx, code);
-	if (printf("%s\n", name) < 0 || fflush(stdout) != 0) {
+	if (printf("%s\n", name != NULL ? name : refresh) < 0 ||
+	    fflush(stdout) != 0) {
 		/* Nobody would ever know its name. */
-		(void)dsa_ccdestroy(ctx, name);
+		if (name != NULL)
+			(void)dsa_ccdestroy(ctx, name);
 		status = complain("the name cannot be written");
 	}
 	free(name);
@@ -115,11 +122,15 @@ int main(int argc, char **argv)
 	if (krb5_init_secure_context(&ctx) != 0)
 		return complain("the Kerberos configuration cannot be used");
 	if (argc == 2 && strcmp(argv[1], "store") == 0)
-		status = store(ctx);
+		status = store(ctx, NULL);
+	else if (argc == 3 && strcmp(argv[1], "refresh") == 0)
+		status = store(ctx, argv[2]);
 	else if (argc == 3 && strcmp(argv[1], "destroy") == 0)
 		status = destroy(ctx, argv[2]);
 	else
-		status = complain("usage: dssync-ccache store | destroy NAME");
+		status =
+		    complain("usage: dssync-ccache store | refresh NAME | "
+			     "destroy NAME");
 	krb5_free_context(ctx);
 	return status;
 }

@@ -223,6 +223,126 @@ static void test_store_dir(void **state)
 	assert_int_equal(rmdir(dir), 0); /* nothing else was left */
 }
 
+/* Whoever owns the folder could take the caches away, and put others. */
+static void test_folder_of_others(void **state)
+{
+	char dir[] = "/tmp/dsa-ccdir-XXXXXX", wanted[64];
+	krb5_context ctx;
+	char *name = NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(wanted, sizeof(wanted), "DIR:%s", dir);
+	ctx = context(wanted);
+	assert_int_equal(chmod(dir, 0770), 0);
+	assert_int_equal(dsa_ccstore(ctx, cache, cache_len, &name),
+			 KRB5_FCC_PERM);
+	assert_int_equal(chmod(dir, 0700), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(dir, NOBODY, NOBODY), 0);
+		assert_int_equal(dsa_ccstore(ctx, cache, cache_len, &name),
+				 KRB5_FCC_PERM);
+	}
+	assert_int_equal(rmdir(dir), 0); /* nothing was left in it */
+	assert_int_equal(symlink("/tmp", dir), 0);
+	assert_int_equal(dsa_ccstore(ctx, cache, cache_len, &name),
+			 KRB5_FCC_PERM);
+	assert_int_equal(unlink(dir), 0);
+	assert_null(name);
+	krb5_free_context(ctx);
+}
+
+/* Another ticket of the same principal, or of another. */
+static size_t other_cache(const char *principal, uint8_t *buf, size_t cap)
+{
+	krb5_context ctx = context("MEMORY:x");
+	krb5_creds c = artificial(ctx);
+	struct ds_writer w;
+
+	krb5_free_principal(ctx, c.client);
+	assert_int_equal(krb5_parse_name(ctx, principal, &c.client), 0);
+	c.times.endtime--;
+	ds_writer_init(&w, buf, cap);
+	dsa_ccfile_put(&w, &c, NULL);
+	assert_int_equal(w.err, 0);
+	krb5_free_principal(ctx, c.client);
+	krb5_free_principal(ctx, c.server);
+	krb5_free_context(ctx);
+	return w.len;
+}
+
+static krb5_timestamp end_of(krb5_context ctx, const char *name)
+{
+	krb5_cc_cursor cursor;
+	krb5_creds creds;
+	krb5_ccache cc;
+	krb5_timestamp end;
+
+	assert_int_equal(krb5_cc_resolve(ctx, name, &cc), 0);
+	assert_int_equal(krb5_cc_start_seq_get(ctx, cc, &cursor), 0);
+	assert_int_equal(krb5_cc_next_cred(ctx, cc, &cursor, &creds), 0);
+	end = creds.times.endtime;
+	krb5_free_cred_contents(ctx, &creds);
+	assert_int_equal(krb5_cc_next_cred(ctx, cc, &cursor, &creds),
+			 KRB5_CC_END);
+	(void)krb5_cc_end_seq_get(ctx, cc, &cursor);
+	(void)krb5_cc_close(ctx, cc);
+	return end;
+}
+
+static void check_refresh(krb5_context ctx, const char *name)
+{
+	uint8_t fresh[4096];
+	size_t len = other_cache("alice (1)@" REALM, fresh, sizeof(fresh));
+
+	assert_int_equal(end_of(ctx, name), 0x7fffffff);
+	assert_int_equal(dsa_ccrefresh(ctx, fresh, len, name), 0);
+	assert_int_equal(end_of(ctx, name), 0x7ffffffe);
+	check_stored(ctx, name);
+	/* Bytes that are no cache, and a stranger's, change nothing. */
+	assert_int_not_equal(dsa_ccrefresh(ctx, fresh, len / 2, name), 0);
+	len = other_cache("mallory@" REALM, fresh, sizeof(fresh));
+	assert_int_equal(dsa_ccrefresh(ctx, fresh, len, name),
+			 KRB5_CC_NOTFOUND);
+	assert_int_equal(end_of(ctx, name), 0x7ffffffe);
+}
+
+static void test_refresh(void **state)
+{
+	char dir[] = "/tmp/dsa-ccdir-XXXXXX", wanted[64], path[128];
+	krb5_context ctx = context("FILE:/nonexistent/x");
+	struct stat before, after;
+	char *name = NULL;
+
+	(void)state;
+	assert_int_equal(dsa_ccstore(ctx, cache, cache_len, &name), 0);
+	assert_int_equal(stat(name + 5, &before), 0);
+	check_refresh(ctx, name);
+	assert_int_equal(stat(name + 5, &after), 0);
+	assert_int_not_equal(before.st_ino, after.st_ino); /* at once */
+	assert_int_equal(after.st_mode & 07777, 0600);
+	assert_int_equal(dsa_ccdestroy(ctx, name), 0);
+	/* What was removed stays removed. */
+	assert_int_not_equal(dsa_ccrefresh(ctx, cache, cache_len, name), 0);
+	assert_int_not_equal(access(name + 5, F_OK), 0);
+	free(name);
+	assert_int_equal(dsa_ccrefresh(ctx, cache, cache_len, "MEMORY:x"),
+			 KRB5_CC_UNKNOWN_TYPE);
+	krb5_free_context(ctx);
+
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(wanted, sizeof(wanted), "DIR:%s", dir);
+	ctx = context(wanted);
+	assert_int_equal(dsa_ccstore(ctx, cache, cache_len, &name), 0);
+	check_refresh(ctx, name);
+	assert_int_equal(dsa_ccdestroy(ctx, name), 0);
+	free(name);
+	krb5_free_context(ctx);
+	(void)snprintf(path, sizeof(path), "%s/primary", dir);
+	(void)unlink(path);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void test_store_bad(void **state)
 {
 	krb5_context ctx = context("FILE:/nonexistent/x");
@@ -327,6 +447,8 @@ int main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_store_file),
 		cmocka_unit_test(test_store_dir),
+		cmocka_unit_test(test_folder_of_others),
+		cmocka_unit_test(test_refresh),
 		cmocka_unit_test(test_store_bad),
 		cmocka_unit_test(test_program),
 		cmocka_unit_test(test_program_as_root),

@@ -45,7 +45,7 @@ int pds_child_run(const struct pds_child *child, int64_t deadline_ms,
 	snprintf(helper.calls[helper.count++], sizeof(helper.calls[0]),
 		 "%s%s%s", child->argv[1], child->argv[2] ? " " : "",
 		 child->argv[2] ? child->argv[2] : "");
-	if (strcmp(child->argv[1], "store") == 0) {
+	if (strcmp(child->argv[1], "destroy") != 0) {
 		assert_in_range(child->input_len, 1, sizeof(helper.ticket));
 		memcpy(helper.ticket, child->input, child->input_len);
 		helper.ticket_len = child->input_len;
@@ -324,12 +324,80 @@ static void second_ticket(void **state)
 	assert_int_equal(pam_sm_open_session(pamh, 0, 0, NULL), PAM_SUCCESS);
 	pam_putenv(pamh, WORLD_HANDLE_ENV);
 	helper.print = "FILE:/tmp/other\n";
-	assert_int_equal(pam_sm_setcred(pamh, PAM_REINITIALIZE_CRED, 0, NULL),
+	assert_int_equal(pam_sm_setcred(pamh, PAM_ESTABLISH_CRED, 0, NULL),
 			 PAM_SUCCESS);
 	assert_string_equal(pam_getenv(pamh, "KRB5CCNAME"), "FILE:/tmp/other");
 	assert_int_equal(helper.count, 3);
 	assert_string_equal(helper.calls[2], "destroy " CCNAME);
 	fake_end(pamh);
+}
+
+/* The session's own cache is made new again, under its name. */
+static void reauthentication(void **state)
+{
+	static const int flags[] = { PAM_REINITIALIZE_CRED, PAM_REFRESH_CRED,
+				     PAM_REFRESH_CRED | PAM_SILENT };
+	pam_handle_t *pamh = logged_in();
+	int i;
+
+	(void)state;
+	world_reply_ticket(DS_AUTH_OK, TICKET, TICKET_LEN);
+	assert_int_equal(pam_sm_open_session(pamh, 0, 0, NULL), PAM_SUCCESS);
+	for (i = 0; i < 3; i++) {
+		world_reply_ticket(DS_AUTH_OK, TICKET, TICKET_LEN);
+		pam_putenv(pamh, WORLD_HANDLE_ENV);
+		assert_int_equal(pam_sm_setcred(pamh, flags[i], 0, NULL),
+				 PAM_SUCCESS);
+		assert_int_equal(helper.count, 2 + i);
+		assert_string_equal(helper.calls[1 + i], "refresh " CCNAME);
+	}
+	assert_string_equal(pam_getenv(pamh, "KRB5CCNAME"), CCNAME);
+	assert_int_equal(pam_sm_close_session(pamh, 0, 0, NULL), PAM_SUCCESS);
+	assert_string_equal(helper.calls[4], "destroy " CCNAME);
+	fake_end(pamh);
+}
+
+/*
+ * A program that runs as its user has the cache of the session around it; one
+ * of root's does not believe its environment.
+ */
+static void reauthentication_elsewhere(void **state)
+{
+	static const char *const odd[] = { "",       "FILE:",  "/tmp/x",
+					   ":x",     "file:x", "FILE:a b",
+					   "FILE:\n" };
+	pam_handle_t *pamh;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(setenv("KRB5CCNAME", "KEYRING:theirs", 1), 0);
+	pamh = logged_in();
+	world_reply_ticket(DS_AUTH_OK, TICKET, TICKET_LEN);
+	assert_int_equal(pam_sm_setcred(pamh, PAM_REFRESH_CRED, 0, NULL),
+			 PAM_SUCCESS);
+	assert_int_equal(helper.count, 1);
+	if (geteuid() == 0) {
+		good_cache(pamh);
+	} else {
+		assert_string_equal(helper.calls[0], "refresh KEYRING:theirs");
+		/* It is not this program's to remove. */
+		assert_int_equal(pam_sm_close_session(pamh, 0, 0, NULL),
+				 PAM_SUCCESS);
+		assert_int_equal(helper.count, 1);
+	}
+	fake_end(pamh);
+	for (i = 0; geteuid() != 0 && i < sizeof(odd) / sizeof(*odd); i++) {
+		assert_int_equal(setenv("KRB5CCNAME", odd[i], 1), 0);
+		world_server_stop();
+		pamh = logged_in();
+		assert_int_equal(
+		    pam_sm_setcred(pamh, PAM_REFRESH_CRED, 0, NULL),
+		    PAM_SUCCESS);
+		assert_null(pam_getenv(pamh, "DSSYNC_HANDLE"));
+		assert_int_equal(helper.count, 1);
+		fake_end(pamh);
+	}
+	unsetenv("KRB5CCNAME");
 }
 
 /* sudo: the password was the caller's, the session is root's. */
@@ -413,6 +481,7 @@ int main(void)
 		TEST(ticket_refused),       TEST(helper_fails),
 		TEST(cache_types),          TEST(cannot_remember),
 		TEST(destroy_fails),        TEST(second_ticket),
+		TEST(reauthentication),     TEST(reauthentication_elsewhere),
 		TEST(another_user),         TEST(forged_handles),
 		TEST(without_password),
 	};
