@@ -378,7 +378,7 @@ int world_fresh(void **state)
 	world_server_stop();
 	unlink(pam_test_socket);
 	pam_test_owner = pam_test_socket_owner = geteuid();
-	pam_test_timeout = 1000;
+	pam_test_timeout = 10000;
 	passwd_count = 0;
 	passwd_error = 0;
 	world_passwd("root", 0);

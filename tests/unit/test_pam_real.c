@@ -173,6 +173,7 @@ static void whole_login(void **state)
 
 		snprintf(path, sizeof(path), "%s/out/ticket", world_dir);
 		snprintf(want, sizeof(want), "FILE:%s/out/ticket", world_dir);
+		assert_non_null(pam_getenv(pamh, "KRB5CCNAME"));
 		assert_string_equal(pam_getenv(pamh, "KRB5CCNAME"), want);
 		assert_int_equal(stat(path, &st), 0);
 		assert_int_equal(st.st_uid, WORLD_UID);
