@@ -65,12 +65,18 @@ static enum ds_auth_result state_now(const struct attempt *a)
 	return dsa_account_state(a->account, dsa_filetime(time(NULL)));
 }
 
-/* What the mirror knows that would make a KDC refuse. */
-static enum ds_auth_result refusal_now(const struct attempt *a)
+/*
+ * What a KDC's "revoked" may be, told to who knows the password: not where
+ * the account is locked, or may be, since no password was looked at then.
+ */
+static enum ds_auth_result silent_state(const struct attempt *a)
 {
-	return a->account->has_limits
-		   ? dsa_account_now(a->account, dsa_filetime(time(NULL)))
-		   : state_now(a);
+	const struct ds_snap_account *account = a->account;
+	uint64_t now = dsa_filetime(time(NULL));
+
+	if (!account->has_limits || account->limits.locked_until > now)
+		return DS_AUTH_LOCKED;
+	return dsa_account_now(account, now);
 }
 
 static void decide_code(struct attempt *a, enum dsa_stage stage,
@@ -85,7 +91,7 @@ static void decide_code(struct attempt *a, enum dsa_stage stage,
 	/* Inside FAST a KDC gives no NTSTATUS. */
 	if (stage == DSA_STAGE_AS && as->armour != NULL &&
 	    as->ntstatus == DSA_NT_NONE)
-		v = dsa_krb_silent(v, refusal_now(a), as->asked);
+		v = dsa_krb_silent(v, silent_state(a), as->asked);
 	if (as->ntstatus != DSA_NT_NONE)
 		(void)snprintf(status, sizeof(status), ", NTSTATUS %08X",
 			       (unsigned int)as->ntstatus);

@@ -21,6 +21,12 @@ static bool read_interval(const struct dss_entry *entry, const char *name,
 	       dss_value_int(&attr->values[0], ret_interval) == DS_OK;
 }
 
+bool dss_policy_equal(const struct dss_policy *a, const struct dss_policy *b)
+{
+	return a->known == b->known && a->max_age == b->max_age &&
+	       a->lockout == b->lockout;
+}
+
 void dss_policy_read(const struct dss_entry *entry,
 		     struct dss_policy *ret_policy)
 {

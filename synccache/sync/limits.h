@@ -25,6 +25,8 @@ struct dss_policy {
 	int64_t lockout; /* 0 or above, or INT64_MIN: until unlocked */
 };
 
+bool dss_policy_equal(const struct dss_policy *a, const struct dss_policy *b);
+
 /* From the domain's entry; not known if either is missing or broken. */
 void dss_policy_read(const struct dss_entry *entry,
 		     struct dss_policy *ret_policy);

@@ -285,7 +285,7 @@ static int load_model(struct dss_sync *s, struct dss_txn *txn,
 		err = dss_resident_load(&s->resident, txn, meta->objects,
 					&facts);
 	/* Limits of accounts are worked out from it. */
-	if (memcmp(&s->basis.policy, &meta->policy, sizeof(meta->policy)) != 0)
+	if (!dss_policy_equal(&s->basis.policy, &meta->policy))
 		s->resident.model.accounts_changed = true;
 	if (err == DS_OK)
 		keep_facts(s, meta);

@@ -228,6 +228,32 @@ static const struct dss_strategy *find_strategy(const char *key)
 	return NULL;
 }
 
+static int on_domain(void *arg, const struct dss_entry *entry)
+{
+	struct dss_pull *p = arg;
+
+	dss_policy_read(entry, &p->s->domain.policy);
+	return DS_OK;
+}
+
+/* The domain object is no user: no change of it comes by itself. */
+static int read_policy(struct dss_pull *p)
+{
+	static const char *const attrs[] = { "maxPwdAge", "lockoutDuration",
+					     NULL };
+	const struct dss_search search = {
+		.base = p->s->domain.base_dn,
+		.scope = DSS_SCOPE_BASE,
+		.filter = "(objectClass=*)",
+		.attrs = attrs,
+		.entry = on_domain,
+		.arg = p,
+		.silence_ms = DSS_PULL_SILENCE_MS,
+	};
+
+	return dss_conn_search(p->s->conn, &search, false);
+}
+
 /* Decides what kind of pull this is, from what the store stands for. */
 static int prepare(struct dss_pull *p, uint32_t flags)
 {
@@ -257,7 +283,6 @@ static int prepare(struct dss_pull *p, uint32_t flags)
 	p->first = !p->meta.complete || other_domain;
 	p->accept = (flags & DS_PULL_ACCEPT_DELETES) != 0;
 	p->meta.sid = s->domain.sid;
-	p->meta.policy = s->domain.policy;
 	(void)snprintf(p->meta.request, sizeof(p->meta.request), "%s",
 		       request);
 	(void)snprintf(p->meta.server, sizeof(p->meta.server), "%s",
@@ -436,7 +461,9 @@ static int save(struct dss_pull *p)
 		return err;
 	p->meta.objects = objects;
 	p->s->status.objects = objects;
-
+	p->policy_changed =
+	    !dss_policy_equal(&p->meta.policy, &p->s->domain.policy);
+	p->meta.policy = p->s->domain.policy;
 	(void)snprintf(p->meta.strategy, sizeof(p->meta.strategy), "%s",
 		       p->strategy->key);
 	p->meta.complete = true;
@@ -476,6 +503,8 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 		err = fetch(&p);
 	if (err == DS_OK)
 		err = rescope_pull(&p);
+	if (err == DS_OK && (p.full || p.reconcile))
+		err = read_policy(&p);
 	if (err == DS_OK)
 		err = save(&p);
 	if (err == DS_OK)
@@ -485,7 +514,7 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 	saved = errno;
 	if (err == DS_OK) {
 		tell_passed_over(&p);
-		*ret_changed = p.m.changed > 0 || p.first;
+		*ret_changed = p.m.changed > 0 || p.first || p.policy_changed;
 		s->nasked -= p.asked;
 		memmove(s->asked, s->asked + p.asked,
 			s->nasked * sizeof(s->asked[0]));

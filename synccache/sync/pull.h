@@ -22,8 +22,9 @@ struct dss_pull {
 	const struct dss_strategy *strategy; /* NULL: to be chosen */
 	bool first;                          /* nothing whole was there */
 	bool full, reconcile, accept;
-	bool moved;   /* the cookie is from another server */
-	size_t asked; /* of s->asked that were read again */
+	bool moved;          /* the cookie is from another server */
+	size_t asked;        /* of s->asked that were read again */
+	bool policy_changed; /* all limits of accounts are others then */
 };
 
 /*

@@ -333,6 +333,9 @@ static void test_silent(void **state)
 	v = dsa_krb_silent(locked, DS_AUTH_HOURS, true);
 	assert_int_equal(v.result, DS_AUTH_HOURS);
 	assert_true(v.proven);
+	v = dsa_krb_silent(locked, DS_AUTH_LOCKED, true);
+	assert_int_equal(v.result, DS_AUTH_LOCKED);
+	assert_false(v.proven);
 	v = dsa_krb_silent(locked, DS_AUTH_OK, true);
 	assert_int_equal(v.result, DS_AUTH_LOCKED);
 	assert_false(v.proven);
