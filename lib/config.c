@@ -220,7 +220,6 @@ static void check_together(struct parse *p)
 		bool used;
 	} later[] = {
 		{ "offline", c->login.offline },
-		{ "live_check", c->login.live_check == DS_LIVE_ALWAYS },
 	};
 	size_t i, k;
 

@@ -127,10 +127,18 @@ int pds_chauthtok(struct pds_call *call)
 {
 	struct pds_identity id;
 	int err = pds_identify(call, &id);
+	int code;
 
 	if (err)
 		return pds_err_to_pam(PDS_PASSWORD, err);
-	if (call->flags & PAM_PRELIM_CHECK)
-		return prepare(call, &id);
-	return update(call, &id);
+	code = call->flags & PAM_PRELIM_CHECK ? prepare(call, &id)
+					      : update(call, &id);
+	/*
+	 * At a forced change sshd passes on what a module had to say only with
+	 * this code: people have to hear why, and where to go.
+	 */
+	if ((call->flags & PAM_CHANGE_EXPIRED_AUTHTOK) &&
+	    (code == PAM_PERM_DENIED || code == PAM_AUTHTOK_ERR))
+		code = PAM_AUTH_ERR;
+	return code;
 }

@@ -216,6 +216,27 @@ static void no_server(void **state)
 	fake_drop(pamh);
 }
 
+/* sshd would not pass on the text else. */
+static void forced_refusals(void **state)
+{
+	pam_handle_t *pamh = fake_start(WORLD_UPN);
+
+	(void)state;
+	world_server_start();
+	world_reply_change(DS_AUTH_DENIED, "Elsewhere.");
+	assert_int_equal(
+	    change(pamh, PRELIM | PAM_CHANGE_EXPIRED_AUTHTOK, NULL),
+	    PAM_AUTH_ERR);
+	pamh->items[PAM_OLDAUTHTOK] = "old";
+	pamh->items[PAM_AUTHTOK] = "new";
+	world_reply_change(DS_AUTH_REJECTED, "Too short.");
+	assert_int_equal(
+	    change(pamh, UPDATE | PAM_CHANGE_EXPIRED_AUTHTOK, NULL),
+	    PAM_AUTH_ERR);
+	fake_expect_shown(pamh, "ERROR Elsewhere.", "ERROR Too short.", NULL);
+	fake_drop(pamh);
+}
+
 /* After a forced change the account stage has nothing more to ask for. */
 static void changed_in_time(void **state)
 {
@@ -251,6 +272,7 @@ int main(void)
 		TEST(bad_forms),
 		TEST(conversation_fails),
 		TEST(no_server),
+		TEST(forced_refusals),
 		TEST(changed_in_time),
 	};
 

@@ -234,7 +234,7 @@ static void must_change(void **state)
 	assert_int_equal(pam_authenticate(pamh, 0), PAM_SUCCESS);
 	assert_int_equal(pam_acct_mgmt(pamh, 0), PAM_NEW_AUTHTOK_REQD);
 	assert_int_equal(pam_chauthtok(pamh, PAM_CHANGE_EXPIRED_AUTHTOK),
-			 PAM_PERM_DENIED);
+			 PAM_AUTH_ERR);
 	assert_string_equal(shown, "Password: |At example.|At example.|");
 	pam_end(pamh, PAM_PERM_DENIED);
 }
