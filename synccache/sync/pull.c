@@ -503,7 +503,7 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 		err = fetch(&p);
 	if (err == DS_OK)
 		err = rescope_pull(&p);
-	if (err == DS_OK && (p.full || p.reconcile))
+	if (err == DS_OK && p.reconcile)
 		err = read_policy(&p);
 	if (err == DS_OK)
 		err = save(&p);

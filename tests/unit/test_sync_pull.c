@@ -216,7 +216,7 @@ static void test_replication_right(void **state)
 	/* The look for deletions is by DirSync, too. */
 	w->s.config.sync.reconcile_interval = 0;
 	assert_int_equal(world_pull(w, 0, replicates), 0);
-	assert_int_equal(w->server.step, 3);
+	assert_int_equal(w->server.step, 4); /* and the password policy */
 	assert_true(w->server.last[1].replication);
 	assert_int_equal(world_members(w, 3), -1);
 	/* 2 was shown again by the listing, and is found by no search. */
