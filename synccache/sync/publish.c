@@ -14,6 +14,7 @@
 
 #include "lib/log.h"
 #include "lib/snapshot_write.h"
+#include "lib/wire.h"
 #include "synccache/sync/meta.h"
 #include "synccache/sync/model.h"
 #include "synccache/sync/pins.h"
@@ -24,7 +25,10 @@
 #define LOCAL_GROUP  "/etc/group"
 #define LOCAL_SHELLS "/etc/shells"
 /* Pages that these freed cannot be used again while a reader stays. */
-#define COMMITS_MAX     256
+#define COMMITS_MAX 256
+/* A model above this, of some 40,000 users, is kept for a while only. */
+#define SMALL           ((size_t)48 << 20)
+#define LARGE_KEPT_MS   (10 * 60 * 1000)
 #define WITHHELD_LOGGED 20 /* names in one go; explain has them all */
 
 static int check_one(void *arg, const struct ds_guid *guid,
@@ -245,6 +249,7 @@ static void keep_facts(struct dss_sync *s, const struct dss_meta *meta)
 {
 	struct dss_basis *basis = &s->basis;
 
+	basis->used_ms = ds_now_ms();
 	basis->locals_stamp = s->locals_stamp;
 	basis->sid = meta->sid;
 	memcpy(basis->hash_key, meta->hash_key, sizeof(basis->hash_key));
@@ -366,7 +371,12 @@ bool dss_publish_stale(const struct dss_sync *s)
 
 void dss_publish_settle(struct dss_sync *s)
 {
-	if (s->resident.txn && dss_txn_age(s->resident.txn) > COMMITS_MAX)
+	const struct dss_resident *r = &s->resident;
+	size_t size = r->model.arena.size + r->count * sizeof(*r->objs);
+	int64_t unused = ds_now_ms() - s->basis.used_ms;
+
+	if (r->txn && (dss_txn_age(r->txn) > COMMITS_MAX ||
+		       (size > SMALL && unused > LARGE_KEPT_MS)))
 		dss_publish_forget(s);
 }
 
