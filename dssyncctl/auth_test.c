@@ -38,6 +38,7 @@ struct walk {
 	struct ds_snap_identity id;
 	bool must_change;
 	int status; /* enum ctl_exit of the step that stopped */
+	double ms;  /* that the daemon took for this step; < 0: not asked */
 };
 
 /* ---- what is said
@@ -62,9 +63,11 @@ static bool say(struct walk *w, const char *step, bool well, const char *fmt,
 		ctl_line("%-9s %-5s %s", step, well ? "ok" : "stops", text);
 		fflush(stdout);
 	}
-	json_array_append_new(w->steps,
-			      json_pack("{s:s, s:b, s:o}", "step", step, "ok",
-					well, "text", ctl_text(text)));
+	json_array_append_new(
+	    w->steps, json_pack("{s:s, s:b, s:o, s:o*}", "step", step, "ok",
+				well, "text", ctl_text(text), "ms",
+				w->ms < 0 ? NULL : json_real(w->ms)));
+	w->ms = -1;
 	free(text);
 	return well;
 }
@@ -78,7 +81,7 @@ static const char *result_words(uint32_t result)
 	case DS_AUTH_NEW_PASSWORD:
 		return "the password is right, but must be changed first";
 	case DS_AUTH_BAD_PASSWORD:
-		return "the KDC refused the password (an account that has no "
+		return "the password was refused (an account that has no "
 		       "password in the managed domain yet looks the same)";
 	case DS_AUTH_UNKNOWN:
 		return "the object is not known to the domain any more, or "
@@ -215,6 +218,14 @@ static void say_why(struct walk *w, uint32_t result)
 	ctl_daemon_done(&daemon);
 }
 
+static double now_ms(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1000 + (double)ts.tv_nsec / 1e6;
+}
+
 /* AUTH with a password, ACCOUNT without; the reply in words. */
 static bool ask(struct walk *w, const char *step, const char *password)
 {
@@ -237,9 +248,11 @@ static bool ask(struct walk *w, const char *step, const char *password)
 	ds_put_str(&writer, ""); /* ruser */
 	if (password)
 		ds_put_str(&writer, password);
+	w->ms = -now_ms();
 	r = ctl_exchange(PAM_SOCK, password ? AUTH_MS : ACCOUNT_MS, &writer,
 			 password ? DS_MSG_AUTH_REPLY : DS_MSG_ACCOUNT_REPLY,
 			 in, sizeof(in), &reader);
+	w->ms += now_ms();
 	explicit_bzero(out, sizeof(out));
 	if (r == 0) {
 		result = ds_get_u32(&reader);
@@ -307,7 +320,7 @@ static int finish(struct walk *w, bool well)
 
 int ctl_auth_test(const struct ctl_args *args)
 {
-	struct walk w = { .args = args, .status = CTL_NO };
+	struct walk w = { .args = args, .status = CTL_NO, .ms = -1 };
 	int status;
 
 	if (geteuid() != 0) {

@@ -10,7 +10,6 @@
 #include "dssyncctl/ctl.h"
 #include "lib/wire.h"
 
-#define CTL_SOCK   DS_RUN_DIR "/ctl.sock"
 #define TIMEOUT_MS 5000
 
 int ctl_exchange(const char *path, int timeout_ms, struct ds_writer *request,

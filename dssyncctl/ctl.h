@@ -31,6 +31,7 @@ struct ctl_args {
 	bool wait;
 	bool check;
 	bool from_stdin;
+	bool all;            /* instead of a name */
 	uint32_t pull_flags; /* enum ds_pull_flags */
 };
 
@@ -51,6 +52,7 @@ int ctl_explain(const struct ctl_args *args);
 int ctl_config(const struct ctl_args *args);
 int ctl_doctor(const struct ctl_args *args);
 int ctl_auth_test(const struct ctl_args *args);
+int ctl_forget(const struct ctl_args *args);
 
 /* out.c: a foreign string on a terminal, escaped; "field   value" lines. */
 void ctl_row(const char *label, const char *fmt, ...) DS_PRINTF(2, 3);
@@ -74,6 +76,8 @@ DS_MUST_CHECK int ctl_read_password(bool from_stdin, const char *prompt,
 				    char *buf, size_t cap);
 /* Keeps the buffer out of swap and this process out of cores and debuggers. */
 void ctl_protect_secrets(char *buf, size_t cap);
+
+#define CTL_SOCK DS_RUN_DIR "/ctl.sock"
 
 /*
  * client.c: one request to a socket of the daemon, one reply of the given

@@ -8,7 +8,7 @@
 
 #include "dssyncctl/ctl.h"
 
-enum takes { NAME = 1, WAIT = 2, CHECK = 4, STDIN = 8 };
+enum takes { NAME = 1, WAIT = 2, CHECK = 4, STDIN = 8, ALL = 16 };
 
 static const struct command {
 	const char *name;
@@ -25,6 +25,8 @@ static const struct command {
 	  "who is this name, or why is it nobody?" },
 	{ "auth-test", NAME | STDIN, ctl_auth_test,
 	  "would this password log in, and if not, why?" },
+	{ "forget", NAME | ALL, ctl_forget,
+	  "no login without the domain any more, until one with it" },
 	{ "doctor", 0, ctl_doctor,
 	  "what around dssync keeps people out, and what to do" },
 	{ "config", CHECK, ctl_config,
@@ -49,6 +51,7 @@ static void usage(FILE *out)
 	      "  --accept-deletes  sync: let held deletions go, once\n"
 	      "  --renumber        sync: let ids change, and print which\n"
 	      "  --stdin           auth-test: read the password there\n"
+	      "  --all             forget: everybody, instead of a NAME\n"
 	      "  --check           config: print nothing but problems\n"
 	      "  --config FILE     read FILE instead of " DS_CONF_FILE "\n"
 	      "  --help, --version\n"
@@ -85,6 +88,7 @@ enum letter {
 	ACCEPT,
 	RENUMBER,
 	STANDARD_INPUT,
+	EVERYBODY,
 	CHECKING,
 	CONFIG,
 	HELP,
@@ -118,6 +122,10 @@ static int take_option(int c, struct ctl_args *args, int *takes)
 		args->from_stdin = true;
 		*takes |= STDIN;
 		return -1;
+	case EVERYBODY:
+		args->all = true;
+		*takes |= ALL;
+		return -1;
 	case CHECKING:
 		args->check = true;
 		*takes |= CHECK;
@@ -145,6 +153,7 @@ int main(int argc, char **argv)
 		{ "accept-deletes", no_argument, NULL, ACCEPT },
 		{ "renumber", no_argument, NULL, RENUMBER },
 		{ "stdin", no_argument, NULL, STANDARD_INPUT },
+		{ "all", no_argument, NULL, EVERYBODY },
 		{ "check", no_argument, NULL, CHECKING },
 		{ "config", required_argument, NULL, CONFIG },
 		{ "help", no_argument, NULL, HELP },
@@ -165,9 +174,10 @@ int main(int argc, char **argv)
 		return misuse(optind < argc ? "no such command"
 					    : "a command is expected");
 	optind++;
-	if (command->takes & NAME)
+	if ((command->takes & NAME) && !args.all)
 		args.name = argv[optind++];
-	if (optind > argc || ((command->takes & NAME) && !args.name))
+	if (optind > argc ||
+	    ((command->takes & NAME) && !args.all && !args.name))
 		return misuse("a name is expected");
 	if (optind < argc)
 		return misuse("too many arguments; a name with blanks is "

@@ -63,6 +63,8 @@ static json_t *find_problems(const struct ctl_daemon *d,
 	for (i = 0; i < json_array_size(notices); i++)
 		add_problem(problems,
 			    json_string_value(json_array_get(notices, i)));
+	add_problem(problems, ctl_string(json_object_get(d->auth, "offline"),
+					 "problem"));
 	held = ctl_number(d->sync, "held_count");
 	if (held > 0) {
 		snprintf(text, sizeof(text),
@@ -169,6 +171,20 @@ static void print_sync(const json_t *s)
 		ctl_when(ctl_number(s, "next_try"), next, sizeof(next)));
 }
 
+static void print_offline(const json_t *o)
+{
+	if (!json_is_true(json_object_get(o, "enabled")))
+		return;
+	ctl_row("offline",
+		"%jd verifiers, %jd logins by them since the "
+		"start%s",
+		(intmax_t)ctl_number(o, "verifiers"),
+		(intmax_t)ctl_number(o, "signed_in"),
+		json_is_true(json_object_get(o, "kdc_away"))
+		    ? "; no KDC answers now"
+		    : "");
+}
+
 static void print_auth(const json_t *a)
 {
 	const json_t *checks = json_object_get(a, "checks");
@@ -186,6 +202,7 @@ static void print_auth(const json_t *a)
 		(intmax_t)ctl_number(checks, "ok"),
 		(intmax_t)ctl_number(checks, "refused"),
 		(intmax_t)ctl_number(checks, "unavailable"));
+	print_offline(json_object_get(a, "offline"));
 }
 
 static void print_held(const json_t *sync)

@@ -210,30 +210,12 @@ static void require_keys(struct parse *p)
 	}
 }
 
-/* What the keys accept together, or this version does not do yet. */
+/* What the keys do not accept together. */
 static void check_together(struct parse *p)
 {
 	const struct ds_config *c = p->config;
 	uint32_t span = c->identity.id_range.max - c->identity.id_range.min;
-	const struct {
-		const char *name;
-		bool used;
-	} later[] = {
-		{ "offline", c->login.offline },
-	};
-	size_t i, k;
 
-	for (i = 0; i < ds_config_key_count; i++)
-		for (k = 0; k < sizeof(later) / sizeof(later[0]); k++)
-			if (p->set_at[i] && later[k].used &&
-			    strcmp(later[k].name, ds_config_keys[i].name) == 0)
-				problem(p, p->set_at[i],
-					"this value of [%s] %s is not "
-					"available in this version; expected "
-					"the default, '%s'",
-					ds_config_keys[i].section,
-					later[k].name,
-					ds_config_keys[i].preset);
 	if (c->identity.id_mapping == DS_IDMAP_SIDHISTORY &&
 	    !c->identity.sid_history_domains[0])
 		problem(p, p->line,

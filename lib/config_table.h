@@ -13,7 +13,7 @@ enum ds_value_type {
 	DS_VALUE_LIST,     /* ds_strv: words between commas */
 	DS_VALUE_WORD,     /* int: position in words[] maps to values[] */
 	DS_VALUE_BOOL,     /* bool: yes, no */
-	DS_VALUE_NUMBER,   /* uint64_t, 0 .. limit */
+	DS_VALUE_NUMBER,   /* uint64_t, least .. limit */
 	DS_VALUE_DURATION, /* uint64_t seconds: 30s 5m 1h 7d, or plain */
 	DS_VALUE_RANGE,    /* id_range: MIN-MAX */
 };
@@ -31,6 +31,7 @@ struct ds_key {
 	const char *preset; /* default as text; NULL: the key is required */
 	const struct ds_word *words; /* DS_VALUE_WORD */
 	uint64_t limit;              /* greatest number, or 0 */
+	uint64_t least;              /* and smallest, of DS_VALUE_NUMBER */
 	/* Whether a text, or each item of a list, will do; NULL: any will. */
 	bool (*check)(const char *value);
 	const char *expected; /* what a value is, for people */

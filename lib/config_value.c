@@ -198,7 +198,8 @@ int ds_value_parse(const struct ds_key *key, const char *value, bool append,
 	case DS_VALUE_BOOL:
 		return parse_bool(value, field);
 	case DS_VALUE_NUMBER:
-		ok = parse_digits(value, key->limit, field, NULL);
+		ok = parse_digits(value, key->limit, field, NULL) &&
+		     *(uint64_t *)field >= key->least;
 		break;
 	case DS_VALUE_DURATION:
 		ok = parse_duration(value, key->limit, field);

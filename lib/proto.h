@@ -96,6 +96,12 @@ enum ds_msg {
 	 *   child has not spoken since it started.
 	 * SYNC: u32 enum ds_pull_flags. -> SYNC_REPLY: u64 ticket: the pull is
 	 *   done and published when status' sync.done >= ticket.
+	 * FORGET: blob guid(16), or empty: of all objects.  Drops what lets
+	 *   them log in while no domain controller answers; whether the mirror
+	 *   still has such an object does not matter.
+	 *   -> FORGET_REPLY: u32 0 or -ds_err (DS_ERR_UNAVAIL: dssync-auth
+	 * does not run, DS_ERR_TIMEOUT: it does not answer; then nobody
+	 * knows), u32 how many there were.
 	 */
 	DS_MSG_STATUS = 32,
 	DS_MSG_STATUS_REPLY = 33,
@@ -117,8 +123,11 @@ enum ds_msg {
 	 * KEYTAB, to auth: u32 0 or -ds_err, str problem; with the keytab as a
 	 *   read-only memory file if 0.  Sent at start and when it changes.
 	 * CHILD_STATUS, from both: str JSON object, at most DS_STATUS_MAX;
-	 * sent at start and on change, at most 10 a second. RELOADED, to auth:
-	 * empty.  A new generation is published: map it.
+	 *   sent at start and on change, at most 10 a second.
+	 * RELOADED, to auth: empty.  A new generation is published: map it.
+	 * DROP, to auth: blob guid(16), or empty: all.  Its verifiers are to
+	 *   go, and none that a login under way would make is to come.
+	 * DROPPED, from auth, with DROP's seq: u32 0 or -ds_err, u32 how many.
 	 * AUDIT_FILE, to auth: empty; with login.audit_file, opened to append.
 	 */
 	DS_MSG_PULL = 64,

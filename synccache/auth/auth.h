@@ -23,6 +23,7 @@
 #include "synccache/auth/job.h"
 #include "synccache/auth/keytab.h"
 #include "synccache/auth/look.h"
+#include "synccache/auth/offserver.h"
 #include "synccache/auth/proven.h"
 #include "synccache/auth/secret.h"
 #include "synccache/auth/tgt.h"
@@ -62,6 +63,7 @@ struct dsa_server {
 	char kdc[256];     /* whose address answered last; "": none */
 	int64_t kdc_until; /* when DNS is to be asked again */
 	bool fast_seen;    /* the domain has taken armour, once */
+	struct dsa_offserver offline;
 };
 
 /* mirror.c: maps what is published now; a stat each if nothing changed. */

@@ -9,15 +9,18 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "lib/resolve.h"
 #include "lib/wire.h"
 #include "synccache/auth/audit.h"
 #include "synccache/auth/change.h"
-#include "synccache/auth/login.h"
+#include "synccache/auth/offcheck.h"
 #include "synccache/auth/policy.h"
 
-#define READ_MS 5000
+#define READ_MS  5000
+#define TAIL_LEN 13 /* of a VERDICT, after the TGT */
 
 struct check {
 	const struct dsa_server *server;
@@ -28,7 +31,17 @@ struct check {
 	bool change;
 	struct ds_snap_account account;
 	struct dsa_login login; /* the outcome */
+	struct dsa_offcheck offline;
+	int64_t begin_us;
 };
+
+static int64_t now_us(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
 
 static int read_request(struct check *c, int conn)
 {
@@ -148,40 +161,84 @@ static void send_verdict(const struct check *c, int out)
 	ds_put_str(&w, login->kdc);
 	dsa_health_put(&w, &login->health);
 	/* What does not fit is fetched again by the next one. */
-	dsa_tgt_put(&w,
-		    login->tgt.ccache.len + DSA_TGT_NONE_LEN <= w.cap - w.len
-			? &login->tgt
-			: &none);
+	dsa_tgt_put(&w, login->tgt.ccache.len + DSA_TGT_NONE_LEN + TAIL_LEN <=
+				w.cap - w.len
+			    ? &login->tgt
+			    : &none);
+	ds_put_u32(&w, login->heard);
+	ds_put_u8(&w, login->offline ? 1 : 0);
+	ds_put_u32(&w, login->offline_kdf_us);
+	ds_put_u32(&w, (uint32_t)(now_us() - c->begin_us));
 	if (ds_frame_end(&w) == 0)
 		(void)!ds_packet_send(out, &w, -1);
 	dsa_secret_done(&buffer);
 }
 
+/*
+ * The domain decides where it can be asked; the verifier only where no KDC
+ * answered, now or a moment ago.  Then it is asked before the KDC, so that
+ * nobody waits; but its no is the last word only if the KDC says nothing
+ * again.
+ */
+static void check_password(struct check *c)
+{
+	bool tried = dsa_offline_away(c->server) &&
+		     dsa_offcheck_run(&c->offline, &c->login);
+	struct dsa_login offline = c->login;
+
+	if (tried && offline.result == DS_AUTH_OK)
+		return;
+	dsa_login(c->server, &c->account, (const char *)c->password.p,
+		  &c->login);
+	if (c->login.heard != DSA_KDC_SILENT)
+		return;
+	if (!tried)
+		(void)dsa_offcheck_run(&c->offline, &c->login);
+	else
+		c->login = offline;
+	c->login.heard = DSA_KDC_SILENT;
+}
+
+static void decide(struct check *c)
+{
+	const char *password = (const char *)c->password.p;
+
+	if (c->change) {
+		dsa_change(c->server, &c->account, password,
+			   (const char *)c->new_password.p, &c->login);
+		return;
+	}
+	if (password[0] == '\0') {
+		(void)refuse(c, DS_AUTH_BAD_PASSWORD, "empty password");
+		return;
+	}
+	dsa_offcheck_begin(&c->offline, c->server, &c->account, password);
+	check_password(c);
+}
+
 void dsa_check_run(const struct dsa_server *server, int conn, uid_t caller,
 		   int out)
 {
-	struct check c = { .server = server };
+	struct check c = { .server = server, .offline.dir = -1 };
 	bool go_on;
 
 	if (read_request(&c, conn) != 0)
 		goto out; /* the main process hears that nothing came */
 	c.subject.caller = caller;
+	c.begin_us = now_us();
 	go_on = identify(&c);
 	send_subject(&c, out);
-	if (!go_on)
-		;
-	else if (c.change)
-		dsa_change(server, &c.account, (const char *)c.password.p,
-			   (const char *)c.new_password.p, &c.login);
-	else if (c.password.p[0] == '\0')
-		(void)refuse(&c, DS_AUTH_BAD_PASSWORD, "empty password");
-	else
-		dsa_login(server, &c.account, (const char *)c.password.p,
-			  &c.login);
+	if (go_on)
+		decide(&c);
 	dsa_secret_done(&c.password);
 	dsa_secret_done(&c.new_password);
 	send_verdict(&c, out);
+	if (go_on && c.login.result == DS_AUTH_OK && c.change)
+		dsa_offcheck_drop(server, &c.account);
+	else if (go_on && c.login.result == DS_AUTH_OK && !c.login.offline)
+		dsa_offcheck_keep(&c.offline);
 out:
+	dsa_offcheck_end(&c.offline);
 	dsa_secret_done(&c.frame);
 	dsa_secret_done(&c.password);
 	dsa_secret_done(&c.new_password);

@@ -37,6 +37,9 @@ static const size_t slots[DSA_JOB_KINDS] = {
 	[DSA_JOB_CHECK] = DSA_CHECKS_MAX,
 	[DSA_JOB_USER_CHECK] = DSA_USER_CHECKS_MAX,
 	[DSA_JOB_TICKET] = DSA_TICKET_JOBS_MAX,
+	[DSA_JOB_LINGER] = DSA_LINGER_MAX,
+	[DSA_JOB_PROBE] = 1,
+	[DSA_JOB_STORE] = DSA_STORE_JOBS_MAX,
 };
 
 /* ---- in the worker ---- */
@@ -103,6 +106,26 @@ static void close_channel(struct dsa_job *job)
 		forget(job);
 }
 
+/*
+ * It has said its last, and only has to exit; or to do something more, but
+ * then it gives its slot to one that somebody waits for.
+ */
+static void end_job(struct dsa_job *job)
+{
+	struct dsa_jobs *jobs = job->jobs;
+	bool lingers =
+	    job->spec.linger_ms > 0 && dsa_job_has_room(jobs, DSA_JOB_LINGER);
+
+	job->end_ms = ds_now_ms() + (lingers ? job->spec.linger_ms : EXIT_MS);
+	if (!lingers)
+		return;
+	jobs->running[job->spec.kind]--;
+	job->spec.kind = DSA_JOB_LINGER;
+	jobs->running[DSA_JOB_LINGER]++;
+	if (jobs->slot_free != NULL)
+		jobs->slot_free(jobs->slot_arg);
+}
+
 /* Waits for a frame or the end, as long as is left. */
 static int listen_on(struct dsa_job *job)
 {
@@ -145,7 +168,7 @@ static void on_heard(evutil_socket_t fd, short what, void *arg)
 		job->over = job->spec.heard(job->spec.arg, &frame);
 		explicit_bzero(job->jobs->buffer.p, DS_HEADER_LEN + frame.len);
 		if (job->over)
-			job->end_ms = ds_now_ms() + EXIT_MS;
+			end_job(job);
 	} else if (r != DS_ERR_UNAVAIL && !job->over) {
 		(void)job->spec.heard(job->spec.arg, NULL);
 	}

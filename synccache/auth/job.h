@@ -19,6 +19,9 @@ enum dsa_job_kind {
 	DSA_JOB_CHECK,      /* one password */
 	DSA_JOB_USER_CHECK, /* one that came by pam-user.sock */
 	DSA_JOB_TICKET,     /* one service ticket for sync */
+	DSA_JOB_LINGER,     /* was a check, and makes a verifier still */
+	DSA_JOB_PROBE,      /* looks whether there is a KDC */
+	DSA_JOB_STORE,      /* removes verifiers */
 	DSA_JOB_KINDS,
 };
 
@@ -28,6 +31,8 @@ enum dsa_job_kind {
 #define DSA_USER_CHECKS_MAX 8
 #endif
 #define DSA_TICKET_JOBS_MAX 2
+#define DSA_LINGER_MAX      32
+#define DSA_STORE_JOBS_MAX  4
 
 /*
  * What workers say, over their own channel (proto.h frames, never seen
@@ -39,24 +44,31 @@ enum dsa_job_kind {
  * VERDICT, from a check, its last: u32 enum ds_auth_result, u8 whether the
  *   password was proven, str text, str reason, u64 milliseconds at the KDC
  *   (-1: not asked), str principal, blob ccache (empty: no ticket), str
- * address of the KDC that answered ("": none), the host's health
+ *   address of the KDC that answered ("": none), the host's health
  *   (health.h), a TGT of the host's (tgt.h; none: the one that was there
- *   stays).
+ *   stays), u32 enum dsa_kdc_word, u8 whether it was decided offline, u32 and
+ *   u32 what that has cost (struct dsa_offline_cost).
  *
  * DC_VERDICT, from a ticket job: u32 0 or -ds_err, str problem, str
  *   principal, u64 end, blob ccache, the host's health, a TGT of the
  *   host's.
+ *
+ * PROBED: u32 enum dsa_kdc_word.
+ * REMOVED, from a store job: u32 0 or -ds_err, u32 how many.
  */
 enum dsa_worker_msg {
 	DSA_MSG_SUBJECT = 1000,
 	DSA_MSG_VERDICT = 1001,
 	DSA_MSG_DC_VERDICT = 1002,
+	DSA_MSG_PROBED = 1003,
+	DSA_MSG_REMOVED = 1004,
 };
 
 struct dsa_job_spec {
 	enum dsa_job_kind kind;
 	int keep_fd; /* stays open in the worker beside `out`; -1: none */
 	int timeout_ms;
+	int linger_ms; /* that it may work on after its last word, or 0 */
 	/* In the worker; when it returns, the worker exits. */
 	void (*run)(void *arg, int out);
 	/*

@@ -27,6 +27,8 @@
 #define ANSWER_MS       5000
 #define LAST_MS         8000 /* SYN after 0, 1, 3 and 7 s */
 #define ALL_MS          16000
+#define HURRY_MS        2000
+#define HURRY_SECONDS   1   /* for such a question then */
 #define LEFT_MS         50  /* less is not worth a connection */
 #define PASSES          5   /* over busy ones, */
 #define PAUSE_MS        100 /* 200, 400, 800 and 1600 apart */
@@ -44,6 +46,21 @@ void dsa_kdc_init(struct dsa_kdc *kdc, const struct ds_config *config,
 				 .last_ms = LAST_MS,
 				 .deadline = ds_now_ms() + ALL_MS };
 	(void)snprintf(kdc->near, sizeof(kdc->near), "%s", near);
+	kdc->patience = kdc->deadline;
+}
+
+void dsa_kdc_hurry(struct dsa_kdc *kdc)
+{
+	kdc->deadline = ds_now_ms() + HURRY_MS;
+}
+
+enum dsa_kdc_word dsa_kdc_word(const struct dsa_kdc *kdc, krb5_error_code code)
+{
+	if (kdc->answered || code == 0)
+		return DSA_KDC_ANSWERED;
+	return code == KRB5_KDC_UNREACH || code == KRB5_REALM_UNKNOWN
+		   ? DSA_KDC_SILENT
+		   : DSA_KDC_UNASKED;
 }
 
 const char *dsa_kdc_address(const struct dsa_kdc *kdc)
@@ -73,7 +90,8 @@ static int find(struct dsa_kdc *kdc)
 		return 0;
 	/* This process asks few questions and has little time. */
 	if (res_init() == 0) {
-		_res.retrans = RESOLVE_SECONDS;
+		_res.retrans = kdc->deadline < kdc->patience ? HURRY_SECONDS
+							     : RESOLVE_SECONDS;
 		_res.retry = 1;
 	}
 	for (ds_strv s = kdc->config->domain.servers; *s != NULL; s++)
@@ -284,6 +302,7 @@ static int ask(struct dsa_kdc *kdc, const char *host, bool last,
 		memcpy(kdc->near, address, sizeof(kdc->near));
 		kdc->failed[0] = '\0';
 		kdc->answered = true;
+		kdc->deadline = kdc->patience;
 	}
 	return error;
 }

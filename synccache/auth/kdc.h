@@ -37,6 +37,14 @@ struct dsa_kdc {
 	bool answered;
 	bool once;        /* the request in hand goes to no second one */
 	int64_t deadline; /* for all of it; ds_now_ms() */
+	int64_t patience; /* what it becomes with the first answer */
+};
+
+/* What an exchange has shown about the KDCs. */
+enum dsa_kdc_word {
+	DSA_KDC_UNASKED = 0, /* nothing */
+	DSA_KDC_ANSWERED = 1,
+	DSA_KDC_SILENT = 2, /* none could be reached, or none answered */
 };
 
 /*
@@ -47,6 +55,14 @@ void dsa_kdc_init(struct dsa_kdc *kdc, const struct ds_config *config,
 		  const char *realm, const char *near);
 /* The numeric address that answered last, "" if none has. */
 const char *dsa_kdc_address(const struct dsa_kdc *kdc);
+/* None answered a moment ago: waits some 2 s for the first answer. */
+void dsa_kdc_hurry(struct dsa_kdc *kdc);
+/*
+ * After an exchange that ended with `code`.  Any answer, whatever it says, is
+ * one; a failure that has nothing to do with KDCs shows nothing.
+ */
+enum dsa_kdc_word dsa_kdc_word(const struct dsa_kdc *kdc,
+			       krb5_error_code code);
 
 /*
  * One request, one answer (RFC 4120 7.2.2).  The next KDC is asked if one

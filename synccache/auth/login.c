@@ -28,8 +28,9 @@ struct attempt {
 	krb5_keytab kt;
 	krb5_principal host; /* the computer, owner of kt */
 	struct dsa_kdc kdc;
-	struct dsa_as as; /* as.client: the enterprise name */
-	int armour_fd;    /* behind as.armour */
+	struct dsa_as as;     /* as.client: the enterprise name */
+	krb5_error_code code; /* that decided last */
+	int armour_fd;        /* behind as.armour */
 	struct dsa_login *login;
 };
 
@@ -88,6 +89,7 @@ static void decide_code(struct attempt *a, enum dsa_stage stage,
 	char text[256], reason[DSA_REASON_MAX + 1], status[32] = "";
 
 	dsa_health_see(&a->login->health, code, stage == DSA_STAGE_VERIFY);
+	a->code = code;
 	/* Inside FAST a KDC gives no NTSTATUS. */
 	if (stage == DSA_STAGE_AS && as->armour != NULL &&
 	    as->ntstatus == DSA_NT_NONE)
@@ -366,6 +368,8 @@ static krb5_error_code prepare(struct attempt *a)
 	a->as.kdc = &a->kdc;
 	dsa_kdc_init(&a->kdc, &a->server->config, a->server->realm,
 		     a->server->kdc);
+	if (dsa_offline_away(a->server))
+		dsa_kdc_hurry(&a->kdc);
 	code = krb5_kt_resolve(a->ctx, keytab->name, &a->kt);
 	if (code == 0)
 		code = krb5_parse_name(a->ctx, keytab->principal, &a->host);
@@ -415,6 +419,8 @@ void dsa_login(const struct dsa_server *server,
 		login->kdc_ms = ds_now_ms() - begin;
 		(void)snprintf(login->kdc, sizeof(login->kdc), "%s",
 			       dsa_kdc_address(&a.kdc));
+		login->heard = dsa_kdc_word(
+		    &a.kdc, login->result == DS_AUTH_UNAVAILABLE ? a.code : 0);
 	} else {
 		decide_code(&a, DSA_STAGE_VERIFY, code, "");
 	}

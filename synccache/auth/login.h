@@ -21,6 +21,10 @@ struct dsa_login {
 	char kdc[256];            /* whose address answered; "": none */
 	struct dsa_health health; /* of the host */
 	int64_t kdc_ms;           /* -1: no KDC was asked */
+	enum dsa_kdc_word heard;  /* from the KDCs */
+	/* Of offcheck.h: decided without a KDC. */
+	bool offline;
+	uint32_t offline_kdf_us;
 };
 
 /*

@@ -112,7 +112,8 @@ static bool start(struct event *own[3])
 	       event_add(own[2], &tick) == 0 &&
 	       dsa_jobs_init(&server.jobs, server.base) &&
 	       dsa_report_start(&server) && dsa_monitor_start(&server) &&
-	       dsa_peer_start(&server) && dsa_pam_start(&server);
+	       dsa_peer_start(&server) && dsa_pam_start(&server) &&
+	       dsa_offline_tick(&server);
 }
 
 static void free_event(struct event *event)
@@ -127,6 +128,7 @@ static void stop(struct event *own[3])
 	dsa_looks_free(server.looks);
 	dsa_pam_stop(&server);
 	dsa_report_stop(&server);
+	dsa_offline_stop(&server);
 	free_event(server.monitor_event);
 	free_event(server.peer_event);
 	for (int i = 0; i < 3; i++)
@@ -166,6 +168,7 @@ int main(int argc, char **argv)
 	if (!open_kerberos())
 		goto out;
 	dsa_fast_load(&server);
+	dsa_offline_start(&server);
 	dsa_mirror_refresh(&server.mirror);
 	if (!load_allow() || !start(own)) {
 		ds_log(DS_LOG_ERR, "cannot start: out of memory");

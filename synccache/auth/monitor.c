@@ -64,7 +64,10 @@ static int handle(struct dsa_server *server, const struct ds_frame *frame,
 	case DS_MSG_RELOADED:
 		dsa_mirror_refresh(&server->mirror);
 		dsa_allow_refresh(server->allow, &server->mirror.base);
+		dsa_offline_reload(server);
 		return 0;
+	case DS_MSG_DROP:
+		return dsa_offline_drop(server, frame);
 	default:
 		return DS_ERR_FORMAT;
 	}

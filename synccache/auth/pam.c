@@ -22,9 +22,10 @@
 #include "synccache/auth/gate.h"
 #include "synccache/auth/policy.h"
 
-#ifndef DSA_QUEUE_MS       /* only tests have others */
-#define DSA_QUEUE_MS 30000 /* until a worker is free */
-#define DSA_CHECK_MS 24000 /* a worker's whole life; kdc.c has less */
+#ifndef DSA_QUEUE_MS        /* only tests have others */
+#define DSA_QUEUE_MS  30000 /* until a worker is free */
+#define DSA_CHECK_MS  24000 /* a worker's whole life; kdc.c has less */
+#define DSA_LINGER_MS 10000 /* to make a verifier after the answer */
 #endif
 #define DSA_KDC_KEEP_MS 600000
 
@@ -97,6 +98,9 @@ struct verdict {
 	char kdc[256];
 	struct dsa_health health;
 	struct dsa_tgt tgt; /* owned */
+	uint32_t heard;     /* enum dsa_kdc_word */
+	bool offline;
+	struct dsa_offline_cost cost;
 };
 
 static int read_verdict(const struct ds_frame *frame, struct verdict *v)
@@ -114,6 +118,10 @@ static int read_verdict(const struct ds_frame *frame, struct verdict *v)
 	ds_get_str(&r, v->kdc, sizeof(v->kdc));
 	dsa_health_get(&r, &v->health);
 	dsa_tgt_get(&r, &v->tgt);
+	v->heard = ds_get_u32(&r);
+	v->offline = ds_get_u8(&r) != 0;
+	v->cost.kdf_us = ds_get_u32(&r);
+	v->cost.check_us = ds_get_u32(&r);
 	return frame->type == DSA_MSG_VERDICT ? ds_reader_end(&r)
 					      : DS_ERR_FORMAT;
 }
@@ -215,6 +223,20 @@ static void keep_kdc(struct dsa_server *server, const char *address)
 	}
 }
 
+static void note_offline(struct dsa_server *server, const struct verdict *v)
+{
+	bool away = dsa_offline_away(server);
+
+	dsa_offline_heard(server, (enum dsa_kdc_word)v->heard);
+	if (!v->offline)
+		return;
+	server->offline.last = v->cost;
+	if (v->result == DS_AUTH_OK)
+		server->offline.signed_in++;
+	if (away)
+		dsa_offline_probe(server);
+}
+
 static bool on_worker(void *arg, const struct ds_frame *frame)
 {
 	struct dsa_conn *c = arg;
@@ -228,6 +250,7 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 		dsa_fast_keep(c->gate->server, &v.tgt);
 		keep_kdc(c->gate->server, v.kdc);
 		dsa_health_keep(&c->gate->server->health, &v.health);
+		note_offline(c->gate->server, &v);
 		answer(c, &v);
 	} else {
 		fail_auth(c, DS_AUTH_UNAVAILABLE, "the worker gave no answer");
@@ -277,6 +300,7 @@ static void start_worker(struct dsa_conn *c)
 		.kind = c->gate->kind,
 		.keep_fd = c->fd,
 		.timeout_ms = DSA_CHECK_MS,
+		.linger_ms = server->offline.on ? DSA_LINGER_MS : 0,
 		.run = run_worker,
 		.heard = on_worker,
 		.arg = c,

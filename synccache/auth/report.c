@@ -43,7 +43,7 @@ static char *document(const struct dsa_server *server)
 	char *text;
 	json_t *json = json_pack(
 	    "{s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:{s:I, s:I, s:I}, "
-	    "s:o}",
+	    "s:o, s:o}",
 	    "keytab", keytab->state, "keytab_problem",
 	    text_or_null(keytab->problem), "principal",
 	    text_or_null(keytab->principal), "kvno", (json_int_t)keytab->kvno,
@@ -58,7 +58,8 @@ static char *document(const struct dsa_server *server)
 	    "checks", "ok", (json_int_t)stats->ok, "refused",
 	    (json_int_t)stats->refused, "unavailable",
 	    (json_int_t)stats->unavailable, "last_error",
-	    text_or_null(stats->last_error));
+	    text_or_null(stats->last_error), "offline",
+	    dsa_offline_json(server));
 
 	if (json == NULL)
 		return NULL;

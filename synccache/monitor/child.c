@@ -67,6 +67,8 @@ static int handle(struct dsm_monitor *m, enum dsm_role role,
 	ds_reader_init(&r, frame->payload, frame->len);
 	if (frame->type == DS_MSG_CHILD_STATUS)
 		return take_status(&m->child[role], &r);
+	if (frame->type == DS_MSG_DROPPED && role == DSM_AUTH)
+		return dsm_forget_answer(m, frame);
 	if (frame->type != DS_MSG_STAGED || role != DSM_SYNC)
 		return DS_ERR_DENIED;
 	stage = ds_get_u64(&r);
@@ -326,8 +328,11 @@ void dsm_children_reap(struct dsm_monitor *m)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (role = 0; role < DSM_ROLES; role++)
-			if (m->child[role].pid == pid)
+			if (m->child[role].pid == pid) {
 				child_ended(&m->child[role], status);
+				if (role == DSM_AUTH)
+					dsm_forget_fail(m);
+			}
 }
 
 static bool wait_all(struct dsm_monitor *m, int64_t deadline)

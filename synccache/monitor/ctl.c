@@ -127,6 +127,7 @@ static int answer(struct dsm_monitor *m, const struct ds_frame *frame,
 	return ds_frame_end(w);
 }
 
+/* Takes fd unless it fails. */
 static int serve(struct dsm_monitor *m, int fd)
 {
 	static uint8_t in[4096], out[DS_PACKET_MAX];
@@ -138,9 +139,15 @@ static int serve(struct dsm_monitor *m, int fd)
 	r = ds_wire_recv(fd, in, sizeof(in), deadline, &frame);
 	if (r)
 		return r;
+	if (frame.type == DS_MSG_FORGET)
+		return dsm_forget(m, &frame, fd);
 	ds_writer_init(&w, out, sizeof(out));
 	r = answer(m, &frame, &w);
-	return r ? r : ds_wire_send(fd, &w, deadline);
+	if (!r)
+		r = ds_wire_send(fd, &w, deadline);
+	if (!r)
+		close(fd);
+	return r;
 }
 
 static bool is_root(int fd)
@@ -161,7 +168,9 @@ static void on_connection(evutil_socket_t sock, short what, void *arg)
 	if (fd < 0)
 		return;
 	r = is_root(fd) ? serve(arg, fd) : DS_ERR_DENIED;
-	if (r && r != DS_ERR_CLOSED)
+	if (!r)
+		return;
+	if (r != DS_ERR_CLOSED)
 		ds_log(DS_LOG_WARN, "a request on ctl.sock failed: %s",
 		       ds_strerror(r));
 	close(fd);

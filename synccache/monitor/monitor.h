@@ -19,6 +19,7 @@
 #include "lib/proto.h"
 
 enum dsm_role { DSM_SYNC, DSM_AUTH, DSM_ROLES };
+#define DSM_FORGETS 4 /* at a time */
 
 struct dsm_child {
 	const char *name; /* "sync" */
@@ -65,6 +66,16 @@ struct dsm_monitor {
 	bool audit_known;
 	const char *audit_problem; /* NULL: none */
 
+	/* forget.c: callers of ctl.sock that wait for auth */
+	struct dsm_forget {
+		struct event *timer; /* NULL: free */
+		struct dsm_monitor *m;
+		int fd;
+		uint32_t seq;  /* the caller's */
+		uint32_t drop; /* of our question to auth */
+	} forget[DSM_FORGETS];
+	uint32_t last_drop;
+
 	/* ctl.c */
 	uint64_t ticket; /* of the last pull that was asked for */
 	uint32_t ticket_flags;
@@ -98,6 +109,18 @@ void dsm_keytab_check(struct dsm_monitor *m, bool force);
 
 /* audit.c: hands login.audit_file to auth if it is a new one, or if force. */
 void dsm_audit_check(struct dsm_monitor *m, bool force);
+
+/*
+ * forget.c.  FORGET from root: takes fd, which is answered and closed later.
+ * DS_ERR_FORMAT: fd stays the caller's.
+ */
+DS_MUST_CHECK int dsm_forget(struct dsm_monitor *m,
+			     const struct ds_frame *frame, int fd);
+/* DROPPED from auth; DS_ERR_FORMAT. */
+DS_MUST_CHECK int dsm_forget_answer(struct dsm_monitor *m,
+				    const struct ds_frame *frame);
+/* Auth has ended: it will not answer any more. */
+void dsm_forget_fail(struct dsm_monitor *m);
 
 /* ctl.c */
 DS_MUST_CHECK int dsm_ctl_start(struct dsm_monitor *m);

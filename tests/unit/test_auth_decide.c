@@ -21,6 +21,7 @@
 #include "synccache/auth/change.h"
 #include "synccache/auth/check.h"
 #include "synccache/auth/login.h"
+#include "synccache/auth/offcheck.h"
 #include "synccache/auth/policy.h"
 #include "tests/unit/snap_world.h"
 
@@ -36,6 +37,8 @@ static char *nothing[] = { NULL };
 
 static int kdc_calls;
 static char kdc_sam[64], kdc_password[64];
+static enum ds_auth_result kdc_result;
+static enum dsa_kdc_word kdc_word;
 
 void dsa_login(const struct dsa_server *with,
 	       const struct ds_snap_account *account, const char *password,
@@ -45,7 +48,12 @@ void dsa_login(const struct dsa_server *with,
 	kdc_calls++;
 	(void)snprintf(kdc_sam, sizeof(kdc_sam), "%s", account->sam);
 	(void)snprintf(kdc_password, sizeof(kdc_password), "%s", password);
-	*login = (struct dsa_login){ .result = DS_AUTH_OK, .kdc_ms = 7 };
+	*login = (struct dsa_login){ .result = kdc_result,
+				     .say = kdc_result,
+				     .kdc_ms = 7,
+				     .heard = kdc_word };
+	if (kdc_result != DS_AUTH_OK)
+		return;
 	(void)snprintf(login->principal, sizeof(login->principal), "p@R");
 	assert_int_equal(
 	    dsa_secret_copy(&login->ccache, "ticket", 6, DSA_SECRET_PRIVATE),
@@ -53,6 +61,7 @@ void dsa_login(const struct dsa_server *with,
 }
 
 static char kdc_new[64];
+static enum ds_auth_result change_result;
 
 void dsa_change(const struct dsa_server *with,
 		const struct ds_snap_account *account,
@@ -64,8 +73,67 @@ void dsa_change(const struct dsa_server *with,
 	(void)snprintf(kdc_sam, sizeof(kdc_sam), "%s", account->sam);
 	(void)snprintf(kdc_password, sizeof(kdc_password), "%s", old_password);
 	(void)snprintf(kdc_new, sizeof(kdc_new), "%s", new_password);
-	*login = (struct dsa_login){ .result = DS_AUTH_REJECTED,
+	*login = (struct dsa_login){ .result = change_result,
 				     .text = "Too short." };
+}
+
+/* ---- no KDC ---- */
+
+static bool away;
+static int offline_checks, offline_kept;
+static enum ds_auth_result offline_result;
+
+bool dsa_offline_away(const struct dsa_server *with)
+{
+	assert_ptr_equal(with, &server);
+	return away;
+}
+
+void dsa_offcheck_begin(struct dsa_offcheck *check,
+			const struct dsa_server *with,
+			const struct ds_snap_account *account,
+			const char *password)
+{
+	(void)password;
+	*check = (struct dsa_offcheck){ .server = with,
+					.account = account,
+					.dir = -1 };
+}
+
+void dsa_offcheck_end(struct dsa_offcheck *check)
+{
+	(void)check;
+}
+
+bool dsa_offcheck_run(const struct dsa_offcheck *check,
+		      struct dsa_login *login)
+{
+	(void)check;
+	offline_checks++;
+	if (!server.offline.on)
+		return false;
+	*login = (struct dsa_login){ .result = offline_result,
+				     .say = offline_result,
+				     .kdc_ms = -1,
+				     .offline = true,
+				     .text = "Signed in offline" };
+	return true;
+}
+
+void dsa_offcheck_keep(const struct dsa_offcheck *check)
+{
+	(void)check;
+	offline_kept++;
+}
+
+static int offline_dropped;
+
+void dsa_offcheck_drop(const struct dsa_server *with,
+		       const struct ds_snap_account *account)
+{
+	assert_ptr_equal(with, &server);
+	assert_string_equal(account->sam, kdc_sam);
+	offline_dropped++;
 }
 
 void dsa_report_changed(struct dsa_server *s)
@@ -132,7 +200,11 @@ static int fresh(void **state)
 	server.mirror.accounts = accounts;
 	server.config.login.allow_users = nothing;
 	server.config.login.allow_groups = nothing;
-	kdc_calls = 0;
+	kdc_calls = offline_checks = offline_kept = 0;
+	kdc_result = offline_result = DS_AUTH_OK;
+	kdc_word = DSA_KDC_ANSWERED;
+	change_result = DS_AUTH_REJECTED;
+	server.offline.on = away = false;
 	return 0;
 }
 
@@ -150,7 +222,28 @@ struct heard {
 	int result; /* -1: no verdict came */
 	char text[DS_TEXT_MAX + 1];
 	char reason[DSA_REASON_MAX + 1];
+	enum dsa_kdc_word word;
+	bool offline;
 };
+
+static void read_tail(struct ds_reader *r, struct heard *h)
+{
+	char text[1024];
+	struct dsa_health health;
+	struct dsa_tgt tgt;
+	size_t len;
+
+	(void)ds_get_u64(r);
+	ds_get_str(r, text, sizeof(text));
+	(void)ds_get_blob(r, &len);
+	ds_get_str(r, text, sizeof(text));
+	dsa_health_get(r, &health);
+	dsa_tgt_get(r, &tgt);
+	h->word = (enum dsa_kdc_word)ds_get_u32(r);
+	h->offline = ds_get_u8(r) != 0;
+	(void)ds_get_u32(r);
+	(void)ds_get_u32(r);
+}
 
 static struct heard hear(int fd)
 {
@@ -173,7 +266,8 @@ static struct heard hear(int fd)
 			(void)ds_get_u8(&r);
 			ds_get_str(&r, h.text, sizeof(h.text));
 			ds_get_str(&r, h.reason, sizeof(h.reason));
-			assert_int_equal(r.err, 0);
+			read_tail(&r, &h);
+			assert_int_equal(ds_reader_end(&r), 0);
 		}
 	}
 	return h;
@@ -273,6 +367,95 @@ static void test_change(void **state)
 	assert_int_equal(change(SMITH, "old", "new").result, DS_AUTH_DENIED);
 	assert_int_equal(change("x@y", "old", "new").result, DS_AUTH_UNKNOWN);
 	assert_int_equal(kdc_calls, 2);
+	/* What opened the door before a change does so no more. */
+	assert_int_equal(offline_dropped, 0);
+	change_result = DS_AUTH_OK;
+	assert_int_equal(change(DRILEY, "old", "new").result, DS_AUTH_OK);
+	assert_int_equal(offline_dropped, 1);
+	assert_int_equal(offline_kept, 0);
+}
+
+/* ---- whose word counts: the domain's, or the verifier's ---- */
+
+static void assert_asked(int kdc, int verifier, int kept)
+{
+	assert_int_equal(kdc_calls, kdc);
+	assert_int_equal(offline_checks, verifier);
+	assert_int_equal(offline_kept, kept);
+	kdc_calls = offline_checks = offline_kept = 0;
+}
+
+static void test_a_kdc_that_answers_decides(void **state)
+{
+	static const enum ds_auth_result refusals[] = {
+		DS_AUTH_BAD_PASSWORD, DS_AUTH_DISABLED, DS_AUTH_LOCKED,
+		DS_AUTH_DENIED,       DS_AUTH_UNKNOWN,  DS_AUTH_NEW_PASSWORD,
+		DS_AUTH_UNAVAILABLE, /* its clock is off, say */
+	};
+
+	(void)state;
+	server.offline.on = true;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result, DS_AUTH_OK);
+	assert_asked(1, 0, 1);
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+		kdc_result = refusals[i];
+		assert_int_equal(check(W_DRILEY, DRILEY, "pw").result,
+				 refusals[i]);
+		assert_asked(1, 0, 0);
+	}
+	/* Nor where nobody was asked: there is no host key, say. */
+	kdc_result = DS_AUTH_UNAVAILABLE;
+	kdc_word = DSA_KDC_UNASKED;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result,
+			 DS_AUTH_UNAVAILABLE);
+	assert_asked(1, 0, 0);
+}
+
+static void test_no_kdc_answers(void **state)
+{
+	struct heard h;
+
+	(void)state;
+	kdc_result = DS_AUTH_UNAVAILABLE;
+	kdc_word = DSA_KDC_SILENT;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result,
+			 DS_AUTH_UNAVAILABLE);
+	server.offline.on = true;
+	h = check(W_DRILEY, DRILEY, "pw");
+	assert_int_equal(h.result, DS_AUTH_OK);
+	assert_string_equal(h.text, "Signed in offline");
+	assert_int_equal(h.word, DSA_KDC_SILENT);
+	assert_true(h.offline);
+	/* What opened a door offline makes no verifier. */
+	assert_asked(2, 2, 0);
+	offline_result = DS_AUTH_BAD_PASSWORD;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result,
+			 DS_AUTH_BAD_PASSWORD);
+	assert_asked(1, 1, 0);
+	assert_int_equal(check(W_DRILEY, DRILEY, "").result,
+			 DS_AUTH_BAD_PASSWORD);
+	assert_asked(0, 0, 0);
+}
+
+static void test_none_answered_a_moment_ago(void **state)
+{
+	(void)state;
+	server.offline.on = away = true;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result, DS_AUTH_OK);
+	assert_asked(0, 1, 0);
+	/* The verifier's no: perhaps the password is a new one. */
+	offline_result = DS_AUTH_BAD_PASSWORD;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result, DS_AUTH_OK);
+	assert_asked(1, 1, 1);
+	kdc_result = DS_AUTH_LOCKED;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result, DS_AUTH_LOCKED);
+	assert_asked(1, 1, 0);
+	/* And one try is one, not two. */
+	kdc_result = DS_AUTH_UNAVAILABLE;
+	kdc_word = DSA_KDC_SILENT;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result,
+			 DS_AUTH_BAD_PASSWORD);
+	assert_asked(1, 1, 0);
 }
 
 static void test_refused_at_once(void **state)
@@ -418,6 +601,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_auth, fresh),
 		cmocka_unit_test_setup(test_change, fresh),
+		cmocka_unit_test_setup(test_a_kdc_that_answers_decides, fresh),
+		cmocka_unit_test_setup(test_no_kdc_answers, fresh),
+		cmocka_unit_test_setup(test_none_answered_a_moment_ago, fresh),
 		cmocka_unit_test_setup(test_refused_at_once, fresh),
 		cmocka_unit_test_setup(test_password_limits, fresh),
 		cmocka_unit_test_setup(test_cut_frames, fresh),

@@ -131,6 +131,27 @@ void dsa_fast_keep(struct dsa_server *s, struct dsa_tgt *tgt)
 	kept_serial = tgt->serial;
 }
 
+static enum dsa_kdc_word heard;
+static int probes;
+
+bool dsa_offline_away(const struct dsa_server *s)
+{
+	(void)s;
+	return true;
+}
+
+void dsa_offline_heard(struct dsa_server *s, enum dsa_kdc_word word)
+{
+	(void)s;
+	heard = word;
+}
+
+void dsa_offline_probe(struct dsa_server *s)
+{
+	(void)s;
+	probes++;
+}
+
 static enum ds_auth_result verdict = DS_AUTH_OK;
 
 static void say(int out, uint16_t type, const struct dsa_subject *s,
@@ -158,6 +179,10 @@ static void say(int out, uint16_t type, const struct dsa_subject *s,
 		ds_put_str(&w, "kdc.example.com");
 		dsa_health_put(&w, &health);
 		dsa_tgt_put(&w, &tgt);
+		ds_put_u32(&w, DSA_KDC_SILENT);
+		ds_put_u8(&w, 1);
+		ds_put_u32(&w, 90000); /* of the KDF, */
+		ds_put_u32(&w, 90500); /* and all of it */
 	}
 	if (ds_frame_end(&w) != 0 || ds_packet_send(out, &w, -1) != 0)
 		_exit(9);

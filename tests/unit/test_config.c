@@ -163,10 +163,11 @@ static void test_mistakes(void **state)
 	       "expected domain SIDs", NULL);
 	expect(OK "[identity]\nsid_history_domains = S-1-5-32-1-2\n",
 	       "expected domain SIDs", NULL);
-	expect(OK "[login]\noffline = yes\n",
-	       ":4: this value of [login] "
-	       "offline is not available",
-	       NULL);
+	expect(OK "[login]\noffline_days = 0\n",
+	       "expected a number of days from 1", NULL);
+	expect(OK "[login]\noffline_attempts = 0\n",
+	       "expected a number from 1", NULL);
+	expect(OK "[login]\noffline_delay = 0s\n", "from 1s to 7d", NULL);
 }
 
 static void test_long_line(void **state)

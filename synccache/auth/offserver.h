@@ -1,0 +1,69 @@
+/*
+ * Offline logins in the main process: the host key, the house clock, whether
+ * a KDC has answered lately, and the jobs that remove verifiers.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef DSA_OFFSERVER_H
+#define DSA_OFFSERVER_H
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "lib/proto.h"
+#include "synccache/auth/kdc.h"
+#include "synccache/auth/offstore.h"
+
+#ifndef DSA_OFFLINE_DIR /* only tests have another */
+#define DSA_OFFLINE_DIR DS_STATE_DIR "/auth/offline"
+#endif
+
+struct dsa_server;
+
+/* What a check without the domain has cost, in microseconds. */
+struct dsa_offline_cost {
+	uint32_t kdf_us;
+	uint32_t check_us; /* from the whole request to the decision */
+};
+
+struct dsa_offserver {
+	bool on;             /* offline = yes, and the folder can be used */
+	const char *problem; /* why not, "" if it is just not wanted */
+	unsigned int slots;  /* KDFs at a time */
+	struct dsa_secret key;
+	struct dsa_clock clock;
+	struct event *tick;
+	/* No KDC answered a moment ago: until then nobody waits for one
+	 * before the verifier is tried. */
+	int64_t away_until_ms; /* ds_now_ms() */
+	int64_t probe_after_ms;
+	uint64_t signed_in; /* offline, since the start */
+	struct dsa_offline_cost last;
+};
+
+/*
+ * offline = no: removes all that earlier starts have left.  Else opens the
+ * folder, and sweeps it; what fails is logged and leaves offline logins off.
+ */
+void dsa_offline_start(struct dsa_server *server);
+/* The events of it; false: no memory. */
+DS_MUST_CHECK bool dsa_offline_tick(struct dsa_server *server);
+void dsa_offline_stop(struct dsa_server *server);
+
+/* Whether to try the verifier first.  In a worker as well. */
+bool dsa_offline_away(const struct dsa_server *server);
+/* What a worker has seen. */
+void dsa_offline_heard(struct dsa_server *server, enum dsa_kdc_word word);
+/* After a check that did not wait for a KDC: is there one again? */
+void dsa_offline_probe(struct dsa_server *server);
+
+/* A new mirror: verifiers of accounts that it refuses are removed. */
+void dsa_offline_reload(struct dsa_server *server);
+/* DROP from the monitor; answered with DROPPED.  DS_ERR_FORMAT. */
+DS_MUST_CHECK int dsa_offline_drop(struct dsa_server *server,
+				   const struct ds_frame *frame);
+
+/* For the status; NULL: no memory. */
+json_t *dsa_offline_json(const struct dsa_server *server);
+
+#endif
