@@ -117,7 +117,7 @@ enum ds_msg {
 	 * STAGED, from sync: u64 stage number.  Both files are complete in
 	 *   stage/ and stay untouched until the answer.
 	 * PUBLISHED, to sync: u64 stage number, u32 0 or -ds_err, u64
-	 *   generation.
+	 *   generation, u32 errno (of DS_ERR_SYS).
 	 * RESTAGE, to sync: empty.  What was published is damaged or gone:
 	 *   write it again from the store.
 	 * KEYTAB, to auth: u32 0 or -ds_err, str problem; with the keytab as a

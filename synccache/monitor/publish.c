@@ -42,7 +42,10 @@ static const struct target targets[] = {
 
 static int fail(const char *what)
 {
-	ds_log(DS_LOG_ERR, "cannot publish: %s: %s", what, strerror(errno));
+	int saved = errno;
+
+	ds_log(DS_LOG_ERR, "cannot publish: %s: %s", what, strerror(saved));
+	errno = saved;
 	return DS_ERR_SYS;
 }
 
@@ -100,7 +103,7 @@ static int fill(const struct target *t, int from, int to,
 static int publish_one(const struct target *t,
 		       const struct ds_snap_stamp *stamp)
 {
-	int from, to, r;
+	int from, to, r, saved;
 
 	r = open_staged(t->staged, &from);
 	if (r)
@@ -113,11 +116,13 @@ static int publish_one(const struct target *t,
 		r = fail(t->path);
 	if (!r)
 		r = sync_folder(t->folder);
+	saved = errno;
 	if (r)
 		unlink(t->tmp);
 	if (to >= 0)
 		close(to);
 	close(from);
+	errno = saved;
 	return r;
 }
 
@@ -146,7 +151,8 @@ static int publish_all(struct dsm_monitor *m)
 	return DS_OK;
 }
 
-static void tell_children(struct dsm_monitor *m, uint64_t stage, int r)
+static void tell_children(struct dsm_monitor *m, uint64_t stage, int r,
+			  int error)
 {
 	uint8_t buf[64];
 	struct ds_writer w;
@@ -156,6 +162,7 @@ static void tell_children(struct dsm_monitor *m, uint64_t stage, int r)
 	ds_put_u64(&w, stage);
 	ds_put_u32(&w, (uint32_t)-r);
 	ds_put_u64(&w, m->generation);
+	ds_put_u32(&w, r == DS_ERR_SYS ? (uint32_t)error : 0);
 	dsm_child_send(m, DSM_SYNC, &w, -1);
 	if (r)
 		return;
@@ -166,7 +173,7 @@ static void tell_children(struct dsm_monitor *m, uint64_t stage, int r)
 
 void dsm_publish(struct dsm_monitor *m, uint64_t stage)
 {
-	int r = publish_all(m);
+	int r = publish_all(m), error = errno;
 
 	if (!r) {
 		ds_log(DS_LOG_INFO, "published generation %ju",
@@ -175,7 +182,7 @@ void dsm_publish(struct dsm_monitor *m, uint64_t stage)
 		m->verified_ms = ds_now_ms();
 		m->public_known = stat(DS_PUBLIC_SNAP, &m->public_seen) == 0;
 	}
-	tell_children(m, stage, r);
+	tell_children(m, stage, r, error);
 }
 
 /* The checksum of each file; the first problem in words. */

@@ -38,12 +38,14 @@ static int on_published(struct dss_sync *s, struct ds_reader *r)
 	uint64_t number = ds_get_u64(r);
 	uint32_t code = ds_get_u32(r);
 	uint64_t generation = ds_get_u64(r);
+	uint32_t number_of_error = ds_get_u32(r);
 	int err = ds_reader_end(r);
 
 	if (err)
 		return err;
 	s->answered = number;
 	s->publish_code = code;
+	s->publish_errno = (int)number_of_error;
 	if (code == 0)
 		s->status.generation = generation;
 	return DS_OK;
@@ -223,6 +225,7 @@ int dss_channel_publish(struct dss_sync *s)
 		err = dss_wait(s, -1, false, deadline);
 	if (err)
 		return err;
+	errno = s->publish_errno;
 	return s->publish_code ? -(int)s->publish_code : DS_OK;
 }
 

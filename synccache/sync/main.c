@@ -99,6 +99,16 @@ static void replace_store(struct dss_sync *s)
 		s->stop = true; /* told already; synccached starts us again */
 }
 
+/* True if it was the store that was full, and is larger now. */
+static bool grow_store(struct dss_sync *s)
+{
+	dss_publish_forget(s); /* which borrows from it */
+	if (dss_store_grow(s->store, 0) != 0)
+		return false;
+	ds_log(DS_LOG_NOTICE, "%s is full: its limit is doubled", STORE_DIR);
+	return true;
+}
+
 static bool publish(struct dss_sync *s, bool all)
 {
 	int err = dss_publish(s, all);
@@ -144,6 +154,8 @@ static int pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 	if (err)
 		return err; /* told already */
 	err = dss_pull(s, flags, ret_changed);
+	if (err == DS_ERR_LIMIT && grow_store(s))
+		err = dss_pull(s, flags, ret_changed);
 	if (err == DS_OK || s->stop)
 		return err;
 	if (err == DS_ERR_FORMAT && dss_publish_check(s) == DS_ERR_FORMAT)

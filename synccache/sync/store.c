@@ -23,6 +23,7 @@
 struct dss_store {
 	MDB_env *env;
 	MDB_dbi objects, meta;
+	bool full; /* a write met the limit of the map */
 };
 
 struct dss_txn {
@@ -195,6 +196,22 @@ int dss_store_open(const char *dir, bool *ret_rebuilt,
 	return err;
 }
 
+int dss_store_grow(struct dss_store *store, size_t size)
+{
+	MDB_envinfo info;
+
+	if (size == 0 && !store->full)
+		return DS_ERR_LIMIT;
+	if (mdb_env_info(store->env, &info))
+		return DS_ERR_FORMAT;
+	if (size == 0 && info.me_mapsize > SIZE_MAX / 4)
+		return DS_ERR_LIMIT;
+	if (mdb_env_set_mapsize(store->env, size ? size : info.me_mapsize * 2))
+		return DS_ERR_LIMIT;
+	store->full = false;
+	return DS_OK;
+}
+
 void dss_store_close(struct dss_store *store)
 {
 	if (!store)
@@ -261,9 +278,15 @@ static int get(struct dss_txn *txn, MDB_dbi table, MDB_val key,
 	return DS_OK;
 }
 
+static int written(struct dss_store *store, int rc)
+{
+	store->full |= rc == MDB_MAP_FULL;
+	return store_err(rc);
+}
+
 static int put(struct dss_txn *txn, MDB_dbi table, MDB_val key, MDB_val val)
 {
-	return store_err(mdb_put(txn->txn, table, &key, &val, 0));
+	return written(txn->store, mdb_put(txn->txn, table, &key, &val, 0));
 }
 
 int dss_txn_get(struct dss_txn *txn, const struct ds_guid *guid,
@@ -284,7 +307,8 @@ int dss_txn_del(struct dss_txn *txn, const struct ds_guid *guid)
 {
 	MDB_val key = to_val(guid->b, DS_GUID_LEN);
 
-	return store_err(mdb_del(txn->txn, txn->store->objects, &key, NULL));
+	return written(txn->store,
+		       mdb_del(txn->txn, txn->store->objects, &key, NULL));
 }
 
 int dss_txn_each(struct dss_txn *txn, dss_visit visit, void *arg)

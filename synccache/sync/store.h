@@ -28,6 +28,13 @@ struct dss_txn;
 DS_MUST_CHECK int dss_store_open(const char *dir, bool *ret_rebuilt,
 				 struct dss_store **ret_store);
 void dss_store_close(struct dss_store *store);
+/*
+ * How large the store may become, in bytes; 0: twice of what it was.  Nothing
+ * may be open in it: a transaction that met the limit (DS_ERR_LIMIT) has to
+ * be aborted, and all that was read is void.  DS_ERR_LIMIT: no more room in
+ * this process's address space, or it was not this limit that was met.
+ */
+DS_MUST_CHECK int dss_store_grow(struct dss_store *store, size_t size);
 /* Removes a closed store.  DS_ERR_SYS; one that is not there is no error. */
 DS_MUST_CHECK int dss_store_remove(const char *dir);
 

@@ -131,6 +131,7 @@ struct dss_sync {
 	/* Publication: the stage that was announced, and its answer. */
 	uint64_t staged, answered;
 	uint32_t publish_code;
+	int publish_errno;
 
 	struct dss_store *store;
 	struct dss_resident resident; /* ... has a transaction of it open */

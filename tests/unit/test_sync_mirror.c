@@ -450,6 +450,46 @@ static void test_kill_leaves_nothing(void **state)
 	assert_false(has(f, 100, NULL, NULL));
 }
 
+/* The map is full: nothing is lost, and a larger one takes it all. */
+static void test_full_store(void **state)
+{
+	struct fixture *f = *state;
+	struct dss_txn *txn;
+	struct ds_guid guid;
+	uint8_t data[2000];
+	unsigned n = 100;
+	int err = DS_OK;
+
+	fill(f, 5);
+	assert_int_equal(dss_store_grow(f->store, 0), DS_ERR_LIMIT);
+	assert_int_equal(dss_store_grow(f->store, 256 << 10), 0);
+	memset(data, 7, sizeof(data));
+	assert_int_equal(dss_txn_begin(f->store, true, &txn), 0);
+	for (; n < 1000 && err == DS_OK; n++) {
+		guid = test_guid(n);
+		err = dss_txn_put(txn, &guid, data, sizeof(data));
+	}
+	assert_int_equal(err, DS_ERR_LIMIT);
+	dss_txn_abort(txn);
+	assert_int_equal(count_objects(f), 6);
+	/* Twice as much, until it is enough; one of them takes the group's
+	 * place. */
+	for (unsigned rounds = 0; err == DS_ERR_LIMIT; rounds++) {
+		assert_true(rounds < 10);
+		assert_int_equal(dss_store_grow(f->store, 0), 0);
+		assert_int_equal(dss_txn_begin(f->store, true, &txn), 0);
+		err = DS_OK;
+		for (n = 100; n < 1000 && err == DS_OK; n++) {
+			guid = test_guid(n);
+			err = dss_txn_put(txn, &guid, data, sizeof(data));
+		}
+		if (err)
+			dss_txn_abort(txn);
+	}
+	assert_int_equal(dss_txn_commit(txn), 0);
+	assert_int_equal(count_objects(f), 905);
+}
+
 static void damage(struct fixture *f, off_t at, size_t len)
 {
 	char path[128], junk[512];
@@ -628,6 +668,7 @@ int main(void)
 		STORE_TEST(test_join),
 		STORE_TEST(test_abort_leaves_nothing),
 		STORE_TEST(test_kill_leaves_nothing),
+		STORE_TEST(test_full_store),
 		STORE_TEST(test_damaged_store),
 		STORE_TEST(test_other_version),
 		STORE_TEST(test_guard),

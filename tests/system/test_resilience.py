@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The disk is full, or nothing can be opened: what is published stays."""
+
+import contextlib
+
+import pytest
+
+from laboratory import DOMAIN, new_user, user_of, wait_until
+
+ALICE = f"alice@{DOMAIN}"
+STATE = "/var/lib/dssync"
+
+
+@contextlib.contextmanager
+def full_disk(lab, folder):
+    """The folder on a disk of its own, which is full; room() makes room."""
+    path = f"{STATE}/{folder}"
+    lab.daemon("stop")
+    made = lab.shell(
+        f"set -e; cp -a {path} /root/disk; "
+        f"mount -t tmpfs -o size=8m,mode=$(stat -c %a {path}),"
+        f"uid=$(stat -c %u {path}),gid=$(stat -c %g {path}) none {path}; "
+        f"cp -a /root/disk/. {path}/; rm -r /root/disk; "
+        # Of what is there already not a byte more.
+        f"dd if=/dev/zero of={path}/fill bs=4k 2>/dev/null || true")
+    assert made.returncode == 0, made.stderr
+    lab.daemon("start")
+    try:
+        yield lambda: lab.output("rm", f"{path}/fill")
+    finally:
+        lab.daemon("stop")
+        lab.shell(f"set -e; rm -f {path}/fill; cp -a {path} /root/disk; "
+                  f"umount {path}; cp -a /root/disk/. {path}/; "
+                  "rm -r /root/disk")
+        lab.daemon("start")
+        lab.sync()
+
+
+@pytest.mark.parametrize("folder", ["store", "stage", "public"])
+def test_a_full_disk_loses_nothing(lab, tenant, folder):
+    before = lab.output("getent", "passwd")
+    with full_disk(lab, folder) as room:
+        tenant["users"] += [new_user(f"disk{n}@contoso.com")
+                            for n in range(3)]
+        user_of(tenant, ALICE)["displayName"] = "Alice Full"
+        lab.apply(tenant)
+        wait_until("the status names it", lambda: "No space left" in
+                   lab.problems(), seconds=45)
+        assert lab.output("getent", "passwd") == before
+        # A start does not make it worse.
+        lab.daemon("restart")
+        wait_until("the status names it", lambda: "No space left" in
+                   lab.problems(), seconds=45)
+        assert lab.output("getent", "passwd") == before
+        offset = len(lab.log())
+        room()
+        lab.sync()
+        assert lab.passwd(ALICE)[4] == "Alice Full"
+        assert lab.passwd("disk2@contoso.com")
+        assert lab.status()["problems"] == []
+        # From where it was: neither anew, nor by way of a broken store.
+        log = lab.log()[offset:]
+        assert "full load" not in log and "damaged" not in log, log
+
+
+def limit_files(lab, count):
+    """How many descriptors dssync-sync may have; its user may say so."""
+    for pid in lab.pids("dssync-sync"):
+        lab.output("setpriv", "--reuid=dssync", "--regid=dssync",
+                   "--clear-groups", "prlimit", f"--pid={pid}",
+                   f"--nofile={count}:")
+
+
+def test_out_of_descriptors(lab, tenant):
+    before = lab.output("getent", "passwd")
+    user_of(tenant, ALICE)["displayName"] = "Alice Open"
+    limit_files(lab, 3)
+    try:
+        lab.apply(tenant)
+        wait_until("the status names it", lambda: "Too many open files" in
+                   lab.problems(), seconds=45)
+        assert lab.output("getent", "passwd") == before
+    finally:
+        limit_files(lab, 1024)
+    lab.sync()
+    assert lab.passwd(ALICE)[4] == "Alice Open"
+    assert lab.status()["problems"] == []
