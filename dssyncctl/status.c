@@ -149,12 +149,33 @@ static void print_snapshot(const json_t *s)
 			(intmax_t)in_part);
 }
 
+/* How far a pull has come; "" where there is none. */
+static const char *progress_of(const json_t *s, char *buf, size_t cap)
+{
+	const json_t *progress = json_object_get(s, "progress");
+	int64_t expected = ctl_number(progress, "expected");
+	int n;
+
+	buf[0] = '\0';
+	if (strcmp(ctl_string(s, "state"), "pulling") != 0)
+		return buf;
+	n = snprintf(buf, cap, ", %jd objects, %jd/s",
+		     (intmax_t)ctl_number(progress, "objects"),
+		     (intmax_t)ctl_number(progress, "rate"));
+	if (expected > 0 && n > 0 && (size_t)n < cap)
+		snprintf(buf + n, cap - (size_t)n, " of about %jd",
+			 (intmax_t)expected);
+	return buf;
+}
+
 static void print_sync(const json_t *s)
 {
-	char last[64], next[64];
+	char last[64], next[64], counted[96];
+	int64_t lag = ctl_number(s, "lag_ms");
 
-	ctl_row("sync", "%s%s%s", ctl_string(s, "state"),
-		*ctl_string(s, "phase") ? ": " : "", ctl_string(s, "phase"));
+	ctl_row("sync", "%s%s%s%s", ctl_string(s, "state"),
+		*ctl_string(s, "phase") ? ": " : "", ctl_string(s, "phase"),
+		progress_of(s, counted, sizeof(counted)));
 	ctl_row("server", "%s (%s%s%s%s)",
 		*ctl_string(s, "server") ? ctl_string(s, "server") : "none",
 		ctl_string(s, "strategy"),
@@ -169,6 +190,12 @@ static void print_sync(const json_t *s)
 	ctl_row("last pull", "%s, next %s",
 		ctl_when(ctl_number(s, "last_pull"), last, sizeof(last)),
 		ctl_when(ctl_number(s, "next_try"), next, sizeof(next)));
+	if (ctl_number(s, "last_change") > 0)
+		ctl_row(
+		    "last change",
+		    "published %s, %jd.%03jd s after it was noticed",
+		    ctl_when(ctl_number(s, "last_change"), last, sizeof(last)),
+		    (intmax_t)lag / 1000, (intmax_t)lag % 1000);
 }
 
 static void print_offline(const json_t *o)

@@ -39,7 +39,11 @@ static void show_progress(const json_t *sync)
 	if (!isatty(STDERR_FILENO))
 		return;
 	fprintf(stderr, "\r\033[K%s", *phase ? phase : "waiting");
-	draw_bar(objects, ctl_number(progress, "expected"));
+	/* What was counted before is not of this phase. */
+	if (strcmp(ctl_string(sync, "state"), "pulling") != 0)
+		objects = 0;
+	if (objects)
+		draw_bar(objects, ctl_number(progress, "expected"));
 	if (objects)
 		fprintf(stderr, " %jd objects, %jd/s", (intmax_t)objects,
 			(intmax_t)ctl_number(progress, "rate"));
@@ -55,12 +59,14 @@ static void end_progress(void)
 /* What became of it, as in --json; NULL without memory. */
 static json_t *success(const json_t *sync)
 {
-	return json_pack("{s:b, s:I, s:I, s:I, s:I}", "ok", 1, "users",
-			 (json_int_t)ctl_number(sync, "users"), "groups",
-			 (json_int_t)ctl_number(sync, "groups"), "withheld",
-			 (json_int_t)ctl_number(sync, "withheld"),
-			 "generation",
-			 (json_int_t)ctl_number(sync, "generation"));
+	return json_pack(
+	    "{s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1, "objects",
+	    (json_int_t)ctl_number(sync, "objects"), "held_count",
+	    (json_int_t)ctl_number(sync, "held_count"), "users",
+	    (json_int_t)ctl_number(sync, "users"), "groups",
+	    (json_int_t)ctl_number(sync, "groups"), "withheld",
+	    (json_int_t)ctl_number(sync, "withheld"), "generation",
+	    (json_int_t)ctl_number(sync, "generation"));
 }
 
 static json_t *failure(const char *why)
@@ -134,6 +140,10 @@ int ctl_sync_say(const struct ctl_args *args, int status, json_t *result)
 		       (intmax_t)ctl_number(result, "groups"),
 		       (intmax_t)ctl_number(result, "withheld"),
 		       (intmax_t)ctl_number(result, "generation"));
+	if (status == CTL_OK && ctl_number(result, "held_count") > 0)
+		printf("held back: %jd; 'dssyncctl status' names them, "
+		       "'dssyncctl sync --accept-deletes' lets them go\n",
+		       (intmax_t)ctl_number(result, "held_count"));
 	json_decref(result);
 	return status;
 }

@@ -45,6 +45,7 @@ struct plan {
 	int64_t pull, not_before, locals;
 	unsigned failures;
 	bool notified;
+	int64_t noticed; /* when something changed that is not published */
 };
 
 static int64_t backoff(unsigned failures)
@@ -205,22 +206,29 @@ static void work(struct dss_sync *s, struct plan *plan)
 	s->restage |= s->renumber;
 	s->pull_ticket = 0;
 	s->pull_flags = 0;
+	if (!plan->noticed)
+		plan->noticed = ds_now_ms();
 	plan->notified = false;
 	ok = pull(s, flags, &changed) == DS_OK;
 	dss_guard_leave(STORE_DIR);
 	if (ok && !s->stop) {
 		s->status.last_pull = (uint64_t)time(NULL);
 		/* A publication that failed is owed. */
-		if (s->restage || changed)
+		if (s->restage || changed) {
 			ok = publish(s, s->restage);
-		else
+			s->status.lag_ms =
+			    (uint64_t)(ds_now_ms() - plan->noticed);
+		} else {
 			dss_publish_settle(s);
+		}
 		s->restage |= !ok && dss_pull_complete(s);
 	}
 	if (s->stop)
 		return;
-	if (ok)
+	if (ok) {
 		s->status.last_error[0] = 0;
+		plan->noticed = 0;
+	}
 	if (ticket > 0 && ok)
 		s->status.done = ticket;
 	else if (ticket > 0)
@@ -237,6 +245,8 @@ static void listen(struct dss_sync *s, struct plan *plan)
 
 	if (err == DS_OK) {
 		plan->notified |= changed;
+		if (changed && !plan->noticed)
+			plan->noticed = ds_now_ms();
 		return;
 	}
 	if (err == DS_ERR_NOTFOUND) {

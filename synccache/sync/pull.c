@@ -372,7 +372,10 @@ static int fetch(struct dss_pull *p)
 
 	p->m.full = p->full;
 	p->reconcile = !p->full && reconcile_due(p);
-	dss_pull_phase(p->s, p->full ? "first load" : "changes",
+	dss_pull_phase(p->s,
+		       p->first  ? "first load"
+		       : p->full ? "full load"
+				 : "changes",
 		       p->full ? known : 0);
 	if (err == DS_OK)
 		err = fetch_changes(p);

@@ -76,6 +76,7 @@ static const struct {
 	{ "last_pull", AT(last_pull) },
 	{ "last_change", AT(last_change) },
 	{ "next_try", AT(next_try) },
+	{ "lag_ms", AT(lag_ms) },
 	{ "generation", AT(generation) },
 };
 

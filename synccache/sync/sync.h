@@ -66,6 +66,7 @@ struct dss_status {
 	char last_error[DSS_TEXT];
 	/* Wrong, and not in the way of the rest; "": nothing. */
 	char notice[DSS_NOTICES][DSS_TEXT];
+	uint64_t lag_ms; /* of the last change: from noticed to published */
 	uint64_t generation;
 	char *held[DSS_HELD_SHOWN];
 	size_t nheld; /* all of them, shown or not */
