@@ -24,8 +24,8 @@
 #include "synccache/sync/tls.h"
 
 #define CONNECT_MS 5000
-#define BIND_MS    15000
-#define ANSWER_MS  15000
+#define BIND_MS    5000 /* a server that lives answers at once */
+#define ANSWER_MS  10000
 #define HURRY_MS   2500 /* for each of them */
 #define PROBE_MS   5000
 #define RETURN_MS  900000 /* to a preferred server, give or take half */
@@ -322,7 +322,22 @@ static int try_all(struct dss_sync *s, const struct candidates *c,
 	return err;
 }
 
-int dss_dc_open(struct dss_sync *s, const char *first, char *tried, size_t cap)
+static void put_last(struct candidates *c, const char *last)
+{
+	for (size_t i = 0; i + 1 < c->count; i++) {
+		const struct ds_srv srv = c->list[i];
+
+		if (strcmp(srv.host, last) != 0)
+			continue;
+		memmove(&c->list[i], &c->list[i + 1],
+			(c->count - i - 1) * sizeof(srv));
+		c->list[c->count - 1] = srv;
+		return;
+	}
+}
+
+int dss_dc_open(struct dss_sync *s, const char *first, const char *last,
+		char *tried, size_t cap)
 {
 	struct ds_srv srv = { .port = dss_tls_port(s) };
 	struct candidates c = { .count = 0 };
@@ -345,6 +360,7 @@ int dss_dc_open(struct dss_sync *s, const char *first, char *tried, size_t cap)
 		tell(tried, cap, why);
 		return err;
 	}
+	put_last(&c, last);
 	return try_all(s, &c, UINT32_MAX, first, tried, cap);
 }
 
@@ -367,7 +383,7 @@ int dss_dc_connect(struct dss_sync *s)
 	int err;
 
 	dss_status_state(s, DSS_CONNECTING, "connecting");
-	err = dss_dc_open(s, "", tried, sizeof(tried));
+	err = dss_dc_open(s, "", "", tried, sizeof(tried));
 	if (err == DS_OK)
 		settle(s, tried);
 	else if (!s->stop)

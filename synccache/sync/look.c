@@ -45,6 +45,7 @@ struct relay {
 struct looks {
 	struct dss_sync *s;
 	int link;
+	int64_t look_ms;                  /* for each question */
 	struct question queue[QUEUE_MAX]; /* oldest first */
 	size_t count;
 	struct event *expiry;
@@ -52,6 +53,7 @@ struct looks {
 	unsigned next_relay;
 	char wanted[DS_HOST_MAX + 1]; /* the mirror's server, or "" */
 	bool moved;                   /* and that is news */
+	char failed[256];             /* the one that gave no answer, or "" */
 	int64_t not_before;           /* no attempt to connect until then */
 	int64_t idle_since;
 };
@@ -134,7 +136,7 @@ static int on_look(struct looks *l, const struct ds_frame *frame)
 		return DS_OK;
 	}
 	l->queue[l->count].seq = frame->seq;
-	l->queue[l->count].deadline = ds_now_ms() + LOOK_MS;
+	l->queue[l->count].deadline = ds_now_ms() + l->look_ms;
 	memcpy(l->queue[l->count].guid.b, guid, DS_GUID_LEN);
 	if (l->count++ == 0)
 		plan_expiry(l);
@@ -197,6 +199,7 @@ static int on_mirror_frame(void *arg, const struct ds_frame *frame)
 		ds_reader_init(&r, frame->payload, frame->len);
 		ds_get_str(&r, l->wanted, sizeof(l->wanted));
 		l->not_before = 0;
+		l->failed[0] = 0;
 		l->moved = true;
 		return ds_reader_end(&r);
 	default:
@@ -261,7 +264,7 @@ static int search(struct looks *l, const struct question *q, struct found *f)
 		.attrs = dss_look_attributes,
 		.entry = on_entry,
 		.arg = f,
-		.silence_ms = LOOK_MS,
+		.silence_ms = l->look_ms,
 	};
 	int err;
 
@@ -280,12 +283,14 @@ static bool is_answer(int err)
 
 static int connect_somewhere(struct looks *l)
 {
+	const char *first =
+	    strcasecmp(l->wanted, l->failed) == 0 ? "" : l->wanted;
 	char tried[DSS_TEXT] = "";
 	int err;
 
 	if (ds_now_ms() < l->not_before)
 		return DS_ERR_UNAVAIL;
-	err = dss_dc_open(l->s, l->wanted, tried, sizeof(tried));
+	err = dss_dc_open(l->s, first, l->failed, tried, sizeof(tried));
 	if (err == DS_OK)
 		return DS_OK;
 	l->not_before = ds_now_ms() + RETRY_MS;
@@ -308,6 +313,9 @@ static int look(struct looks *l, const struct question *q, struct found *f)
 	if (is_answer(err))
 		return err;
 	dss_dc_close(l->s);
+	if (err == DS_ERR_TIMEOUT) /* it may hang: the others come first */
+		(void)snprintf(l->failed, sizeof(l->failed), "%s",
+			       l->s->status.server);
 	if (fresh || l->s->stop || ds_now_ms() >= q->deadline)
 		return err;
 	return look(l, q, f);
@@ -351,9 +359,9 @@ static void rest(struct looks *l)
 		dss_dc_close(s);
 }
 
-void dss_look_serve(struct dss_sync *s, int link)
+void dss_look_serve(struct dss_sync *s, int link, int64_t look_ms)
 {
-	struct looks l = { .s = s, .link = link };
+	struct looks l = { .s = s, .link = link, .look_ms = look_ms };
 
 	l.expiry = event_new(s->base, -1, 0, on_expiry, &l);
 	if (!l.expiry || dss_loop_watch(s, s->peer, on_auth, &l) != 0 ||
@@ -382,7 +390,7 @@ __attribute__((noreturn)) static void run(const struct ds_config *config,
 	(void)prctl(PR_SET_NAME, "dssync-look");
 	(void)close(DS_FD_MONITOR);
 	if (dss_loop_init(&s) == 0)
-		dss_look_serve(&s, link);
+		dss_look_serve(&s, link, LOOK_MS);
 	_exit(EXIT_SUCCESS);
 }
 

@@ -32,8 +32,9 @@ DS_MUST_CHECK int dss_look_start(const struct ds_config *config,
 
 /*
  * What that process does, until a peer is gone: s has a loop, s->peer is the
- * channel to auth, link the other end of the pair.  For the tests.
+ * channel to auth, link the other end of the pair.  A question is answered
+ * within look_ms.  For the tests.
  */
-void dss_look_serve(struct dss_sync *s, int link);
+void dss_look_serve(struct dss_sync *s, int link, int64_t look_ms);
 
 #endif

@@ -357,7 +357,7 @@ int main(int argc, char **argv)
 	(void)mallopt(M_MMAP_THRESHOLD, 1 << 18);
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* Host names: dead name servers must not hold us up for long. */
-	(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 1);
+	(void)setenv("RES_OPTIONS", "timeout:1 attempts:2", 1);
 	if (load_config(&s, argv[2]) != 0)
 		return EXIT_FAILURE;
 	/* So that no answer to an earlier process is taken for ours. */

@@ -210,11 +210,12 @@ void dss_status_done(struct dss_status *st);
 /* ---- dc.c ---- */
 /*
  * Connects, proves, binds, and reads the domain's facts; tries `first` if it
- * is not "", then all hosts.  On success s->conn, s->domain and the status'
- * server are set; else `tried` (cap bytes) says what was wrong with each.
+ * is not "", then all hosts, `last` after the others.  On success s->conn,
+ * s->domain and the status' server are set; else `tried` (cap bytes) says what
+ * was wrong with each.
  */
 DS_MUST_CHECK int dss_dc_open(struct dss_sync *s, const char *first,
-			      char *tried, size_t cap);
+			      const char *last, char *tried, size_t cap);
 /* The same for the mirror, with its status, and the notification. */
 DS_MUST_CHECK int dss_dc_connect(struct dss_sync *s);
 /*

@@ -26,6 +26,7 @@
 
 #define SECOND   1000
 #define PATIENCE (30 * SECOND) /* a slow machine is no failure */
+#define SHORT    200
 
 enum script { ANSWERS, NO_SUCH, SHOWS_NOTHING, SILENT, HANGS_UP, ANOTHER };
 
@@ -34,11 +35,12 @@ struct world {
 	pthread_t looks;
 	struct script_server server;
 	int auth, link; /* our ends */
+	int64_t look_ms;
 	/* Set before a question is asked, read by the other threads after. */
 	_Atomic enum script script;
 	_Atomic int opened;
 	_Atomic bool no_server, hold_open;
-	char first[64];
+	char first[64], last[64];
 	uint8_t packet[DS_PACKET_MAX];
 };
 
@@ -100,12 +102,14 @@ void dss_dc_close(struct dss_sync *s)
 	script_join(&world->server);
 }
 
-int dss_dc_open(struct dss_sync *s, const char *first, char *tried, size_t cap)
+int dss_dc_open(struct dss_sync *s, const char *first, const char *last,
+		char *tried, size_t cap)
 {
 	const struct dss_waiter waiter = dss_loop_waiter(s);
 	int pair[2];
 
 	(void)snprintf(world->first, sizeof(world->first), "%s", first);
+	(void)snprintf(world->last, sizeof(world->last), "%s", last);
 	(void)snprintf(s->status.server, sizeof(s->status.server), "%s",
 		       first[0] ? first : "dc1.example.com");
 	world->opened++;
@@ -132,12 +136,12 @@ static void *run_looks(void *arg)
 {
 	struct world *w = arg;
 
-	dss_look_serve(&w->s, link_end);
+	dss_look_serve(&w->s, link_end, w->look_ms);
 	dss_dc_close(&w->s);
 	return NULL;
 }
 
-static int setup(void **state)
+static int setup_with(void **state, int64_t look_ms)
 {
 	const int type = SOCK_SEQPACKET | SOCK_NONBLOCK;
 	struct world *w = calloc(1, sizeof(*w));
@@ -150,9 +154,21 @@ static int setup(void **state)
 	w->auth = auth[0];
 	w->link = link[0];
 	w->s.peer = auth[1];
+	w->look_ms = look_ms;
 	link_end = link[1];
 	*state = world = w;
 	return pthread_create(&w->looks, NULL, run_looks, w);
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, PATIENCE);
+}
+
+/* For questions that are not to be answered in time. */
+static int setup_short(void **state)
+{
+	return setup_with(state, SHORT);
 }
 
 static int teardown(void **state)
@@ -215,6 +231,19 @@ static void expect_code(struct world *w, uint32_t seq, int code)
 	assert_int_equal(frame.seq, seq);
 	ds_reader_init(&r, frame.payload, frame.len);
 	assert_int_equal(-(int)ds_get_u32(&r), code);
+}
+
+/* A slow machine may need more than one question's time. */
+static void ask_until_ok(struct world *w, uint32_t seq)
+{
+	struct ds_frame frame;
+
+	do {
+		ask(w, ++seq);
+		frame = next(w, w->auth);
+		assert_int_equal(frame.seq, seq);
+	} while (frame.payload[0] == -DS_ERR_TIMEOUT);
+	assert_int_equal(frame.payload[0], 0);
 }
 
 /* ---- tests ---- */
@@ -306,9 +335,10 @@ static void test_silence(void **state)
 	expect_code(w, 2, DS_ERR_TIMEOUT);
 	/* A connection like that is not used again. */
 	w->script = ANSWERS;
-	ask(w, 3);
-	expect_code(w, 3, DS_OK);
+	ask_until_ok(w, 3);
 	assert_true(w->opened >= 2);
+	assert_string_equal(w->first, "");
+	assert_string_equal(w->last, "dc1.example.com");
 }
 
 static void test_hung_up(void **state)
@@ -332,10 +362,8 @@ static void test_slow_connect(void **state)
 	ask(w, 1);
 	expect_code(w, 1, DS_ERR_TIMEOUT);
 	assert_int_equal(w->opened, 1);
-	ask(w, 2);
 	w->hold_open = false;
-	expect_code(w, 2, DS_OK);
-	assert_int_equal(w->opened, 1);
+	ask_until_ok(w, 2);
 }
 
 static void test_no_server(void **state)
@@ -414,14 +442,15 @@ static void test_entry(void **state)
 }
 
 #define WORLD_TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define SHORT_TEST(t) cmocka_unit_test_setup_teardown(t, setup_short, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(test_answer),       WORLD_TEST(test_not_there),
-		WORLD_TEST(test_silence),      WORLD_TEST(test_hung_up),
-		WORLD_TEST(test_slow_connect), WORLD_TEST(test_no_server),
-		WORLD_TEST(test_too_many),     WORLD_TEST(test_nonsense),
+		SHORT_TEST(test_silence),      WORLD_TEST(test_hung_up),
+		SHORT_TEST(test_slow_connect), WORLD_TEST(test_no_server),
+		SHORT_TEST(test_too_many),     WORLD_TEST(test_nonsense),
 		cmocka_unit_test(test_entry),
 	};
 
