@@ -6,6 +6,9 @@ test_sso.py as well; here are keys, login(1), su, sudo and passwd, in every
 spelling of a name.
 """
 
+import json
+from pathlib import Path
+
 import pytest
 
 from laboratory import DOMAIN, NETBIOS, PASSWORD, new_user, user_of
@@ -168,6 +171,26 @@ def test_key_of_an_expired_account(lab):
     give_key(lab, user)
     assert_out(by_key(lab, user))
     assert 'result="expired"' in audit(lab, "account")[-1]
+
+
+# ---- whom a login talks to ------------------------------------------------
+
+def test_whom_a_login_talks_to(lab):
+    """The KDC's own exchange, and for a key the live check; no name server,
+    and nobody else."""
+    bench = Path(__file__).resolve().parents[2] / "bench" / "login"
+    result = lab.host("/usr/bin/python3", "-", "network",
+                      input=bench.read_text(), timeout=90)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    by_password, by_key, kinit = (
+        {tuple(who[:3]): who[3] for who in found[way]["tally"]}
+        for way in ("password", "key", "kinit"))
+    # So that the rest can fail: this is how others find a KDC.
+    assert any(port == 53 for _, _, port in kinit)
+    # Two of the AS exchange, one for the ticket that proves the KDC.
+    assert by_password == {("tcp", "10.99.0.10", 88): 3}
+    assert by_key and set(by_key) <= {("open", "10.99.0.10", 389)}
 
 
 # ---- login(1) --------------------------------------------------------------
