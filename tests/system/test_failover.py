@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from laboratory import (ADMIN_PASSWORD, DOMAIN, DSLAB, Laboratory, dslab,
-                        user_of, wait_until)
+from laboratory import (ADMIN_PASSWORD, DOMAIN, DSLAB, PASSWORD, SAM_DB,
+                        Laboratory, dslab, user_of, wait_until)
 
 CONF = "/etc/dssync/dssync.conf"
 AUDIT = "/var/log/samba/audit.log"
@@ -138,6 +138,44 @@ def test_a_hung_one_is_left(pair):
             assert time.monotonic() - started < 60
         finally:
             trouble(pair, "dc", "resume", "dc1")
+
+
+# ---- password checks -------------------------------------------------------
+
+ADDRESSES = {"dc1": "10.99.0.10", "dc2": "10.99.0.11"}
+UNDO = {"stop": "start", "hang": "resume", "cut": "mend"}
+
+
+def login(lab):
+    """Who answers a password check that succeeds, through pam_dssync."""
+    before = lab.status()["auth"]["checks"]["ok"]
+    # Patience with one that is silent, and with its name server, is less.
+    result = lab.host("pamtester", "sshd", ALICE, "authenticate",
+                      input=PASSWORD + "\n", timeout=30)
+    assert result.returncode == 0, result.stderr + lab.log()[-3000:]
+    wait_until("the status counts it", lambda: lab.status()[
+        "auth"]["checks"]["ok"] > before)
+    address = lab.status()["auth"]["kdc"]
+    return next(dc for dc in ADDRESSES if ADDRESSES[dc] == address)
+
+
+@pytest.mark.parametrize("what", UNDO)
+def test_another_kdc_answers_within_seconds(pair, what):
+    dc2 = pair.lab.machine("dc2")
+    wait_until("the second one knows the host", lambda: "pwdLastSet"
+               in dc2.run(["ldbsearch", "-H", SAM_DB,
+                           "(&(sAMAccountName=HOST1$)"
+                           "(servicePrincipalName=host/*))",
+                           "pwdLastSet"]).stdout)
+    first = login(pair)
+    trouble(pair, "dc", what, first)
+    try:
+        second = login(pair)
+        assert second != first
+    finally:
+        trouble(pair, "dc", UNDO[what], first)
+    # The one that answered is asked first from now on.
+    assert login(pair) == second
 
 
 # ---- one way ----------------------------------------------------------------

@@ -105,7 +105,8 @@ def test_a_fresh_host_believes_it_no_more(lab, rogue):
         lab.output("sh", "-c", "rm -f /var/lib/dssync/auth/fast.*")
         lab.daemon("start")
         assert_refused(lab, ALICE, "no ticket of the host's own")
-        assert "no domain controller can be used" in lab.problems()
+        wait_until("sync has tried", lambda: "no domain controller can be "
+                   "used" in lab.problems())
     lab.sync()
     assert lab.ssh(ALICE, PASSWORD).stdout == ALICE + "\n"
 

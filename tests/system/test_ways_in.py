@@ -2,8 +2,9 @@
 """Every way into a host, by the real programs and the shipped PAM profile.
 
 sshd by password, keyboard-interactive and ticket are in test_login.py and
-test_sso.py as well; here are keys, login(1), su, sudo and passwd, in every
-spelling of a name.
+test_sso.py as well, screen lockers in test_abuse.py, passwd and the forced
+change of accounts of custom units in test_account.py; here are keys, login(1),
+su, sudo and passwd, in every spelling of a name.
 """
 
 import json
@@ -113,20 +114,6 @@ def test_key_of_a_deleted_account(lab, tenant):
     assert_out(by_key(lab, user))
 
 
-def test_key_of_an_account_that_was_deleted_just_now(lab):
-    """The mirror still shows it; a domain controller, when asked, does not."""
-    user = f"leaves-now@{DOMAIN}"
-    directory(lab, "new('leaves-now', args[0], args[1])\n", PASSWORD, user)
-    lab.sync()
-    give_key(lab, user)
-    assert by_key(lab, user).stdout == user + "\n"
-    assert 'reason="checked live"' in audit(lab, "account")[-1]
-    directory(lab, "sam.delete(dn_of('leaves-now'))\n")
-    assert lab.passwd(user)
-    assert_out(by_key(lab, user))
-    assert "does not show this object any more" in audit(lab, "account")[-1]
-
-
 @pytest.fixture
 def held(lab):
     """Forty accounts, all gone at once: more than the valve lets pass."""
@@ -228,67 +215,6 @@ def test_passwd_of_a_synchronized_account(lab):
     talk = converse(lab, ["runuser", "-u", ALICE, "--", "passwd"])
     assert talk.status != 0, talk
     assert "where your organization keeps it" in talk.text, talk
-
-
-@pytest.fixture
-def worker(lab):
-    """An account of a custom unit, whose password is the domain's own."""
-    unit = lab.default_tenant()["customOUs"][0]["name"]
-    directory(lab, "sam.newuser('worker', args[0], setpassword=True,\n"
-              "    userou='OU=' + args[1])\n"
-              "set_upn('worker', args[2])\n", PASSWORD, unit, WORKER)
-    lab.sync()
-    yield WORKER
-    directory(lab, "sam.delete(dn_of('worker'))\n")
-    lab.sync("--full")
-
-
-WORKER = f"worker@{DOMAIN}"
-NEW = "Brand-New-Horse-2"
-CHANGE = (("Current password: $", PASSWORD), ("New password: $", NEW),
-          ("Retype new password: $", NEW))
-
-
-def test_passwd_in_a_custom_unit(lab, worker):
-    talk = converse(lab, ["runuser", "-u", worker, "--", "passwd"],
-                    ("Current password: $", PASSWORD),
-                    ("New password: $", "short"),
-                    ("Retype new password: $", "short"))
-    assert talk.status != 0 and "at least 7 characters" in talk.text, talk
-    talk = converse(lab, ["runuser", "-u", worker, "--", "passwd"],
-                    ("Current password: $", WRONG))
-    assert talk.status != 0, talk
-    talk = converse(lab, ["runuser", "-u", worker, "--", "passwd"], *CHANGE)
-    assert talk.status == 0, talk
-    assert lab.ssh(worker, NEW).stdout == worker + "\n"
-    assert lab.ssh(worker, PASSWORD).returncode == 5
-
-
-@pytest.mark.parametrize("program", ["login", "sshd"])
-def test_forced_change(lab, worker, program):
-    """A password that must be changed is changed on the way in."""
-    directory(lab, "sam.setpassword('(sAMAccountName=worker)', args[0],\n"
-              "    force_change_at_next_login=True)\n", PASSWORD)
-    lab.sync()
-    if program == "login":
-        talk = login(lab, worker, PASSWORD, *CHANGE,
-                     (r"\$ $", "id -un; exit"))
-    else:
-        talk = converse(lab, ["ssh", "-l", worker, "host1", "id -un"],
-                        ("Password: $", PASSWORD), *CHANGE)
-    assert talk.status == 0 and talk.lines.count(worker) == 1, talk
-    assert "Your password must be changed." in talk.text, talk
-    assert lab.ssh(worker, NEW).stdout == worker + "\n"
-
-
-def test_forced_change_elsewhere(lab):
-    """A synchronized account's: told where, and not let in."""
-    user = f"mustchange@{DOMAIN}"
-    talk = converse(lab, ["runuser", "-u", "localuser", "--", "su", user,
-                          "-c", "id"], ("Password: $", PASSWORD))
-    assert talk.status == 1 and "uid=" not in talk.text, talk
-    assert "Your password must be changed." in talk.lines
-    assert "where your organization keeps it" in talk.text
 
 
 def test_passwd_of_a_local_account(lab):
