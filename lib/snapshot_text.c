@@ -98,10 +98,10 @@ int dsw_key_make(struct ds_snapw *w, struct dsw_table *table, bool fold,
 		return DS_ERR_LIMIT;
 	if (!ds_name_ok(s))
 		return DS_ERR_FORMAT;
-	for (i = 0; i <= key->len; i++)
-		key->s[i] = fold && s[i] >= 'A' && s[i] <= 'Z'
-				? (char)(s[i] + 0x20)
-				: s[i];
+	memcpy(key->s, s, key->len + 1);
+	for (i = 0; fold && i < key->len; i++)
+		key->s[i] |=
+		    (char)((unsigned char)(s[i] - 'A') < 26 ? 0x20 : 0);
 	key->h = ds_siphash13(w->hash_key, key->s, key->len);
 	return dsw_key_find(w, table, key, &item) ? DS_ERR_CONFLICT : 0;
 }
