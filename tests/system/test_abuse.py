@@ -309,3 +309,46 @@ def test_a_name_that_is_not_ours_costs_nothing(lab):
         lab.samba("start")
         lab.output("kill", "-CONT", *map(str, pids))
         lab.sync()
+
+
+# ---- a KDC that takes a request and never answers ------------------------------
+
+WORKERS = 64  # job.h
+
+
+def test_a_stuck_kdc_holds_up_nobody_else(lab):
+    """Every worker waits for it; whatever needs none goes on, more checks
+    than fit are told so, and none is lost or left."""
+    count = WORKERS + 16
+    assert lab.ssh(ALICE, PASSWORD).returncode == 0
+    mark = len(lab.log())
+    lab.samba("hang")
+    checks = (f"for i in $(seq {count}); do echo {PASSWORD} | pamtester "
+              f"sshd {ALICE} authenticate >/dev/null 2>&1 & done; wait")
+    lab.lab.host.spawn(["sh", "-c", checks], "/dev/null", "checks")
+    try:
+        wait_until("all workers wait",
+                   lambda: len(lab.pids("dssync-auth")) > WORKERS)
+        # A local user, a stranger, and the account phase of a user.
+        assert pamtester(lab, "localuser", "Local-Pass-1",
+                         "authenticate").returncode == 0
+        assert pamtester(lab, f"ghost@{DOMAIN}", WRONG,
+                         "authenticate").returncode != 0
+        assert pamtester(lab, ALICE, "", "acct_mgmt").returncode == 0
+        # Screen lockers have workers of their own.
+        lab.lab.host.spawn(["runuser", "-u", GRACE, "--", "sh", "-c",
+                            f"echo {PASSWORD} | pamtester sshd {GRACE} "
+                            "authenticate"], "/dev/null", "locker")
+        wait_until("the locker has its worker",
+                   lambda: len(lab.pids("dssync-auth")) > WORKERS + 1)
+        assert len(lab.pids("dssync-auth")) <= 1 + WORKERS + USER_WORKERS + 2
+        assert len(decisions(lab, mark)) == 0
+    finally:
+        lab.samba("resume")
+    wait_until("all are answered",
+               lambda: len(decisions(lab, mark)) == count + 1, seconds=60)
+    wait_until("no worker is left",
+               lambda: len(lab.pids("dssync-auth")) == 1)
+    assert all('result="ok"' in line or 'result="unavailable"' in line
+               for line in decisions(lab, mark))
+    assert lab.ssh(ALICE, PASSWORD).returncode == 0

@@ -261,6 +261,56 @@ static void local_users(void **state)
 }
 
 /* Nobody is locked out by a module that is not there. */
+/*
+ * dssync-auth is in somebody else's hands and says yes to everything: nobody
+ * but the mirrored object is let in, and it is not even asked about others.
+ */
+static void yes_to_everything(void **state)
+{
+	static const struct {
+		const char *user;
+		uid_t uid;
+		bool ours; /* a uid of the range, which is never ignored */
+	} rows[] = {
+		{ "root", 0, false },
+		{ "local", 1000, false },
+		{ "daemon", 1, false },
+		{ "dynamic", 61184, false },
+		{ "nobody", 65534, false },
+		{ "overflow", 0x80000000u, false },
+		{ "nothing", (uid_t)-1, false },
+		{ "stranger", 200002, true },
+		{ "alias", WORLD_UID, true },
+		/* The name is right, and means somebody else on this host. */
+		{ WORLD_UPN, 0, false },
+		{ WORLD_UPN, 1000, false },
+		{ WORLD_UPN, 65534, false },
+		{ WORLD_UPN, WORLD_UID + 1, true },
+	};
+	pam_handle_t *pamh;
+	size_t i;
+
+	(void)state;
+	world_server_start();
+	for (i = 0; i < 8; i++)
+		world_reply_auth(DS_AUTH_OK, "yes", true);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		world_passwd(rows[i].user, rows[i].uid);
+		pamh = begin("profile", rows[i].user);
+		assert_int_equal(pam_authenticate(pamh, 0), PAM_AUTH_ERR);
+		assert_int_equal(pam_acct_mgmt(pamh, 0),
+				 rows[i].ours ? PAM_PERM_DENIED : PAM_SUCCESS);
+		assert_null(pam_getenv(pamh, "DSSYNC_HANDLE"));
+		pam_end(pamh, PAM_SUCCESS);
+	}
+	assert_int_equal(world_requests(), 0);
+	/* So that the rest can fail. */
+	world_passwd(WORLD_UPN, WORLD_UID);
+	pamh = begin("profile", WORLD_UPN);
+	assert_int_equal(pam_authenticate(pamh, 0), PAM_SUCCESS);
+	pam_end(pamh, PAM_SUCCESS);
+}
+
 static void module_missing(void **state)
 {
 	pam_handle_t *pamh = begin("missing", "local");
@@ -336,9 +386,10 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(whole_login), TEST(refusals),       TEST(must_change),
-		TEST(local_users), TEST(module_missing), TEST(user_gives_up),
-		TEST(no_leaks),
+		TEST(whole_login),       TEST(refusals),
+		TEST(must_change),       TEST(local_users),
+		TEST(yes_to_everything), TEST(module_missing),
+		TEST(user_gives_up),     TEST(no_leaks),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
