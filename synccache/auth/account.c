@@ -72,21 +72,21 @@ static enum ds_auth_result judge_look(const struct ask *a,
 				      const struct ds_snap_account *account,
 				      const char **ret_reason)
 {
-	if (a->looked != NULL || a->proven)
+	if (a->looked != NULL)
 		return DS_AUTH_OK;
 	if (a->look_err == DS_ERR_NOTFOUND) {
 		*ret_reason = "the domain does not show this object any more";
-		return DS_AUTH_DENIED;
-	}
-	if (account->flags & DS_ID_HELD) {
-		*ret_reason = "the object was gone when last seen, and no "
-			      "domain controller shows it now";
 		return DS_AUTH_DENIED;
 	}
 	if (a->server->config.login.live_check == DS_LIVE_ALWAYS) {
 		*ret_reason = "no domain controller could be asked "
 			      "(live_check = always)";
 		return DS_AUTH_UNAVAILABLE;
+	}
+	if (!a->proven && (account->flags & DS_ID_HELD)) {
+		*ret_reason = "the object was gone when last seen, and no "
+			      "domain controller shows it now";
+		return DS_AUTH_DENIED;
 	}
 	return DS_AUTH_OK;
 }
@@ -173,9 +173,24 @@ static void on_look(void *arg, int err, const struct dsa_looked *looked)
 	free(a);
 }
 
+/* By the mirror, which does not know of fine-grained password policies. */
+static bool expires_soon(const struct ask *a)
+{
+	const struct dsa_mirror *mirror = &a->server->mirror;
+	uint64_t now = dsa_filetime(time(NULL));
+	struct ds_snap_account account;
+	struct ds_snap_user user;
+
+	return dsa_mirror_find(mirror, &a->subject.guid, &user, &account) ==
+		   0 &&
+	       account.has_limits &&
+	       dsa_password_expires_soon(&account.limits, now);
+}
+
 /*
  * Whether a domain controller is asked first: for a login that no KDC has
- * just decided, and where the configuration wants it each time.
+ * just decided, before somebody is warned of what the mirror can only guess,
+ * and where the configuration wants it each time.
  */
 static bool wants_look(const struct ask *a)
 {
@@ -185,7 +200,7 @@ static bool wants_look(const struct ask *a)
 	case DS_LIVE_ALWAYS:
 		return true;
 	default:
-		return !a->proven;
+		return !a->proven || expires_soon(a);
 	}
 }
 

@@ -146,8 +146,8 @@ static void learn(struct dsa_conn *c, const struct verdict *v)
 {
 	struct dsa_server *server = c->gate->server;
 
-	if (v->kdc[0] == '\0')
-		return; /* none has said anything */
+	if (v->kdc[0] == '\0' || v->offline)
+		return; /* none has decided anything */
 	if (v->result == DS_AUTH_OK && c->type == DS_MSG_AUTH)
 		dsa_proven_put(&server->proven, ds_now_ms(), peer_pid(c),
 			       &c->subject);

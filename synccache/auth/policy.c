@@ -69,6 +69,13 @@ bool dsa_password_expired(const struct ds_snap_limits *limits,
 	return limits->pwd_expires <= now_filetime;
 }
 
+bool dsa_password_expires_soon(const struct ds_snap_limits *limits,
+			       uint64_t now_filetime)
+{
+	return limits->pwd_expires <
+	       now_filetime + DSA_WARN_DAYS * FILETIME_DAY;
+}
+
 /*
  * msDS-UserPasswordExpiryTimeComputed is 0 where pwdLastSet is (MS-ADTS
  * 3.1.1.4.5); a 0 beside another pwdLastSet was not readable.
@@ -127,7 +134,7 @@ char *dsa_expiry_text(const struct ds_config *config,
 	buf[0] = '\0';
 	if (!account->has_limits ||
 	    dsa_password_expired(&account->limits, now_filetime) ||
-	    days >= DSA_WARN_DAYS)
+	    !dsa_password_expires_soon(&account->limits, now_filetime))
 		return buf;
 	if (days > 0)
 		(void)snprintf(when, sizeof(when), "in %u day%s",

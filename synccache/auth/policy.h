@@ -43,6 +43,10 @@ enum ds_auth_result dsa_account_now(const struct ds_snap_account *account,
 bool dsa_password_expired(const struct ds_snap_limits *limits,
 			  uint64_t now_filetime);
 
+/* It has, or will within DSA_WARN_DAYS. */
+bool dsa_password_expires_soon(const struct ds_snap_limits *limits,
+			       uint64_t now_filetime);
+
 /*
  * What a domain controller said just now takes the place of what the mirror
  * has.  An expiry that the host may not read stays the mirror's, unless the

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The account phase by key, live and pinned, and passwords that are changed
-on the host: passwd, and the forced change of sshd and login."""
+"""The account phase by key, live and pinned (held accounts: test_ways_in.py),
+and passwords that are changed on the host: passwd, and the forced change of
+sshd and login."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -70,22 +71,6 @@ def test_key_of_an_account_deleted_a_moment_ago(lab):
         directory(lab, "sam.delete(dn_of('acct-gone'))\n")
         assert_out(by_key(lab, user))
         assert "does not show this object" in audit(lab, "account")[-1]
-
-
-def test_key_of_a_held_account(lab, tenant):
-    """Many are gone at once: they are kept, and let nobody in by key."""
-    give_key(lab, HEIDI)
-    staying = {ALICE, "grace@aaddscontoso.com", "oscar@contoso.com"}
-    tenant["users"] = [user for user in tenant["users"]
-                       if user["userPrincipalName"] in staying]
-    for user in tenant["users"]:
-        user.pop("manager", None)
-    tenant["groups"] = []
-    lab.apply(tenant)
-    lab.sync("--full")
-    assert lab.passwd(HEIDI), "not held"
-    assert_out(by_key(lab, HEIDI))
-    assert 'result="denied"' in audit(lab, "account")[-1]
 
 
 def test_key_while_no_domain_controller_answers(lab, people):

@@ -477,15 +477,33 @@ static void test_proven(void **state)
 {
 	struct dsa_subject s = { .guid = { { W_DRILEY + 1 } },
 				 .service = "sshd" };
+	uint64_t now = dsa_filetime(time(NULL));
 
 	(void)state;
 	server.config.login.live_check = DS_LIVE_KEYS;
 	dsa_proven_put(&server.proven, ds_now_ms(), PID, &s);
 	CHECK(limits.locked_until, DS_NEVER, DS_AUTH_OK, "");
-	CHECK(limits.pwd_expires, 0, DS_AUTH_OK, "");
 	CHECK(flags, DS_ID_HELD, DS_AUTH_OK, "");
 	CHECK(uac, 0x202, DS_AUTH_DISABLED, "Your account is disabled.");
 	assert_int_equal(looks, 0);
+	/* Nobody is warned of what the mirror only guesses ... */
+	CHECK(limits.pwd_expires, 0, DS_AUTH_OK, "");
+	CHECK(limits.pwd_expires, now + 10000000, DS_AUTH_OK, "");
+	assert_int_equal(looks, 2);
+	looked.pwd_expires = now + 10000000000;
+	CHECK(limits.pwd_expires, 0, DS_AUTH_OK,
+	      "Your password expires today. Change it at https://x");
+	/* ... and without an answer the KDC's word is enough, ... */
+	look_fails = DS_ERR_UNAVAIL;
+	CHECK(limits.pwd_expires, 0, DS_AUTH_OK, "");
+	/* ... unless the administrator wants an answer each time. */
+	server.config.login.live_check = DS_LIVE_ALWAYS;
+	check_account(&driley, DS_AUTH_UNAVAILABLE,
+		      "The domain cannot be asked about your account now; try "
+		      "again later.");
+	look_fails = 0;
+	look_err = DS_ERR_NOTFOUND;
+	check_account(&driley, DS_AUTH_DENIED, DENIED);
 }
 
 static void test_proven_ring(void **state)

@@ -154,6 +154,8 @@ void dsa_offline_probe(struct dsa_server *s)
 
 static enum ds_auth_result verdict = DS_AUTH_OK;
 
+static bool offline; /* in a worker: by the verifier */
+
 static void say(int out, uint16_t type, const struct dsa_subject *s,
 		const char *reason)
 {
@@ -180,7 +182,7 @@ static void say(int out, uint16_t type, const struct dsa_subject *s,
 		dsa_health_put(&w, &health);
 		dsa_tgt_put(&w, &tgt);
 		ds_put_u32(&w, DSA_KDC_SILENT);
-		ds_put_u8(&w, 1);
+		ds_put_u8(&w, offline ? 1 : 0);
 		ds_put_u32(&w, 90000); /* of the KDF, */
 		ds_put_u32(&w, 90500); /* and all of it */
 	}
@@ -218,6 +220,7 @@ void dsa_check_run(const struct dsa_server *s, int conn, uid_t caller, int out)
 	if (ds_reader_end(&r) != 0)
 		return;
 	say(out, DSA_MSG_SUBJECT, &subject, "");
+	offline = strcmp(script, "offline") == 0;
 	if (strcmp(script, "die") == 0)
 		_exit(9);
 	if (strcmp(script, "die-late") == 0) {
@@ -418,6 +421,24 @@ static void test_answer(void **state)
 	(void)close(fd);
 	assert_int_equal(result_and_close(ask(DS_MSG_ACCOUNT, ""), 1000),
 			 DS_AUTH_OK);
+	no_worker_left();
+}
+
+/* Only what a KDC has accepted spares the account phase its live check. */
+static void test_offline_proves_nothing(void **state)
+{
+	const struct dsa_subject nobody = { .uid = 1 };
+
+	(void)state;
+	memset(&server.proven, 0, sizeof(server.proven));
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "offline"), 1000),
+			 DS_AUTH_OK);
+	assert_false(
+	    dsa_proven_has(&server.proven, ds_now_ms(), getpid(), &nobody));
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "ok"), 1000),
+			 DS_AUTH_OK);
+	assert_true(
+	    dsa_proven_has(&server.proven, ds_now_ms(), getpid(), &nobody));
 	no_worker_left();
 }
 
@@ -756,6 +777,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answer),
 		cmocka_unit_test(test_account_later),
+		cmocka_unit_test(test_offline_proves_nothing),
 		cmocka_unit_test(test_worker_dies),
 		cmocka_unit_test(test_worker_deadline),
 		cmocka_unit_test(test_queue),
