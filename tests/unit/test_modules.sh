@@ -101,6 +101,25 @@ for sym in socket connect flock lockf fcntl fcntl64 fork poll select _exit \
 	fi
 done
 
+# A library that speaks for itself is spoken to in one place (HACKING.md).
+only_in() { # HEADER PATTERN FILE...
+	header=$1 pattern=$2
+	shift 2
+	where=$(cd "$srcdir" && grep -rlE "^#[[:space:]]*include <$pattern>" \
+		lib nss_dssync pam_dssync krb5_dssync synccache dssyncctl | sort)
+	for file in $where; do
+		case " $* " in
+		*" $file "* | *" ${file%/*}/ "*) ;;
+		*) complain "$file includes $header" ;;
+		esac
+	done
+	[ -n "$where" ] || complain "nothing includes $header"
+}
+only_in '<openssl/*.h>' 'openssl/[a-z_0-9]*\.h' synccache/auth/verifier.c
+only_in '<lmdb.h>' 'lmdb\.h' synccache/sync/store.c
+only_in '<ldap.h>' 'ldap\.h' synccache/sync/conn.c
+only_in '<krb5.h>' 'krb5\.h' synccache/auth/ krb5_dssync/
+
 # Everything that `make install` installs as a program or module.
 : "${DS_PROGRAMS:?the list of built programs}"
 for file in $nss $pam $localauth $DS_PROGRAMS; do
