@@ -75,8 +75,11 @@ static int ask_addresses(const struct question *q, union items *items,
 __attribute__((noreturn)) static void answer(const struct question *q,
 					     union items *items, int fd)
 {
-	struct head head = { .count = 0 };
+	struct head head;
 
+	/* Every byte is written, the gaps too. */
+	memset(&head, 0, sizeof(head));
+	memset(items, 0, sizeof(*items));
 	head.err = q->ask(q, items, &head.count);
 	if (write(fd, &head, sizeof(head)) != sizeof(head) ||
 	    (head.count > 0 && write(fd, items, head.count * q->size) < 0))
@@ -141,6 +144,8 @@ static int ask(struct dss_sync *s, const struct question *q,
 	pid_t parent = getpid(), pid;
 	int pair[2], err;
 
+	if (s->stop)
+		return DS_ERR_CLOSED;
 	if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) != 0)
 		return DS_ERR_SYS;
 	pid = fork();
