@@ -304,7 +304,7 @@ static int reserve_names(struct dss_build *b)
 
 	for (size_t i = 0; i < b->count; i++)
 		withheld += b->nodes[i].published == DSS_NO_NODE;
-	b->model->reserved = dss_arena_alloc(dss_build_arena(b), withheld * 3,
+	b->model->reserved = dss_arena_alloc(dss_build_arena(b), withheld * 2,
 					     sizeof(*b->model->reserved));
 	if (!b->model->reserved)
 		return DS_ERR_NOMEM;
@@ -315,7 +315,6 @@ static int reserve_names(struct dss_build *b)
 			continue;
 		reserve(b, node->upn, (uint32_t)i);
 		reserve(b, node->implicit, (uint32_t)i);
-		reserve(b, node->spaced, (uint32_t)i);
 	}
 	return DS_OK;
 }

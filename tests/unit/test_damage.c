@@ -75,7 +75,7 @@ static void page0_flips_are_refused(void **state)
 
 	(void)state;
 	edge_world(&e);
-	for (i = 0; i < DS_FMT_PAGE; i++) {
+	for (i = 0; i < DS_FMT_PAGE; i += unit_step()) {
 		for (bit = 0; bit < 8; bit++) {
 			e.image[i] ^= (uint8_t)(1 << bit);
 			r = ds_snap_attach(e.image, e.size, DS_SNAP_BASE,
@@ -98,7 +98,7 @@ static void flip_body(uint8_t *image, size_t size, enum ds_snap_kind kind)
 	int bit;
 
 	edge_make(&e, image, size);
-	for (i = DS_FMT_PAGE; i < size; i++) {
+	for (i = DS_FMT_PAGE; i < size; i += unit_step()) {
 		for (bit = 0; bit < 9; bit++) { /* each bit, then all */
 			uint8_t flip = (uint8_t)(bit < 8 ? 1 << bit : 0xff);
 
@@ -587,7 +587,7 @@ static void random_edits(void **state)
 
 	(void)state;
 	image[1] = world_accounts(&sizes[1]);
-	for (round = 0; round < 6000; round++) {
+	for (round = 0; round < 6000 / unit_step(); round++) {
 		int k, which = (int)(round % 8 == 7);
 		struct edge e;
 

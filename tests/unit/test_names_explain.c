@@ -97,8 +97,10 @@ static void each_reason(void **state)
 	    DSS_F_EXPIRES;
 	nw_user(&world, 1208, "hugo", "h@contoso.com")->primary_rid = 1;
 	nw_user(&world, 1209, "ines", "i@contoso.com")->sid.sub[0] = 5;
-	nw_user(&world, 1211, "jana", "j@contoso.com")->flags = DSS_OBJ_HELD;
+	nw_group(&world, 1001, "Team")->malformed = DSS_F_CREATED;
 	nw_publish(&world, NULL);
+	SAYS("team@" NW_DOMAIN, "breaks its format: whenCreated",
+	     "fails the sanity checks");
 	SAYS("ben@" NW_DOMAIN, "\\\"ann\\\"", "of two objects");
 	SAYS("EXAMPLE\\Ben", "\\\"ann\\\"", "of two objects");
 	SAYS("ben", "the older object \\\"ann\\\"", "ann@contoso.com",

@@ -360,26 +360,12 @@ static void run(const struct mix *m)
 
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
-/*
- * All of it, or, where DSSYNC_MATRIX_STEP says so (under valgrind), each n-th
- * case: a prime that divides none of the dimensions walks through all values
- * of each, and through their pairs.
- */
-static size_t step_of(void)
-{
-	const char *text = getenv("DSSYNC_MATRIX_STEP");
-	size_t step = text ? strtoul(text, NULL, 10) : 1;
-
-	assert_true(step > 0 && (step == 1 || (NAMES % step && 32 % step &&
-					       (size_t)CONFLICTS % step)));
-	return step;
-}
-
 static void matrix(void **state)
 {
-	size_t step = step_of();
+	size_t step = unit_step();
 
 	(void)state;
+	assert_true(step == 1 || (NAMES % step && (size_t)CONFLICTS % step));
 	nw_init(&world);
 	for (size_t i = 0; i < NAMES * CONFLICTS * 32; i += step)
 		run(&(struct mix){

@@ -1,7 +1,7 @@
 /*
  * Random directories under random policies: what must hold whatever the
  * directory says.  The seed is fixed, DSSYNC_SEED in the environment gives
- * another; DSSYNC_MATRIX_STEP divides the rounds.
+ * another.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -421,8 +421,7 @@ static void newcomer_takes_nothing(void)
 static void random_directories(void **state)
 {
 	const char *given = getenv("DSSYNC_SEED");
-	const char *step = getenv("DSSYNC_MATRIX_STEP");
-	int rounds = ROUNDS / (step ? atoi(step) : 1);
+	int rounds = ROUNDS / (int)unit_step();
 	struct ds_snap snap;
 
 	(void)state;

@@ -11,6 +11,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <stdlib.h>
+
 #include <cmocka.h>
+
+/*
+ * For the longest loops: each n-th round where DSSYNC_TEST_STEP says so, as
+ * under valgrind.  41, a prime, walks through all values of each of several
+ * dimensions and through their pairs.
+ */
+static inline size_t unit_step(void)
+{
+	const char *text = getenv("DSSYNC_TEST_STEP");
+	size_t step = text ? strtoul(text, NULL, 10) : 1;
+
+	return step ? step : 1;
+}
 
 #endif
