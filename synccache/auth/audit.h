@@ -38,8 +38,8 @@ void dsa_subject_write(struct ds_writer *w, const struct dsa_subject *subject);
 void dsa_audit_file(int fd);
 
 /*
- * `event` is "auth" or "account"; kdc_ms < 0: no KDC was asked.  Nothing that
- * goes in here may be secret.
+ * `event` is "auth", "account" or "password"; kdc_ms < 0: no KDC was asked.
+ * Nothing that goes in here may be secret.
  */
 void dsa_audit(const char *event, const struct dsa_subject *subject,
 	       enum ds_auth_result result, const char *reason, int64_t kdc_ms);
