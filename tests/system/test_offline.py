@@ -134,6 +134,21 @@ def test_who_never_logged_in_and_who_mistypes(offline):
         assert_offline(lab, ALICE)
 
 
+def test_a_ticket_is_no_password(offline):
+    """CVE-2010-0014: a valid ticket stood in for the password."""
+    lab = offline
+    log_in(lab, ALICE)
+    cache = f"/tmp/krb5cc_{lab.passwd(ALICE)[2]}"
+    result = lab.host("kinit", "-E", "-c", f"FILE:{cache}", ALICE,
+                      input=PASSWORD + "\n")
+    assert result.returncode == 0, result.stderr
+    lab.output("chown", ALICE, cache)
+    with away(lab):
+        lab.output("klist", "-s", "-c", f"FILE:{cache}")
+        assert_refused(lab, ALICE, WRONG, "offline: wrong password")
+    lab.output("rm", cache)
+
+
 def test_the_domains_no_is_final(offline):
     """A KDC that answers is never overruled: the verifier knows an older
     password."""
