@@ -156,25 +156,81 @@ static void test_valve(void **state)
 	assert_int_equal(world_objects(w), 2);
 }
 
-static void no_base(struct script_server *sv, const struct script_request *rq)
+/* Of the many, five are gone; and so is the base, or not. */
+static void all_but_five(struct script_server *sv,
+			 const struct script_request *rq)
+{
+	for (unsigned n = 6; n <= 60; n++)
+		script_user(sv, rq->id, n);
+	script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "c");
+}
+
+static void base_gone(struct script_server *sv,
+		      const struct script_request *rq)
 {
 	if (strcmp(rq->base, SCRIPT_BASE_DN) != 0)
 		script_done(sv, rq->id, LDAP_NO_SUCH_OBJECT);
 	else
-		script_two_users(sv, rq);
+		all_but_five(sv, rq);
 }
 
+/* Not readable: no error, and no entry. */
+static void base_hidden(struct script_server *sv,
+			const struct script_request *rq)
+{
+	if (strcmp(rq->base, SCRIPT_BASE_DN) != 0)
+		script_done(sv, rq->id, LDAP_SUCCESS);
+	else
+		all_but_five(sv, rq);
+}
+
+static void base_there(struct script_server *sv,
+		       const struct script_request *rq)
+{
+	if (strcmp(rq->base, SCRIPT_BASE_DN) != 0) {
+		script_user(sv, rq->id, 6);
+		script_done(sv, rq->id, LDAP_SUCCESS);
+	} else {
+		all_but_five(sv, rq);
+	}
+}
+
+/* Five are few enough for the valve; not where their base is gone, too. */
 static void test_vanished_base(void **state)
 {
-	static char ou[] = "OU=Gone," SCRIPT_BASE_DN;
+	static char ou[] = "OU=AADDC Users," SCRIPT_BASE_DN;
+	char *bases[] = { ou, NULL };
+	struct pull_world *w = *state;
+	const char *notice = w->s.status.notice[DSS_NOTICE_BASES];
+
+	assert_int_equal(world_pull(w, 0, many), 0);
+	w->s.config.sync.bases = bases;
+	assert_int_equal(world_pull(w, DS_PULL_FULL, base_gone), 0);
+	assert_non_null(strstr(notice, ou));
+	assert_int_equal(world_objects(w), 60);
+	assert_int_equal(world_pull(w, DS_PULL_FULL, base_hidden), 0);
+	assert_non_null(strstr(notice, ou));
+	assert_int_equal(world_objects(w), 60);
+	/* It is back without them: they wait to be let go all the same. */
+	assert_int_equal(world_pull(w, DS_PULL_FULL, base_there), 0);
+	assert_string_equal(notice, "");
+	assert_int_equal(world_objects(w), 60);
+	assert_int_equal(
+	    world_pull(w, DS_PULL_FULL | DS_PULL_ACCEPT_DELETES, base_there),
+	    0);
+	assert_int_equal(world_objects(w), 55);
+}
+
+static void test_base_is_there(void **state)
+{
+	static char ou[] = "OU=AADDC Users," SCRIPT_BASE_DN;
 	char *bases[] = { ou, NULL };
 	struct pull_world *w = *state;
 
-	assert_int_equal(world_pull(w, 0, script_two_users), 0);
 	w->s.config.sync.bases = bases;
-	assert_int_equal(world_pull(w, DS_PULL_FULL, no_base), 0);
-	assert_non_null(strstr(w->s.status.notice[DSS_NOTICE_BASES], ou));
-	assert_int_equal(world_objects(w), 2);
+	assert_int_equal(world_pull(w, 0, many), 0);
+	assert_int_equal(world_pull(w, DS_PULL_FULL, base_there), 0);
+	assert_int_equal(world_objects(w), 55);
 }
 
 /* With the replication right: tombstones come, and so does what no search
@@ -197,6 +253,9 @@ static void replicates(struct script_server *sv,
 		entry_begin(&t, 2);
 		entry_text(&t, "isDeleted", "TRUE");
 		script_entry(sv, rq->id, &t.e);
+		entry_begin(&t, 9); /* no search shows the rest of it */
+		entry_text(&t, "displayName", "Nine");
+		script_entry(sv, rq->id, &t.e);
 	}
 	script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "r");
 }
@@ -204,6 +263,7 @@ static void replicates(struct script_server *sv,
 static void test_replication_right(void **state)
 {
 	struct pull_world *w = *state;
+	int asked = 0;
 
 	w->server.right = true;
 	assert_int_equal(world_pull(w, 0, replicates), 0);
@@ -211,13 +271,14 @@ static void test_replication_right(void **state)
 	assert_true(w->server.last[0].replication);
 	assert_non_null(strstr(w->s.status.strategy_why, "has the repl"));
 	assert_int_equal(world_pull(w, 0, replicates), 0);
-	assert_int_equal(w->server.step, 1);
 	assert_int_equal(world_members(w, 2), -1);
+	assert_int_equal(world_members(w, 9), 0);
 	/* The look for deletions is by DirSync, too. */
 	w->s.config.sync.reconcile_interval = 0;
 	assert_int_equal(world_pull(w, 0, replicates), 0);
-	assert_int_equal(w->server.step, 4); /* and the password policy */
-	assert_true(w->server.last[1].replication);
+	for (int i = 0; i < w->server.step; i++)
+		asked += w->server.last[i].replication;
+	assert_int_equal(asked, 2);
 	assert_int_equal(world_members(w, 3), -1);
 	/* 2 was shown again by the listing, and is found by no search. */
 	assert_int_equal(world_members(w, 1), 0);
@@ -320,6 +381,7 @@ int main(void)
 
 		WORLD_TEST(test_valve),
 		WORLD_TEST(test_vanished_base),
+		WORLD_TEST(test_base_is_there),
 		WORLD_TEST(test_replication_right),
 		WORLD_TEST(test_nameless),
 		WORLD_TEST(test_asked),
