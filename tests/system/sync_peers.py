@@ -176,7 +176,8 @@ class Peers:
             self.generation += 1
             self.published.append(time.monotonic())
             self.send(self.monitor, PUBLISHED,
-                      struct.pack("<QIQ", number, 0, self.generation), seq)
+                      struct.pack("<QIQI", number, 0, self.generation, 0),
+                      seq)
         elif kind == DC_TICKET:
             host = payload[4:].decode()
             cache, problem = ticket(host, self.args.domain)
