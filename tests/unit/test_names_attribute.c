@@ -179,8 +179,7 @@ static void primary_group(void **state)
 	own_gid(user(1102, 10002), 20002); /* no group */
 	own_gid(user(1103, 10003), 20005); /* a local one's */
 	own_gid(user(1104, 10004), 0);
-	own_gid(user(1105, 10005), 0);
-	world.objs[world.count - 1].malformed |= DSS_F_GID_NUMBER;
+	user(1105, 10005)->malformed |= DSS_F_GID_NUMBER; /* no value, then */
 	group(1001, 20001);
 	build();
 	expect(1101, 10001, 20001);
