@@ -111,6 +111,20 @@ def test_a_fresh_host_believes_it_no_more(lab, rogue):
     assert lab.ssh(ALICE, PASSWORD).stdout == ALICE + "\n"
 
 
+def test_offline_is_no_way_round(lab, rogue):
+    """It answers, so no verifier is asked: neither for its password nor for
+    the true one."""
+    with config(lab, "", "\n[login]\noffline = yes\n"):
+        assert lab.ssh(ALICE, PASSWORD).stdout == ALICE + "\n"
+        wait_until("a verifier is kept", lambda: lab.status()[
+            "auth"]["offline"]["verifiers"] > 0)
+        with in_its_place(lab, rogue):
+            assert_refused(lab, ALICE, "does not take the host's armour")
+            assert lab.ssh(ALICE, PASSWORD, timeout=60).returncode == REFUSED
+            assert lab.status()["auth"]["offline"]["signed_in"] == 0
+        assert lab.ssh(ALICE, PASSWORD).stdout == ALICE + "\n"
+
+
 def test_it_does_not_reach_the_mirror(lab, rogue):
     user = "heidi@contoso.com"
     before = lab.passwd(user)
