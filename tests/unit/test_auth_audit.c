@@ -39,6 +39,7 @@ int sd_journal_sendv(const struct iovec *iov, int n)
 	return journal_error;
 }
 
+#ifdef HAVE_SYSTEMD
 static bool has_entry(const char *entry)
 {
 	for (size_t i = 0; i < entry_count; i++)
@@ -46,6 +47,8 @@ static bool has_entry(const char *entry)
 			return true;
 	return false;
 }
+
+#endif
 
 /* ---- reading back ---- */
 
