@@ -113,6 +113,8 @@ static void check_all(struct doc *d)
 		doc_check_sshd(d, SSHD_CONF);
 	doc_check_homes(d);
 	check_text(d, "/etc/shells", doc_check_shells);
+	check_text(d, "/etc/subuid", doc_check_subuid);
+	check_text(d, "/etc/subgid", doc_check_subgid);
 }
 
 /* ---- the command

@@ -56,6 +56,9 @@ bool doc_spellings_differ(const struct doc *d);
 void doc_check_nsswitch(struct doc *d, const char *text);
 void doc_check_shells(struct doc *d, const char *text);
 void doc_check_homes(struct doc *d);
+/* subuid(5) and subgid(5): ranges that hold a published id. */
+void doc_check_subuid(struct doc *d, const char *text);
+void doc_check_subgid(struct doc *d, const char *text);
 void doc_check_snapshot(struct doc *d, int64_t now);
 void doc_check_sshd(struct doc *d, const char *path);
 /* The stacks of the services in /etc/pam.d that exist; `folder` ends in '/'.

@@ -1,13 +1,12 @@
 /*
- * dssyncctl doctor: lines and words of configuration files; nsswitch.conf,
- * shells, and what the snapshot itself shows.
+ * dssyncctl doctor: lines and words of configuration files; nsswitch.conf, and
+ * the age of the snapshot.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "dssyncctl/doctor.h"
 
@@ -151,112 +150,8 @@ void doc_check_nsswitch(struct doc *d, const char *text)
 	check_database(d, text, "group");
 }
 
-/* ---- the users in the snapshot --------------------------------------------
+/* ---- the snapshot ---------------------------------------------------------
  */
-
-static bool shell_is_listed(const char *text, const char *shell)
-{
-	char word[512];
-	const char *p;
-	bool found = false;
-	char *line;
-
-	while ((line = doc_line(&text, false)) != NULL) {
-		p = line;
-		found |= doc_word(&p, word, sizeof(word)) &&
-			 strcmp(word, shell) == 0;
-		free(line);
-	}
-	return found;
-}
-
-static bool is_known(const json_t *seen, const char *shell)
-{
-	return json_object_get(seen, shell) != NULL;
-}
-
-/* True, and said, if this stands in for what the configuration wants. */
-static bool falls_back(struct doc *d, const char *text, const char *shell)
-{
-	const char *wanted = d->config ? d->config->identity.shell : shell;
-
-	if (strcmp(shell, wanted) == 0 || shell_is_listed(text, wanted))
-		return false;
-	doc_say(d, DOC_WARNING,
-		"install it and list it in /etc/shells, or set another "
-		"[identity] shell",
-		"the configured shell %s is not in /etc/shells: users have %s",
-		wanted, shell);
-	return true;
-}
-
-void doc_check_shells(struct doc *d, const char *text)
-{
-	json_t *seen = json_object();
-	struct ds_snap_user user;
-	const char *shell;
-	bool well = true;
-	uint32_t i;
-
-	for (i = 0; d->snap && i < ds_snap_user_count(d->snap); i++) {
-		if (ds_snap_user_at(d->snap, i, &user))
-			continue;
-		shell = user.blob + user.shell;
-		if (is_known(seen, shell) ||
-		    json_object_set_new(seen, shell, json_true()))
-			continue;
-		if (falls_back(d, text, shell))
-			well = false;
-		if (shell_is_listed(text, shell) && access(shell, X_OK) == 0)
-			continue;
-		well = false;
-		doc_say(d, DOC_WARNING,
-			"install it and list it in /etc/shells, or set "
-			"another [identity] shell",
-			"the shell %s (of '%s' for one) is not usable here: "
-			"not in /etc/shells, or not there",
-			shell, user.blob);
-	}
-	if (well && d->snap)
-		doc_say(d, DOC_OK, "", "every user's shell is in /etc/shells");
-	json_decref(seen);
-}
-
-static int by_home(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Two users of one home folder: "%U" without what tells suffixes apart. */
-void doc_check_homes(struct doc *d)
-{
-	const char **homes;
-	struct ds_snap_user user;
-	uint32_t i, n = 0;
-
-	if (!d->snap || ds_snap_user_count(d->snap) == 0)
-		return;
-	homes = calloc(ds_snap_user_count(d->snap), sizeof(*homes));
-	for (i = 0; homes && i < ds_snap_user_count(d->snap); i++)
-		if (ds_snap_user_at(d->snap, i, &user) == 0)
-			homes[n++] = user.blob + user.home;
-	if (!homes)
-		return;
-	qsort(homes, n, sizeof(*homes), by_home);
-	for (i = 1; i < n && strcmp(homes[i - 1], homes[i]) != 0; i++)
-		;
-	if (i < n)
-		doc_say(d, DOC_PROBLEM,
-			"let [identity] home have %u or %i: %U is the same "
-			"for one name in two suffixes, and %d and %D for "
-			"everybody",
-			"two users share the home folder %s", homes[i]);
-	else
-		doc_say(d, DOC_OK, "",
-			"every user has a home folder of his "
-			"own");
-	free(homes);
-}
 
 /* Without changes nothing is published: its age alone is no fault. */
 void doc_check_snapshot(struct doc *d, int64_t now)

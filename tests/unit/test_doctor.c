@@ -461,6 +461,38 @@ static void shells(void **state)
 	leave(&r);
 }
 
+/* The local user's range holds an id of the domain, or ends before it. */
+static void subordinate_ids(void **state)
+{
+	struct ds_snap_group group;
+	struct ds_snap_user user;
+	char text[128];
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	assert_int_equal(ds_snap_user_at(r.d.snap, 0, &user), 0);
+	assert_int_equal(ds_snap_group_at(r.d.snap, 0, &group), 0);
+	doc_check_subuid(&r.d, "");
+	doc_check_subgid(&r.d, "# none\nolaf:100000:65536\nolaf\n");
+	expect(&r.d, "ok", "gives away no id", 2);
+	forget(&r.d);
+	snprintf(text, sizeof(text), "olaf:100000:65536\npeer:%u:1\n",
+		 user.uid);
+	doc_check_subuid(&r.d, text);
+	expect(&r.d, "problem", "peer may act as", 1);
+	assert_int_equal(json_array_size(r.d.list), 1);
+	forget(&r.d);
+	snprintf(text, sizeof(text), "olaf:100000:%u\n", group.gid - 99999);
+	doc_check_subgid(&r.d, text);
+	expect(&r.d, "problem", "olaf may act as", 1);
+	forget(&r.d);
+	snprintf(text, sizeof(text), "olaf:%u:5\n", user.uid - 5);
+	doc_check_subuid(&r.d, text);
+	expect(&r.d, "ok", "gives away no id", 1);
+	leave(&r);
+}
+
 static void add_user(struct ds_snapw *w, uint32_t n, const char *home)
 {
 	char name[64], sam[16];
@@ -659,6 +691,7 @@ int main(void)
 		cmocka_unit_test(pam_rules_by_the_typed_name),
 		cmocka_unit_test(pam_access),
 		cmocka_unit_test(shells),
+		cmocka_unit_test(subordinate_ids),
 		cmocka_unit_test(homes),
 		cmocka_unit_test(snapshot_age),
 		cmocka_unit_test(keytab),
