@@ -3,7 +3,9 @@
  *
  * One line of control answers the questions in their order.  What waits is
  * answered by a timer when its time is up, whatever that line is doing; an
- * attempt to connect then goes on, for whoever asks next.
+ * attempt to connect then goes on, for whoever asks next.  While the last one
+ * found nobody, answers do not wait: further attempts follow without a
+ * question, until one succeeds or nobody has asked for long.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -25,9 +27,12 @@
 #include "lib/wire.h"
 #include "synccache/sync/look_entry.h"
 
-#define LOOK_MS   1700 /* of the two seconds of lib/proto.h */
-#define IDLE_MS   300000
-#define RETRY_MS  2000 /* after no domain controller could be used */
+#define LOOK_MS 1700 /* of the two seconds of lib/proto.h */
+#define IDLE_MS 300000
+/* After no domain controller could be used, give or take half: with HURRY_MS
+ * of dc.c for an attempt, one that is back is found in some ten seconds. */
+#define RETRY_MS  5000
+#define ASKED_MS  1800000 /* so long after a question, no more attempts */
 #define QUEUE_MAX 64
 #define RELAYS    4 /* the mirror asks for one ticket at a time */
 #define GUID_DN   64
@@ -45,7 +50,7 @@ struct relay {
 struct looks {
 	struct dss_sync *s;
 	int link;
-	int64_t look_ms;                  /* for each question */
+	int64_t look_ms, retry_ms;        /* as dss_look_serve() has them */
 	struct question queue[QUEUE_MAX]; /* oldest first */
 	size_t count;
 	struct event *expiry;
@@ -54,8 +59,9 @@ struct looks {
 	char wanted[DS_HOST_MAX + 1]; /* the mirror's server, or "" */
 	bool moved;                   /* and that is news */
 	char failed[256];             /* the one that gave no answer, or "" */
-	int64_t not_before;           /* no attempt to connect until then */
-	int64_t idle_since;
+	bool down;                    /* the last attempt found nobody */
+	int64_t again_at; /* an attempt without a question; 0: none */
+	int64_t asked_at;
 };
 
 /* ---- answers ---- */
@@ -131,12 +137,14 @@ static int on_look(struct looks *l, const struct ds_frame *frame)
 	err = ds_reader_end(&r);
 	if (err || len != DS_GUID_LEN)
 		return DS_ERR_FORMAT;
-	if (l->count == QUEUE_MAX) {
-		reply(l, frame->seq, DS_ERR_LIMIT, NULL);
+	l->asked_at = ds_now_ms();
+	if (l->down || l->count == QUEUE_MAX) {
+		reply(l, frame->seq, l->down ? DS_ERR_UNAVAIL : DS_ERR_LIMIT,
+		      NULL);
 		return DS_OK;
 	}
 	l->queue[l->count].seq = frame->seq;
-	l->queue[l->count].deadline = ds_now_ms() + l->look_ms;
+	l->queue[l->count].deadline = l->asked_at + l->look_ms;
 	memcpy(l->queue[l->count].guid.b, guid, DS_GUID_LEN);
 	if (l->count++ == 0)
 		plan_expiry(l);
@@ -198,9 +206,11 @@ static int on_mirror_frame(void *arg, const struct ds_frame *frame)
 	case DSS_MSG_SERVER:
 		ds_reader_init(&r, frame->payload, frame->len);
 		ds_get_str(&r, l->wanted, sizeof(l->wanted));
-		l->not_before = 0;
 		l->failed[0] = 0;
 		l->moved = true;
+		if (l->down)
+			l->again_at = ds_now_ms();
+		l->down = false;
 		return ds_reader_end(&r);
 	default:
 		return DS_ERR_FORMAT;
@@ -281,24 +291,33 @@ static bool is_answer(int err)
 	return err == DS_OK || err == DS_ERR_NOTFOUND || err == DS_ERR_DENIED;
 }
 
+/* Also when nobody asks; l->moved: the mirror found one meanwhile. */
 static int connect_somewhere(struct looks *l)
 {
 	const char *first =
 	    strcasecmp(l->wanted, l->failed) == 0 ? "" : l->wanted;
 	char tried[DSS_TEXT] = "";
+	bool was_down = l->down;
 	int err;
 
-	if (ds_now_ms() < l->not_before)
-		return DS_ERR_UNAVAIL;
+	l->again_at = 0;
+	l->moved = false;
 	err = dss_dc_open(l->s, first, l->failed, tried, sizeof(tried));
-	if (err == DS_OK)
-		return DS_OK;
-	l->not_before = ds_now_ms() + RETRY_MS;
-	if (!l->s->stop)
-		ds_log(DS_LOG_NOTICE,
+	if (err && !l->s->stop) {
+		l->down = !l->moved;
+		l->again_at =
+		    ds_now_ms() + (l->down ? dss_jitter(l->retry_ms) : 0);
+		ds_log(was_down ? DS_LOG_DEBUG : DS_LOG_NOTICE,
 		       "live look: no domain controller can be used: %s",
 		       tried[0] ? tried : ds_strerror(err));
-	return err;
+	}
+	if (err) /* no SRV record, say: that tells nothing of the object */
+		return DS_ERR_UNAVAIL;
+	l->down = false;
+	if (was_down)
+		ds_log(DS_LOG_NOTICE, "live look: %s can be used",
+		       l->s->status.server);
+	return DS_OK;
 }
 
 /* A connection that idled away is made anew, once. */
@@ -316,6 +335,7 @@ static int look(struct looks *l, const struct question *q, struct found *f)
 	if (err == DS_ERR_TIMEOUT) /* it may hang: the others come first */
 		(void)snprintf(l->failed, sizeof(l->failed), "%s",
 			       l->s->status.server);
+	l->again_at = ds_now_ms();
 	if (fresh || l->s->stop || ds_now_ms() >= q->deadline)
 		return err;
 	return look(l, q, f);
@@ -331,7 +351,6 @@ static void answer_first(struct looks *l)
 		dss_dc_close(l->s);
 	l->moved = false;
 	err = look(l, &q, &found);
-	l->idle_since = ds_now_ms();
 	if (err == DS_ERR_NOTFOUND)
 		tell_gone(l, &q.guid);
 	if (l->count > 0 && l->queue[0].seq == q.seq) {
@@ -339,8 +358,20 @@ static void answer_first(struct looks *l)
 		forget_first(l);
 		plan_expiry(l);
 	}
-	if (!is_answer(err) && !l->s->conn && ds_now_ms() < l->not_before)
+	if (l->down)
 		refuse_all(l, DS_ERR_UNAVAIL);
+}
+
+/* So that the next question is answered at once, one way or the other. */
+static void try_again(struct looks *l)
+{
+	if (ds_now_ms() < l->asked_at + ASKED_MS) {
+		if (connect_somewhere(l) != DS_OK && l->down)
+			refuse_all(l, DS_ERR_UNAVAIL);
+		return;
+	}
+	l->again_at = 0;
+	l->down = false;
 }
 
 /* Nobody asks: what the server says now can only be the end. */
@@ -351,17 +382,29 @@ static void rest(struct looks *l)
 	bool changed;
 
 	if (s->conn)
-		until = l->idle_since + IDLE_MS;
+		until = l->asked_at + IDLE_MS;
+	else if (l->again_at)
+		until = l->again_at;
 	(void)!dss_wait(s, s->conn ? dss_conn_fd(s->conn) : -1, false, until);
-	if (s->conn && !s->stop &&
-	    (ds_now_ms() >= l->idle_since + IDLE_MS ||
-	     dss_conn_notified(s->conn, &changed) != DS_OK))
+	if (s->stop || l->count > 0)
+		return;
+	if (!s->conn) {
+		if (l->again_at && ds_now_ms() >= l->again_at)
+			try_again(l);
+	} else if (ds_now_ms() >= l->asked_at + IDLE_MS) {
 		dss_dc_close(s);
+	} else if (dss_conn_notified(s->conn, &changed) != DS_OK) {
+		dss_dc_close(s);
+		l->again_at = ds_now_ms() + dss_spread(l->retry_ms);
+	}
 }
 
-void dss_look_serve(struct dss_sync *s, int link, int64_t look_ms)
+void dss_look_serve(struct dss_sync *s, int link, int64_t look_ms,
+		    int64_t retry_ms)
 {
-	struct looks l = { .s = s, .link = link, .look_ms = look_ms };
+	struct looks l = {
+		.s = s, .link = link, .look_ms = look_ms, .retry_ms = retry_ms
+	};
 
 	l.expiry = event_new(s->base, -1, 0, on_expiry, &l);
 	if (!l.expiry || dss_loop_watch(s, s->peer, on_auth, &l) != 0 ||
@@ -390,7 +433,7 @@ __attribute__((noreturn)) static void run(const struct ds_config *config,
 	(void)prctl(PR_SET_NAME, "dssync-look");
 	(void)close(DS_FD_MONITOR);
 	if (dss_loop_init(&s) == 0)
-		dss_look_serve(&s, link, LOOK_MS);
+		dss_look_serve(&s, link, LOOK_MS, RETRY_MS);
 	_exit(EXIT_SUCCESS);
 }
 

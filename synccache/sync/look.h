@@ -33,8 +33,11 @@ DS_MUST_CHECK int dss_look_start(const struct ds_config *config,
 /*
  * What that process does, until a peer is gone: s has a loop, s->peer is the
  * channel to auth, link the other end of the pair.  A question is answered
- * within look_ms.  For the tests.
+ * within look_ms; at once while no domain controller could be used at the last
+ * attempt, of which the next follows in retry_ms, give or take half.  For the
+ * tests.
  */
-void dss_look_serve(struct dss_sync *s, int link, int64_t look_ms);
+void dss_look_serve(struct dss_sync *s, int link, int64_t look_ms,
+		    int64_t retry_ms);
 
 #endif

@@ -14,7 +14,7 @@ from laboratory import DSLAB, SAM_DB, new_user
 
 ALICE = "alice@aaddscontoso.com"
 PEERS = pathlib.Path(__file__).with_name("sync_peers.py")
-NOTFOUND, TIMEOUT = 3, 9
+NOTFOUND, TIMEOUT, UNAVAIL = 3, 9, 11
 
 
 class Peers:
@@ -62,6 +62,13 @@ def peers(lab):
         stack.callback(peers.process.stdin.close)
         peers.pull()
         yield peers
+
+
+def look_until(peers, guid, code):
+    deadline = time.monotonic() + 60
+    while (answer := peers.look(guid))["code"] != code:
+        assert time.monotonic() < deadline, answer
+        peers.say("wait", 0.5)
 
 
 def guid_of(lab, upn):
@@ -116,7 +123,10 @@ def test_a_hung_server_is_no_answer_in_time(lab, peers):
     lab.samba("hang")
     try:
         answer = peers.look(guid)
+        # Once that is known, nobody waits for it.
+        look_until(peers, guid, UNAVAIL)
     finally:
         lab.samba("resume")
     assert answer["code"] == TIMEOUT
     assert answer["upn"] == ""
+    look_until(peers, guid, 0)

@@ -27,6 +27,7 @@
 #define SECOND   1000
 #define PATIENCE (30 * SECOND) /* a slow machine is no failure */
 #define SHORT    200
+#define RETRY    50
 
 enum script { ANSWERS, NO_SUCH, SHOWS_NOTHING, SILENT, HANGS_UP, ANOTHER };
 
@@ -38,7 +39,7 @@ struct world {
 	int64_t look_ms;
 	/* Set before a question is asked, read by the other threads after. */
 	_Atomic enum script script;
-	_Atomic int opened;
+	_Atomic int opened, connected;
 	_Atomic bool no_server, hold_open;
 	char first[64], last[64];
 	uint8_t packet[DS_PACKET_MAX];
@@ -118,13 +119,14 @@ int dss_dc_open(struct dss_sync *s, const char *first, const char *last,
 			return DS_ERR_CLOSED;
 	if (world->no_server) {
 		(void)snprintf(tried, cap, "none is there");
-		return DS_ERR_UNAVAIL;
+		return DS_ERR_NOTFOUND; /* no SRV record */
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
 		abort();
 	script_start(&world->server, pair[1], serve);
 	if (dss_conn_new(pair[0], "dc1.example.com", &waiter, &s->conn) != 0)
 		abort();
+	world->connected++;
 	return DS_OK;
 }
 
@@ -136,7 +138,7 @@ static void *run_looks(void *arg)
 {
 	struct world *w = arg;
 
-	dss_look_serve(&w->s, link_end, w->look_ms);
+	dss_look_serve(&w->s, link_end, w->look_ms, RETRY);
 	dss_dc_close(&w->s);
 	return NULL;
 }
@@ -390,6 +392,60 @@ static void test_no_server(void **state)
 		 strcmp(w->first, "dc1.example.com") != 0);
 }
 
+static void wait_for(_Atomic int *count, int least)
+{
+	for (int i = 0; *count < least; i++) {
+		assert_true(i < PATIENCE);
+		(void)poll(NULL, 0, 1);
+	}
+}
+
+/* No answer waits for an attempt that nobody asked for. */
+static void test_away_and_back(void **state)
+{
+	struct world *w = *state;
+	int before;
+
+	w->no_server = true;
+	ask(w, 1);
+	expect_code(w, 1, DS_ERR_UNAVAIL);
+	w->hold_open = true;
+	before = w->opened;
+	wait_for(&w->opened, before + 1);
+	ask(w, 2); /* or: DS_ERR_TIMEOUT, long after */
+	expect_code(w, 2, DS_ERR_UNAVAIL);
+	assert_int_equal(w->connected, 0);
+	/* One that is back is found without a question. */
+	w->no_server = w->hold_open = false;
+	wait_for(&w->connected, 1);
+	ask(w, 3);
+	expect_code(w, 3, DS_OK);
+	/* So is one that hung up, at once. */
+	(void)shutdown(w->server.fd, SHUT_RDWR);
+	wait_for(&w->connected, 2);
+	ask(w, 4);
+	expect_code(w, 4, DS_OK);
+	assert_int_equal(w->connected, 2);
+}
+
+/* The mirror's news counts, even in the middle of an attempt that fails. */
+static void test_news_meanwhile(void **state)
+{
+	struct world *w = *state;
+
+	w->hold_open = w->no_server = true;
+	ask(w, 1);
+	wait_for(&w->opened, 1);
+	send_text(w->link, DSS_MSG_SERVER, 1, "dc2.example.com", 15);
+	send_text(w->link, DS_MSG_DC_TICKET, 2, "dc2.example.com", 15);
+	assert_int_equal(next(w, w->auth).type, DS_MSG_DC_TICKET);
+	w->hold_open = false;
+	expect_code(w, 1, DS_ERR_UNAVAIL);
+	w->no_server = false;
+	wait_for(&w->connected, 1);
+	assert_string_equal(w->first, "dc2.example.com");
+}
+
 static void test_too_many(void **state)
 {
 	struct world *w = *state;
@@ -447,10 +503,16 @@ static void test_entry(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD_TEST(test_answer),       WORLD_TEST(test_not_there),
-		SHORT_TEST(test_silence),      WORLD_TEST(test_hung_up),
-		SHORT_TEST(test_slow_connect), WORLD_TEST(test_no_server),
-		SHORT_TEST(test_too_many),     WORLD_TEST(test_nonsense),
+		WORLD_TEST(test_answer),
+		WORLD_TEST(test_not_there),
+		SHORT_TEST(test_silence),
+		WORLD_TEST(test_hung_up),
+		SHORT_TEST(test_slow_connect),
+		WORLD_TEST(test_no_server),
+		WORLD_TEST(test_away_and_back),
+		WORLD_TEST(test_news_meanwhile),
+		SHORT_TEST(test_too_many),
+		WORLD_TEST(test_nonsense),
 		cmocka_unit_test(test_entry),
 	};
 
