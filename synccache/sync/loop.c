@@ -82,7 +82,8 @@ int dss_wait(struct dss_sync *s, int fd, bool write, int64_t deadline_ms)
 	if (s->stop)
 		return DS_ERR_CLOSED;
 	if (left <= 0) {
-		(void)event_base_loop(s->base, EVLOOP_NONBLOCK);
+		/* Once: a peer that is gone is readable for ever. */
+		(void)event_base_loop(s->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		return s->stop ? DS_ERR_CLOSED : DS_ERR_TIMEOUT;
 	}
 	tv.tv_sec = (time_t)(left / 1000);

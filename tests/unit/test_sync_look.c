@@ -474,6 +474,32 @@ static void test_nonsense(void **state)
 	assert_int_equal(pthread_create(&w->looks, NULL, run_looks, w), 0);
 }
 
+static void on_gone(void *arg)
+{
+	struct dss_sync *s = arg;
+
+	s->stop = true;
+}
+
+/* A glance, its deadline past, ends although the peer is gone. */
+static void test_glance(void **state)
+{
+	struct dss_sync s = { .stop = false };
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(dss_loop_init(&s), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	assert_int_equal(dss_loop_watch(&s, pair[0], on_gone, &s), 0);
+	assert_int_equal(dss_wait(&s, -1, false, 0), DS_ERR_TIMEOUT);
+	(void)close(pair[1]);
+	(void)alarm(PATIENCE / SECOND);
+	assert_int_equal(dss_wait(&s, -1, false, 0), DS_ERR_CLOSED);
+	(void)alarm(0);
+	dss_loop_done(&s);
+	(void)close(pair[0]);
+}
+
 static void test_entry(void **state)
 {
 	struct ds_guid guid = test_guid(3);
@@ -513,6 +539,7 @@ int main(void)
 		WORLD_TEST(test_news_meanwhile),
 		SHORT_TEST(test_too_many),
 		WORLD_TEST(test_nonsense),
+		cmocka_unit_test(test_glance),
 		cmocka_unit_test(test_entry),
 	};
 
