@@ -70,6 +70,15 @@ static int on_monitor_frame(void *arg, const struct ds_frame *frame)
 	}
 }
 
+void dss_ticket_drop(struct dss_ticket *t)
+{
+	if (t->ccache)
+		explicit_bzero(t->ccache, t->ccache_len);
+	free(t->ccache);
+	t->ccache = NULL;
+	t->ccache_len = 0;
+}
+
 int dss_channel_take_ticket(struct dss_sync *s, const struct ds_frame *frame)
 {
 	char principal[DS_TEXT_MAX + 1];
@@ -95,7 +104,7 @@ int dss_channel_take_ticket(struct dss_sync *s, const struct ds_frame *frame)
 	if (len > 0)
 		memcpy(answer.ccache, ccache, len);
 	answer.ccache_len = len;
-	free(s->ticket.ccache);
+	dss_ticket_drop(&s->ticket);
 	s->ticket = answer;
 	return DS_OK;
 }
@@ -236,7 +245,7 @@ int dss_channel_ticket(struct dss_sync *s, const char *host)
 	struct ds_writer w;
 	int err;
 
-	free(s->ticket.ccache);
+	dss_ticket_drop(&s->ticket);
 	s->ticket = (struct dss_ticket){ .seq = dss_channel_seq(s) };
 	ds_writer_init(&w, buf, sizeof(buf));
 	ds_frame_begin(&w, DS_MSG_DC_TICKET, s->ticket.seq);

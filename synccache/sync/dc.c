@@ -169,10 +169,7 @@ static int bind_with_ticket(struct dss_sync *s, struct dss_conn *conn)
 	(void)unsetenv("KRB5CCNAME");
 	if (fd >= 0)
 		(void)close(fd);
-	explicit_bzero(t->ccache, t->ccache_len);
-	free(t->ccache);
-	t->ccache = NULL;
-	t->ccache_len = 0;
+	dss_ticket_drop(t);
 	return err;
 }
 
@@ -202,10 +199,10 @@ static int try_host(struct dss_sync *s, const char *host, uint16_t port,
 		return err;
 	}
 	err = dss_conn_new(fd, host, &waiter, &conn);
-	if (err)
-		return err;
-	err = dss_tls_protect(s, conn, host, port, why, cap);
+	if (err == DS_OK)
+		err = dss_tls_protect(s, conn, host, port, why, cap);
 	if (err) {
+		dss_ticket_drop(&s->ticket);
 		dss_conn_free(conn);
 		return err;
 	}

@@ -65,10 +65,21 @@ static void take_name(const struct dss_entry *entry, const char *name,
 		memcpy(buf, text, strlen(text) + 1);
 }
 
+/* Hours that cannot be read are none, as in the mirror (object.c). */
+static void take_hours(const struct dss_entry *entry, struct dss_look *look)
+{
+	const struct dss_attr *attr = dss_entry_find(entry, "logonHours");
+
+	if (!attr || attr->count == 0)
+		return;
+	look->hours_len = DS_HOURS_LEN;
+	if (attr->count == 1 && attr->values[0].len == DS_HOURS_LEN)
+		memcpy(look->hours, attr->values[0].data, DS_HOURS_LEN);
+}
+
 int dss_look_read(const struct dss_entry *entry, const struct ds_guid *guid,
 		  struct dss_look *ret_look)
 {
-	const struct dss_value *hours = single(entry, "logonHours");
 	struct dss_look look = { .hours_len = 0 };
 	struct ds_guid shown;
 
@@ -83,10 +94,7 @@ int dss_look_read(const struct dss_entry *entry, const struct ds_guid *guid,
 	look.locked = take_time(entry, "lockoutTime");
 	look.password_expires =
 	    take_time(entry, "msDS-UserPasswordExpiryTimeComputed");
-	if (hours && hours->len == DSS_HOURS_LEN) {
-		look.hours_len = DSS_HOURS_LEN;
-		memcpy(look.hours, hours->data, DSS_HOURS_LEN);
-	}
+	take_hours(entry, &look);
 	take_name(entry, "userPrincipalName", look.upn);
 	take_name(entry, "sAMAccountName", look.sam);
 	*ret_look = look;

@@ -284,14 +284,31 @@ static void look_at_locals(struct dss_sync *s, struct plan *plan)
 		s->restage = true;
 }
 
+/* False: it is not known who may be shown; what is published stays. */
+static bool rescope(struct dss_sync *s)
+{
+	int err = dss_pull_rescope(s);
+
+	if (err == DS_ERR_LIMIT && grow_store(s))
+		err = dss_pull_rescope(s);
+	if (err == DS_ERR_FORMAT) {
+		replace_store(s);
+	} else if (err) {
+		ds_log(DS_LOG_ERR, "the scope cannot be found: %s",
+		       err == DS_ERR_SYS ? strerror(errno) : ds_strerror(err));
+		s->stop = true; /* synccached starts us again */
+	}
+	return !s->stop;
+}
+
 static void run(struct dss_sync *s)
 {
 	struct plan plan = { .pull = ds_now_ms() };
 
 	if (dss_pull_complete(s))
 		plan.pull += dss_spread(START_MS);
-	if (dss_pull_rescope(s) == DS_ERR_FORMAT)
-		replace_store(s);
+	if (!rescope(s))
+		return;
 	s->restage = dss_pull_complete(s);
 	while (!s->stop) {
 		int64_t now = ds_now_ms();
@@ -318,7 +335,8 @@ static void run(struct dss_sync *s)
 					false, until);
 			if (s->conn && !s->stop)
 				listen(s, &plan);
-			plan.notified |= s->nasked > 0;
+			/* Not around the backoff, where pulls fail. */
+			plan.notified |= s->nasked > 0 && !plan.failures;
 		}
 	}
 }
@@ -385,7 +403,7 @@ int main(int argc, char **argv)
 	dss_loop_done(&s);
 	dss_publish_forget(&s);
 	dss_store_close(s.store);
-	free(s.ticket.ccache);
+	dss_ticket_drop(&s.ticket);
 	dss_status_done(&s.status);
 	dss_guidmap_done(&s.told);
 	ds_config_done(&s.config);

@@ -322,6 +322,31 @@ static int guid_order(const void *a, const void *b)
 	return memcmp(a, b, DS_GUID_LEN);
 }
 
+/* Of sorted lists. */
+static bool has_guid(const struct ds_guid *list, size_t count,
+		     const struct ds_guid *guid)
+{
+	return count > 0 &&
+	       bsearch(guid, list, count, sizeof(*list), guid_order);
+}
+
+/* The fewer are looked for among the more. */
+static bool has_dead(const struct dss_guids *dead,
+		     const struct dss_object *obj)
+{
+	bool fewer = dead->count < obj->nmembers;
+	const struct ds_guid *few = fewer ? dead->list : obj->members;
+	const struct ds_guid *many = fewer ? obj->members : dead->list;
+	size_t nfew = fewer ? dead->count : obj->nmembers;
+	size_t nmany = fewer ? obj->nmembers : dead->count;
+
+	for (size_t i = 0; i < nfew; i++) {
+		if (has_guid(many, nmany, &few[i]))
+			return true;
+	}
+	return false;
+}
+
 struct sweep {
 	const struct dss_guids *dead; /* sorted */
 	struct dss_guids groups;      /* that have one of them as member */
@@ -340,15 +365,11 @@ static int visit_sweep(void *arg, const struct ds_guid *guid,
 	if (obj.flags & DSS_OBJ_HELD)
 		sweep->held++;
 	if ((obj.present & DSS_F_MANAGER) &&
-	    bsearch(&obj.manager, sweep->dead->list, sweep->dead->count,
-		    sizeof(obj.manager), guid_order))
+	    has_guid(sweep->dead->list, sweep->dead->count, &obj.manager))
 		return dss_guids_add(&sweep->users, guid);
-	for (size_t i = 0; i < sweep->dead->count && obj.nmembers > 0; i++) {
-		if (bsearch(&sweep->dead->list[i], obj.members, obj.nmembers,
-			    sizeof(*obj.members), guid_order))
-			return dss_guids_add(&sweep->groups, guid);
-	}
-	return DS_OK;
+	return has_dead(sweep->dead, &obj)
+		   ? dss_guids_add(&sweep->groups, guid)
+		   : DS_OK;
 }
 
 /* Takes the dead out of the groups that list them. */
@@ -374,7 +395,8 @@ static int unlink_dead(struct dss_mirror *m, const struct dss_guids *dead,
 }
 
 /* The same for users, whose manager is dead. */
-static int unlink_managers(struct dss_mirror *m, const struct dss_guids *users)
+static int unlink_managers(struct dss_mirror *m, const struct dss_guids *dead,
+			   const struct dss_guids *users)
 {
 	for (size_t i = 0; i < users->count; i++) {
 		struct dss_object obj;
@@ -382,6 +404,9 @@ static int unlink_managers(struct dss_mirror *m, const struct dss_guids *users)
 
 		if (err == DS_ERR_NOTFOUND)
 			continue; /* dead too */
+		if (err == DS_OK &&
+		    !has_guid(dead->list, dead->count, &obj.manager))
+			continue; /* the manager is only held */
 		dss_arena_reset(&m->scratch);
 		memset(&obj.manager, 0, sizeof(obj.manager));
 		obj.manager_dn = "";
@@ -458,7 +483,7 @@ static int drop(struct dss_mirror *m, bool all, const struct sweep *sweep,
 	gone->count = dropped;
 	*ret_dropped = dropped;
 	err = unlink_dead(m, gone, &sweep->groups);
-	return err ? err : unlink_managers(m, &sweep->users);
+	return err ? err : unlink_managers(m, gone, &sweep->users);
 }
 
 int dss_mirror_drop(struct dss_mirror *m, uint64_t max_percent, bool accept,

@@ -276,11 +276,14 @@ static int consider(struct dss_build *b, struct dss_node *node)
 
 	if (err)
 		return err;
+	/* Its id is nobody else's, either, even if it cannot be published. */
+	err = dss_claim_id(b, &b->uids, node, !(broken || missing));
+	if (err)
+		return err;
 	if (broken || missing)
 		return dss_note_malformed(b, node, broken, missing);
-	err = dss_claim_id(b, &b->uids, node, true);
-	if (err || !node->usable)
-		return err;
+	if (!node->usable)
+		return DS_OK; /* reported with its id */
 	err = check_names(b, node, &owners, &ok);
 	if (err || !ok)
 		return err;

@@ -300,6 +300,9 @@ static int load_model(struct dss_sync *s, struct dss_txn *txn,
 				      &record, &len);
 	if (err == DS_OK && s->resident.builds != builds)
 		err = dss_pins_save(s->store, record, len);
+	/* Else the next time would be an update, and save no pins. */
+	if (err)
+		dss_publish_forget(s);
 	dss_locals_done(&locals);
 	dss_arena_done(&arena);
 	return err;

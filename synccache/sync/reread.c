@@ -37,18 +37,23 @@ static int take_groups(struct reread *r, const struct dss_entry *entry)
 }
 
 /*
- * Applies the entry and moves the result into the arena, by way of its stored
- * form: the entry's bytes are gone when the search goes on.
+ * Applies the entry and moves the result into a new arena, by way of its
+ * stored form: the entry's bytes are gone when the search goes on.  After an
+ * error the object is not to be used.
  */
 static int keep_object(struct reread *r, const struct dss_entry *entry)
 {
 	struct ds_guid guid = r->obj.guid;
+	struct dss_arena after = { 0 };
 	const uint8_t *data;
 	size_t len;
 	int err = dss_object_apply(&r->obj, entry, DSS_APPLY_READ, &r->arena);
 
 	if (err == DS_OK)
-		err = dss_object_encode(&r->obj, &r->arena, &data, &len);
+		err = dss_object_encode(&r->obj, &after, &data, &len);
+	/* What slice after slice leaves behind is more than its result. */
+	dss_arena_done(&r->arena);
+	r->arena = after;
 	return err ? err : dss_object_decode(&guid, data, len, &r->obj);
 }
 

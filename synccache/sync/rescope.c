@@ -309,7 +309,8 @@ static int update(struct work *k)
 	bool limits = dss_scope_limits(k->r->config);
 	int err = make_key(k);
 
-	if (err == DS_OK)
+	/* The record beside no complete load is another domain's. */
+	if (err == DS_OK && !k->r->first)
 		err = load_record(k);
 	if (err == DS_ERR_FORMAT) /* nothing but the pins is lost with it */
 		err = DS_OK;

@@ -180,6 +180,8 @@ void dss_channel_drain(struct dss_sync *s, int channel,
 		       void *arg);
 /* The number of the next request. */
 uint32_t dss_channel_seq(struct dss_sync *s);
+/* Wipes and frees the ticket of an answer. */
+void dss_ticket_drop(struct dss_ticket *t);
 /* A DC_TICKET_REPLY, into s->ticket if that is waited for. */
 DS_MUST_CHECK int dss_channel_take_ticket(struct dss_sync *s,
 					  const struct ds_frame *frame);

@@ -123,6 +123,25 @@ static void numbers_are_ids(void **state)
 	assert_int_equal(a.id, 20001);
 }
 
+/* The number of an account that cannot be published is not given away. */
+static void broken_keeps_its_number(void **state)
+{
+	(void)state;
+	user(1101, 10001)->malformed |= DSS_F_UAC;
+	user(1102, 10001);
+	user(1103, 10002)->present &= ~(uint32_t)DSS_F_UAC;
+	user(1104, 10002);
+	user(1105, 0)->present &= ~(uint32_t)(DSS_F_UAC | DSS_F_UID_NUMBER);
+	user(1106, 10003);
+	build();
+	withheld(1101, DS_WH_MALFORMED, "userAccountControl");
+	withheld(1102, DS_WH_ID_CONFLICT, "u1101");
+	withheld(1104, DS_WH_ID_CONFLICT, "u1103");
+	assert_int_equal(model.nnotes, 5); /* one for each */
+	assert_int_equal(model.nusers, 1);
+	expect(1106, 10003, 10513);
+}
+
 static void what_is_refused(void **state)
 {
 	(void)state;
@@ -271,6 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ATTRIBUTE_TEST(numbers_are_ids),
 		ATTRIBUTE_TEST(what_is_refused),
+		ATTRIBUTE_TEST(broken_keeps_its_number),
 		ATTRIBUTE_TEST(foreign_sid),
 		ATTRIBUTE_TEST(primary_group),
 		ATTRIBUTE_TEST(number_is_no_membership),

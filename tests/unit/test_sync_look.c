@@ -51,7 +51,7 @@ static struct world *world;
 
 static void show(struct script_server *sv, int id, unsigned n)
 {
-	static const char hours[DSS_HOURS_LEN + 1] = "\xff\x01";
+	static const char hours[DS_HOURS_LEN + 1] = "\xff\x01";
 	struct test_entry t;
 
 	entry_begin(&t, n);
@@ -61,7 +61,7 @@ static void show(struct script_server *sv, int id, unsigned n)
 	entry_text(&t, "pwdLastSet", "133500000000000000");
 	entry_text(&t, "lockoutTime", "nonsense");
 	entry_attr(&t, "logonHours");
-	entry_value(&t, hours, DSS_HOURS_LEN);
+	entry_value(&t, hours, DS_HOURS_LEN);
 	entry_text(&t, "userPrincipalName", "user@example.com");
 	entry_attr(&t, "sAMAccountName");
 	entry_value(&t, "us\0er", 5);
@@ -272,7 +272,7 @@ static void test_answer(void **state)
 	assert_true(ds_get_u64(&r) == 0); /* of the wrong type */
 	assert_true(ds_get_u64(&r) == 0); /* not there */
 	hours = ds_get_blob(&r, &len);
-	assert_int_equal(len, DSS_HOURS_LEN);
+	assert_int_equal(len, DS_HOURS_LEN);
 	assert_memory_equal(hours, "\xff\x01\0", 3);
 	ds_get_str(&r, text, sizeof(text));
 	assert_string_equal(text, "user@example.com");
@@ -513,11 +513,15 @@ static void test_entry(void **state)
 	assert_int_equal(dss_look_read(&t.e, &guid, &look), DS_ERR_DENIED);
 	entry_begin(&t, 3);
 	entry_text(&t, "userAccountControl", "512");
+	assert_int_equal(dss_look_read(&t.e, &guid, &look), DS_OK);
+	assert_int_equal(look.hours_len, 0); /* not limited */
 	entry_text(&t, "logonHours", "too short");
 	entry_text(&t, "pwdLastSet", "-1");
 	assert_int_equal(dss_look_read(&t.e, &guid, &look), DS_OK);
 	assert_int_equal(look.control, 512);
-	assert_int_equal(look.hours_len, 0);
+	assert_int_equal(look.hours_len, DS_HOURS_LEN); /* at no hour */
+	for (size_t i = 0; i < DS_HOURS_LEN; i++)
+		assert_int_equal(look.hours[i], 0);
 	assert_true(look.password_set == 0);
 	guid = test_guid(4);
 	assert_int_equal(dss_look_read(&t.e, &guid, &look), DS_ERR_FORMAT);

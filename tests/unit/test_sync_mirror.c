@@ -383,6 +383,36 @@ static void test_dead_manager(void **state)
 	commit(&m);
 }
 
+/* ... and one that the valve holds is still somebody's. */
+static void test_held_manager(void **state)
+{
+	struct fixture *f = *state;
+	struct dss_mirror m;
+	struct test_entry t;
+	struct dss_object obj;
+	struct ds_guid guid = test_guid(2),
+		       gone[2] = { test_guid(3), test_guid(4) };
+	size_t dropped, held;
+	char text[128];
+
+	fill(f, 20);
+	begin(f, &m, false);
+	entry_begin(&t, 2);
+	entry_text(&t, "manager;range=1-1", member_dn(3, text));
+	assert_int_equal(dss_mirror_delta(&m, &t.e), 0);
+	assert_int_equal(dss_mirror_flag(&m, &gone[0], DSS_OBJ_HELD), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(dss_guids_add(&m.gone, &gone[i]), 0);
+	assert_int_equal(dss_mirror_drop(&m, 20, false, &dropped, &held), 0);
+	assert_int_equal(dropped, 1);
+	assert_int_equal(dss_mirror_get(&m, &guid, &obj), 0);
+	assert_true(obj.present & DSS_F_MANAGER);
+	assert_true(ds_guid_equal(&obj.manager, &gone[0]));
+	commit(&m);
+	assert_true(has(f, 3, NULL, NULL));
+	assert_false(has(f, 4, NULL, NULL));
+}
+
 /* A newly readable user brings memberships that no group reports. */
 static void test_join(void **state)
 {
@@ -665,6 +695,7 @@ int main(void)
 		STORE_TEST(test_valve_holds),
 		STORE_TEST(test_tombstone),
 		STORE_TEST(test_dead_manager),
+		STORE_TEST(test_held_manager),
 		STORE_TEST(test_join),
 		STORE_TEST(test_abort_leaves_nothing),
 		STORE_TEST(test_kill_leaves_nothing),

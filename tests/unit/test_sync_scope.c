@@ -371,6 +371,31 @@ static void test_pinned(void **state)
 	assert_string_equal(w->last.notice, "");
 }
 
+/* A domain that was made anew has groups of its own. */
+static void test_another_domain(void **state)
+{
+	struct world *w = *state;
+	struct dss_mirror m;
+
+	fill(w);
+	limit_to(w, "Team One");
+	rescope(w, true, false);
+	open_mirror(w, &m);
+	drop(&m, 101);
+	put_group(&m, 201, "Team One", 11, 20, 0);
+	rescope_in(w, &m, true, false);
+	commit(&m);
+	assert_users(w, DSS_OBJ_IN, 11, 20);
+	assert_users(w, DSS_OBJ_KEPT, 0, 0);
+	assert_string_equal(w->last.notice, "");
+	/* Which are pinned now, as the first ones were. */
+	open_mirror(w, &m);
+	put_group(&m, 201, "Team Uno", 11, 20, 0);
+	rescope_in(w, &m, false, false);
+	commit(&m);
+	assert_users(w, DSS_OBJ_IN, 11, 20);
+}
+
 static void test_vanished_group(void **state)
 {
 	static char two[] = "team-two";
@@ -483,6 +508,7 @@ int main(void)
 		SCOPE_TEST(test_with_bases),
 		SCOPE_TEST(test_changes_follow),
 		SCOPE_TEST(test_pinned),
+		SCOPE_TEST(test_another_domain),
 		SCOPE_TEST(test_vanished_group),
 		SCOPE_TEST(test_emptied_group),
 		SCOPE_TEST(test_mass_leave),
