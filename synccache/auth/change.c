@@ -19,6 +19,10 @@
 #include "synccache/auth/krberr.h"
 #include "synccache/auth/policy.h"
 
+/* Of a worker's 24 s; kpasswd has 8 s of its own between the two. */
+#define TICKET_MS 15000
+#define ALL_MS    23000
+
 struct change {
 	const struct dsa_server *server;
 	const struct ds_snap_account *account;
@@ -27,6 +31,7 @@ struct change {
 	struct dsa_kdc kdc;
 	struct dsa_as as;
 	int armour_fd;
+	int64_t begin_ms;
 };
 
 static void decide(struct dsa_login *login, enum ds_auth_result result,
@@ -109,6 +114,7 @@ static krb5_error_code get_ticket(struct change *c, krb5_creds *ret_creds)
 	c->as.ctx = c->ctx;
 	c->as.kdc = &c->kdc;
 	dsa_kdc_init(&c->kdc, &server->config, server->realm, c->login->kdc);
+	dsa_kdc_until(&c->kdc, c->begin_ms + TICKET_MS);
 	code = dsa_krb_enterprise(c->ctx, server->realm, c->account,
 				  &c->as.client);
 	if (code == 0)
@@ -153,13 +159,15 @@ static void set_new(struct change *c, krb5_creds *creds,
 	struct dsa_kpasswd answer = { 0 };
 	krb5_error_code code;
 
-	/* dsa_login() compared the SID as well, where there was a TGT. */
+	/* The SID as well was or will be compared, with a TGT's PAC. */
 	if (!dsa_krb_is_account(creds->client, c->server->realm, c->account)) {
 		decide(c->login, DS_AUTH_DENIED, "",
 		       "the KDC authenticated another object");
 		return;
 	}
 	code = dsa_kpasswd(c->ctx, &c->kdc, creds, new_password, &answer);
+	/* An answer that was lost may have been a yes. */
+	c->login->changed = code != 0 || answer.code == DSA_KPW_SUCCESS;
 	if (code != 0)
 		decide_code(c, code, "kpasswd",
 			    "There was no answer; whether the password was "
@@ -194,6 +202,44 @@ static void change(struct change *c, const char *new_password)
 	krb5_free_context(c->ctx);
 }
 
+static void forget_ticket(struct dsa_login *login)
+{
+	dsa_secret_done(&login->ccache);
+	login->principal[0] = '\0';
+}
+
+/*
+ * A forced change: the old password got no TGT, and so no PAC.  The name that
+ * was compared may be another object's by now; the new password's TGT tells.
+ */
+static void prove_object(struct change *c, const char *new_password)
+{
+	struct dsa_login *login = c->login;
+	char why[sizeof(login->reason)];
+
+	dsa_tgt_done(&login->tgt);
+	dsa_login(c->server, c->account, new_password, c->begin_ms + ALL_MS,
+		  login);
+	forget_ticket(login);
+	login->changed = true;
+	if (login->result == DS_AUTH_OK) {
+		decide(login, DS_AUTH_OK, "", "the password was changed");
+		return;
+	}
+	/* Says a domain controller that has not heard of the change. */
+	if (login->result == DS_AUTH_BAD_PASSWORD ||
+	    login->result == DS_AUTH_NEW_PASSWORD)
+		login->result = login->say = DS_AUTH_UNAVAILABLE;
+	(void)snprintf(why, sizeof(why), "%s", login->reason);
+	(void)snprintf(login->reason, sizeof(login->reason),
+		       "the password was changed; then: %.*s",
+		       DSA_REASON_MAX - 32, why);
+	if (login->result == DS_AUTH_UNAVAILABLE)
+		(void)snprintf(login->text, sizeof(login->text),
+			       "The password was changed. Log in again with "
+			       "the new one.");
+}
+
 void dsa_change(const struct dsa_server *server,
 		const struct ds_snap_account *account,
 		const char *old_password, const char *new_password,
@@ -202,7 +248,9 @@ void dsa_change(const struct dsa_server *server,
 	struct change c = { .server = server,
 			    .account = account,
 			    .as.password = old_password,
-			    .login = login };
+			    .login = login,
+			    .begin_ms = ds_now_ms() };
+	bool forced;
 
 	*login = (struct dsa_login){ .kdc_ms = -1 };
 	if (!(account->flags & DS_ID_CUSTOM_OU)) {
@@ -222,14 +270,16 @@ void dsa_change(const struct dsa_server *server,
 		       "The new password is not UTF-8 text.", "not UTF-8");
 		return;
 	}
-	dsa_login(server, account, old_password, login);
-	dsa_secret_done(&login->ccache);
-	login->principal[0] = '\0';
-	if (login->result != DS_AUTH_OK &&
-	    login->result != DS_AUTH_NEW_PASSWORD)
+	dsa_login(server, account, old_password, c.begin_ms + TICKET_MS,
+		  login);
+	forget_ticket(login);
+	forced = login->result == DS_AUTH_NEW_PASSWORD;
+	if (login->result != DS_AUTH_OK && !forced)
 		return;
 	if (new_password[0] == '\0')
 		decide(login, DS_AUTH_OK, "", "the old password is right");
 	else
 		change(&c, new_password);
+	if (forced && login->changed && login->result == DS_AUTH_OK)
+		prove_object(&c, new_password);
 }

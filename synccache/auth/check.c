@@ -189,7 +189,7 @@ static void check_password(struct check *c)
 	if (tried && offline.result == DS_AUTH_OK)
 		return;
 	dsa_login(c->server, &c->account, (const char *)c->password.p,
-		  &c->login);
+		  INT64_MAX, &c->login);
 	if (c->login.heard != DSA_KDC_SILENT)
 		return;
 	if (!tried)
@@ -233,9 +233,10 @@ void dsa_check_run(const struct dsa_server *server, int conn, uid_t caller,
 	dsa_secret_done(&c.password);
 	dsa_secret_done(&c.new_password);
 	send_verdict(&c, out);
-	if (go_on && c.login.result == DS_AUTH_OK && c.change)
+	if (c.login.changed)
 		dsa_offcheck_drop(server, &c.account);
-	else if (go_on && c.login.result == DS_AUTH_OK && !c.login.offline)
+	else if (go_on && !c.change && c.login.result == DS_AUTH_OK &&
+		 !c.login.offline)
 		dsa_offcheck_keep(&c.offline);
 out:
 	dsa_offcheck_end(&c.offline);

@@ -49,6 +49,14 @@ void dsa_kdc_init(struct dsa_kdc *kdc, const struct ds_config *config,
 	kdc->patience = kdc->deadline;
 }
 
+void dsa_kdc_until(struct dsa_kdc *kdc, int64_t end_ms)
+{
+	if (kdc->deadline > end_ms)
+		kdc->deadline = end_ms;
+	if (kdc->patience > end_ms)
+		kdc->patience = end_ms;
+}
+
 void dsa_kdc_hurry(struct dsa_kdc *kdc)
 {
 	kdc->deadline = ds_now_ms() + HURRY_MS;

@@ -55,6 +55,8 @@ void dsa_kdc_init(struct dsa_kdc *kdc, const struct ds_config *config,
 		  const char *realm, const char *near);
 /* The numeric address that answered last, "" if none has. */
 const char *dsa_kdc_address(const struct dsa_kdc *kdc);
+/* All ends at `end_ms` at the latest, ds_now_ms(). */
+void dsa_kdc_until(struct dsa_kdc *kdc, int64_t end_ms);
 /* None answered a moment ago: waits some 2 s for the first answer. */
 void dsa_kdc_hurry(struct dsa_kdc *kdc);
 /*

@@ -183,7 +183,8 @@ static bool proven(struct attempt *a, krb5_creds *tgt)
  * password is proven by a ticket for kadmin/changepw (MS-KILE 3.3.5.6.4).
  * There is no ticket for the host then, and so no proof of the KDC but FAST:
  * without it a false KDC could make its own password good enough for auth,
- * and the answer is no, with the reason.
+ * and the answer is no, with the reason.  There is no PAC for a SID either:
+ * dsa_change() has one compared with the new password.
  */
 static void prove_old(struct attempt *a)
 {
@@ -391,7 +392,7 @@ static void finish(struct attempt *a)
 
 void dsa_login(const struct dsa_server *server,
 	       const struct ds_snap_account *account, const char *password,
-	       struct dsa_login *login)
+	       int64_t end_ms, struct dsa_login *login)
 {
 	struct attempt a = { .server = server,
 			     .account = account,
@@ -414,6 +415,7 @@ void dsa_login(const struct dsa_server *server,
 	}
 	code = prepare(&a);
 	if (code == 0) {
+		dsa_kdc_until(&a.kdc, end_ms);
 		begin = ds_now_ms();
 		ask_kdc(&a);
 		login->kdc_ms = ds_now_ms() - begin;

@@ -25,6 +25,8 @@ struct dsa_login {
 	/* Of offcheck.h: decided without a KDC. */
 	bool offline;
 	uint32_t offline_kdf_us;
+	/* Of change.h: the old password may be good for nothing now. */
+	bool changed;
 };
 
 /*
@@ -32,13 +34,14 @@ struct dsa_login {
  * and the domain have it so), the proof that the KDC knows the host's key
  * (fail closed), the comparison of the client's name and SID with the mirrored
  * object, and the object's state.  At most one exchange that counts as an
- * attempt: a wrong password is never sent twice.
+ * attempt: a wrong password is never sent twice.  It takes some 16 s at most,
+ * and ends at `end_ms`, ds_now_ms(), if that is sooner.
  *
  * *login is the result, wholly set; its ccache and tgt are the caller's to
  * free.
  */
 void dsa_login(const struct dsa_server *server,
 	       const struct ds_snap_account *account, const char *password,
-	       struct dsa_login *login);
+	       int64_t end_ms, struct dsa_login *login);
 
 #endif

@@ -24,7 +24,7 @@
 
 #ifndef DSA_QUEUE_MS        /* only tests have others */
 #define DSA_QUEUE_MS  30000 /* until a worker is free */
-#define DSA_CHECK_MS  24000 /* a worker's whole life; kdc.c has less */
+#define DSA_CHECK_MS  24000 /* a worker's whole life; see kdc.c, change.c */
 #define DSA_LINGER_MS 10000 /* to make a verifier after the answer */
 #endif
 #define DSA_KDC_KEEP_MS 600000
@@ -155,16 +155,22 @@ static void learn(struct dsa_conn *c, const struct verdict *v)
 		(void)!dsa_look(server->looks, &c->subject.guid, NULL, NULL);
 }
 
-/* A refusal for want of a KDC is no failure, nor is one without a check. */
+/*
+ * A refusal for want of a KDC is no failure, nor is one without a check; and
+ * what nobody checked ends no delay.
+ */
 static void count(struct dsa_conn *c, const struct verdict *v)
 {
 	struct dsa_delays *delays = c->gate->server->pam->delays;
+	bool checked = v->kdc_ms >= 0 || v->offline;
 
-	if (v->proven || v->result == DS_AUTH_OK)
-		dsa_delays_passed(delays, c->delay_key);
-	else if (v->result != DS_AUTH_UNAVAILABLE &&
-		 v->result != DS_AUTH_UNKNOWN)
+	if (v->proven || v->result == DS_AUTH_OK) {
+		if (checked)
+			dsa_delays_passed(delays, c->delay_key);
+	} else if (v->result != DS_AUTH_UNAVAILABLE &&
+		   v->result != DS_AUTH_UNKNOWN) {
 		dsa_delays_failed(delays, ds_now_ms(), c->delay_key);
+	}
 }
 
 /* False: the session gets no ticket. */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/wire.h"
 #include "synccache/auth/as.h"
 #include "synccache/auth/ccfile.h"
 #include "synccache/auth/change.h"
@@ -25,24 +26,30 @@ static struct dsa_login login;
 
 static struct {
 	int logins, tickets, changes;
-	enum ds_auth_result login;
+	enum ds_auth_result login, again; /* with the old, the new password */
 	krb5_error_code ticket, change;
 	bool other_client;
 	struct dsa_kpasswd answer;
-	char old_password[32], new_password[32];
+	char new_password[32];
+	int64_t end_ms[3]; /* of both logins and the ticket */
 } kdc;
 
 void dsa_login(const struct dsa_server *with, const struct ds_snap_account *of,
-	       const char *password, struct dsa_login *ret)
+	       const char *password, int64_t end_ms, struct dsa_login *ret)
 {
+	bool again = kdc.changes > 0;
+	enum ds_auth_result result = again ? kdc.again : kdc.login;
+
 	assert_ptr_equal(with, &server);
 	assert_ptr_equal(of, &account);
 	kdc.logins++;
-	(void)snprintf(kdc.old_password, sizeof(kdc.old_password), "%s",
-		       password);
-	*ret = (struct dsa_login){ .result = kdc.login,
-				   .say = kdc.login,
-				   .kdc = "10.0.0.1" };
+	kdc.end_ms[again ? 1 : 0] = end_ms;
+	assert_string_equal(again ? kdc.new_password : "old", password);
+	*ret = (struct dsa_login){ .result = result,
+				   .say = result,
+				   .kdc = "10.0.0.1",
+				   .principal = "p@R",
+				   .reason = "why" };
 	assert_int_equal(
 	    dsa_secret_copy(&ret->ccache, "x", 1, DSA_SECRET_PRIVATE), 0);
 }
@@ -105,12 +112,18 @@ void dsa_kdc_init(struct dsa_kdc *k, const struct ds_config *config,
 	assert_string_equal(near, "10.0.0.1");
 }
 
+void dsa_kdc_until(struct dsa_kdc *k, int64_t end_ms)
+{
+	(void)k;
+	kdc.end_ms[2] = end_ms;
+}
+
 krb5_error_code dsa_as_exchange(struct dsa_as *as, const char *service,
 				krb5_creds *ret_creds)
 {
 	(void)ret_creds;
 	assert_string_equal(service, "kadmin/changepw");
-	assert_string_equal(as->password, kdc.old_password);
+	assert_string_equal(as->password, "old");
 	kdc.tickets++;
 	return kdc.ticket;
 }
@@ -147,6 +160,7 @@ static int fresh(void **state)
 static enum ds_auth_result change(const char *old_password,
 				  const char *new_password)
 {
+	kdc.changes = kdc.logins = 0;
 	dsa_change(&server, &account, old_password, new_password, &login);
 	assert_null(login.ccache.p);
 	assert_string_equal(login.principal, "");
@@ -174,12 +188,14 @@ static void test_before_the_kdc(void **state)
 	assert_int_equal(change("", "new"), DS_AUTH_BAD_PASSWORD);
 	assert_int_equal(change("old", "n\xffw"), DS_AUTH_REJECTED);
 	assert_int_equal(kdc.logins, 0);
+	assert_false(login.changed);
 }
 
 static void test_old_password(void **state)
 {
 	(void)state;
 	assert_int_equal(change("old", ""), DS_AUTH_OK);
+	assert_false(login.changed);
 	kdc.login = DS_AUTH_NEW_PASSWORD;
 	assert_int_equal(change("old", ""), DS_AUTH_OK);
 	for (int r = DS_AUTH_BAD_PASSWORD; r <= DS_AUTH_UNAVAILABLE; r++) {
@@ -194,11 +210,54 @@ static void test_change(void **state)
 {
 	(void)state;
 	assert_int_equal(change("old", "n\303\244w"), DS_AUTH_OK);
-	assert_string_equal(kdc.old_password, "old");
 	assert_string_equal(kdc.new_password, "n\303\244w");
-	kdc.login = DS_AUTH_NEW_PASSWORD; /* a forced one */
+	assert_int_equal(kdc.changes, 1);
+	assert_int_equal(kdc.logins, 1);
+	assert_true(login.changed);
+}
+
+/* The new password's login has the last word, since the old one had no SID. */
+static void test_forced(void **state)
+{
+	(void)state;
+	kdc.login = DS_AUTH_NEW_PASSWORD;
 	assert_int_equal(change("old", "new"), DS_AUTH_OK);
-	assert_int_equal(kdc.changes, 2);
+	assert_string_equal(login.reason, "the password was changed");
+	assert_int_equal(kdc.changes, 1);
+	assert_int_equal(kdc.logins, 2);
+	assert_true(login.changed);
+	for (int r = DS_AUTH_NEW_PASSWORD; r <= DS_AUTH_UNAVAILABLE; r++) {
+		bool unheard = r == DS_AUTH_NEW_PASSWORD ||
+			       r == DS_AUTH_BAD_PASSWORD ||
+			       r == DS_AUTH_UNAVAILABLE;
+
+		kdc.again = (enum ds_auth_result)r;
+		assert_int_equal(change("old", "new"),
+				 unheard ? DS_AUTH_UNAVAILABLE : r);
+		assert_true(login.changed);
+		assert_string_equal(login.reason,
+				    "the password was changed; then: why");
+		assert_true((login.text[0] != '\0') == unheard);
+	}
+	/* What was not changed is not tried. */
+	kdc.answer.code = DSA_KPW_SOFTERROR;
+	assert_int_equal(change("old", "new"), DS_AUTH_REJECTED);
+	assert_false(login.changed);
+	assert_int_equal(kdc.logins, 1);
+}
+
+/* All of it ends before the worker's 24 s do, with 8 s for kpasswd. */
+static void test_time(void **state)
+{
+	int64_t begin = ds_now_ms(), end;
+
+	(void)state;
+	kdc.login = DS_AUTH_NEW_PASSWORD;
+	assert_int_equal(change("old", "new"), DS_AUTH_OK);
+	end = ds_now_ms();
+	assert_in_range(kdc.end_ms[0], begin + 15000, end + 15000);
+	assert_int_equal(kdc.end_ms[2], kdc.end_ms[0]);
+	assert_int_equal(kdc.end_ms[1], kdc.end_ms[0] + 8000);
 }
 
 static void test_answers(void **state)
@@ -226,11 +285,13 @@ static void test_failures(void **state)
 	kdc.change = KRB5_KDC_UNREACH;
 	assert_int_equal(change("old", "new"), DS_AUTH_UNAVAILABLE);
 	assert_non_null(strstr(login.text, "not known"));
+	assert_true(login.changed); /* perhaps */
 	kdc.change = KRB5KRB_AP_ERR_MODIFIED;
 	assert_int_equal(change("old", "new"), DS_AUTH_DENIED);
-	kdc.changes = 0;
 	kdc.other_client = true;
 	assert_int_equal(change("old", "new"), DS_AUTH_DENIED);
+	assert_false(login.changed);
+	assert_int_equal(kdc.changes, 0);
 	kdc.ticket = KRB5KDC_ERR_PREAUTH_FAILED;
 	assert_int_equal(change("old", "new"), DS_AUTH_DENIED);
 	/* The login had armour, and there is none for the change. */
@@ -333,6 +394,8 @@ int main(void)
 		cmocka_unit_test_setup(test_before_the_kdc, fresh),
 		cmocka_unit_test_setup(test_old_password, fresh),
 		cmocka_unit_test_setup(test_change, fresh),
+		cmocka_unit_test_setup(test_forced, fresh),
+		cmocka_unit_test_setup(test_time, fresh),
 		cmocka_unit_test_setup(test_answers, fresh),
 		cmocka_unit_test_setup(test_failures, fresh),
 		cmocka_unit_test(test_framing),

@@ -42,9 +42,10 @@ static enum dsa_kdc_word kdc_word;
 
 void dsa_login(const struct dsa_server *with,
 	       const struct ds_snap_account *account, const char *password,
-	       struct dsa_login *login)
+	       int64_t end_ms, struct dsa_login *login)
 {
 	assert_ptr_equal(with, &server);
+	assert_int_equal(end_ms, INT64_MAX);
 	kdc_calls++;
 	(void)snprintf(kdc_sam, sizeof(kdc_sam), "%s", account->sam);
 	(void)snprintf(kdc_password, sizeof(kdc_password), "%s", password);
@@ -62,6 +63,7 @@ void dsa_login(const struct dsa_server *with,
 
 static char kdc_new[64];
 static enum ds_auth_result change_result;
+static bool changed;
 
 void dsa_change(const struct dsa_server *with,
 		const struct ds_snap_account *account,
@@ -74,6 +76,7 @@ void dsa_change(const struct dsa_server *with,
 	(void)snprintf(kdc_password, sizeof(kdc_password), "%s", old_password);
 	(void)snprintf(kdc_new, sizeof(kdc_new), "%s", new_password);
 	*login = (struct dsa_login){ .result = change_result,
+				     .changed = changed,
 				     .text = "Too short." };
 }
 
@@ -368,10 +371,18 @@ static void test_change(void **state)
 	assert_int_equal(change("x@y", "old", "new").result, DS_AUTH_UNKNOWN);
 	assert_int_equal(kdc_calls, 2);
 	/* What opened the door before a change does so no more. */
-	assert_int_equal(offline_dropped, 0);
 	change_result = DS_AUTH_OK;
+	assert_int_equal(change(DRILEY, "", "").result, DS_AUTH_OK);
+	assert_int_equal(change(DRILEY, "old", "").result, DS_AUTH_OK);
+	assert_int_equal(offline_dropped, 0);
+	changed = true;
 	assert_int_equal(change(DRILEY, "old", "new").result, DS_AUTH_OK);
 	assert_int_equal(offline_dropped, 1);
+	/* Nor what perhaps did: the answer was lost. */
+	change_result = DS_AUTH_UNAVAILABLE;
+	assert_int_equal(change(DRILEY, "old", "new").result,
+			 DS_AUTH_UNAVAILABLE);
+	assert_int_equal(offline_dropped, 2);
 	assert_int_equal(offline_kept, 0);
 }
 

@@ -360,7 +360,11 @@ static void test_time(void **state)
 
 	(void)state;
 	world(SILENT, TRICKLE, SILENT);
-	kdc.deadline = begin + 500;
+	dsa_kdc_until(&kdc, begin + 500);
+	/* Also after an answer. */
+	assert_int_equal(kdc.patience, begin + 500);
+	dsa_kdc_until(&kdc, INT64_MAX);
+	assert_int_equal(kdc.deadline, begin + 500);
 	assert_int_equal(ask_them(false), KRB5_KDC_UNREACH);
 	assert_true(ds_now_ms() - begin >= 450);
 	assert_true(ds_now_ms() - begin < 1500);
