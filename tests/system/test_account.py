@@ -9,7 +9,7 @@ import pytest
 
 from laboratory import DOMAIN, PASSWORD
 from terminal import converse
-from test_auth import config, directory
+from test_auth import config, directory, still_mirror
 from test_ways_in import (assert_out, audit, by_key, give_key, login)
 
 ALICE = f"alice@{DOMAIN}"
@@ -220,6 +220,20 @@ def test_forced_change_at_login(lab, forced):
     assert talk.status == 0, (talk, lab.log()[-2000:])
     assert FORCED in talk.lines
     assert lab.ssh(FORCED, "New-Password-33").stdout == FORCED + "\n"
+
+
+def test_forced_change_of_another_object(lab, forced):
+    """Who has the name now, while the mirror knows only who had it."""
+    with still_mirror(lab):
+        directory(lab, "sam.delete(dn_of(args[0]))\nnew(*args)\n"
+                  "sam.setpassword(f'(sAMAccountName={args[0]})', args[1],"
+                  " force_change_at_next_login=True)\n", "acct-forced",
+                  PASSWORD, FORCED)
+        talk = passwd(lab, FORCED, PASSWORD, "New-Password-34")
+        assert talk.status != 0, talk
+        assert "the password was changed; then: the KDC authenticated" in \
+            audit(lab, "password")[-1]
+    lab.sync()
 
 
 def test_forced_change_elsewhere(lab):
