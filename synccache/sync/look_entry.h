@@ -28,7 +28,7 @@ extern const char *const dss_look_attributes[];
 /*
  * Reads the entry of the object `guid`.  What is missing, or is not of its
  * type, is zero or empty, such hours have no hour; without a
- * userAccountControl nobody knows anything. DS_ERR_FORMAT: it is another
+ * userAccountControl nobody knows anything.  DS_ERR_FORMAT: it is another
  * object's; DS_ERR_DENIED: the account may not read its userAccountControl.
  */
 DS_MUST_CHECK int dss_look_read(const struct dss_entry *entry,

@@ -26,15 +26,19 @@ uint64_t dss_model_age(const struct dss_object *obj)
 	return obj->present & DSS_F_CREATED ? obj->created : UINT64_MAX;
 }
 
-static int node_order(const void *a, const void *b)
+int dss_model_order(const struct dss_object *a, const struct dss_object *b)
 {
-	const struct dss_object *x = ((const struct dss_node *)a)->obj;
-	const struct dss_object *y = ((const struct dss_node *)b)->obj;
-	uint64_t age = dss_model_age(x), other = dss_model_age(y);
+	uint64_t age = dss_model_age(a), other = dss_model_age(b);
 
 	if (age != other)
 		return age < other ? -1 : 1;
-	return memcmp(x->guid.b, y->guid.b, DS_GUID_LEN);
+	return memcmp(a->guid.b, b->guid.b, DS_GUID_LEN);
+}
+
+static int node_order(const void *a, const void *b)
+{
+	return dss_model_order(((const struct dss_node *)a)->obj,
+			       ((const struct dss_node *)b)->obj);
 }
 
 /* The usual case: they come in order. */

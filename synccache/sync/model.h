@@ -95,6 +95,8 @@ const struct dss_model_user *dss_model_find_user(const struct dss_model *model,
  * age is unknown is the newest: it takes nothing away.
  */
 uint64_t dss_model_age(const struct dss_object *obj);
+/* In that order: as strcmp(). */
+int dss_model_order(const struct dss_object *a, const struct dss_object *b);
 
 /*
  * An object that the model was built of, and what it is now.  Of the old one

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "synccache/sync/guidmap.h"
+#include "synccache/sync/model.h"
 
 bool dss_scope_limits(const struct ds_config *config)
 {
@@ -154,15 +155,6 @@ static bool same_name(const struct dss_scope_set *scope, const char *sam,
 	return true;
 }
 
-/* The older of two, as everywhere: a newcomer takes nothing away. */
-static bool is_older(const struct dss_object *a, const struct dss_object *b)
-{
-	uint64_t x = a->present & DSS_F_CREATED ? a->created : UINT64_MAX;
-	uint64_t y = b->present & DSS_F_CREATED ? b->created : UINT64_MAX;
-
-	return x != y ? x < y : memcmp(a->guid.b, b->guid.b, DS_GUID_LEN) < 0;
-}
-
 static const struct dss_object *look_up(const struct walk *w, const char *item)
 {
 	const struct dss_object *found = NULL;
@@ -179,7 +171,7 @@ static const struct dss_object *look_up(const struct walk *w, const char *item)
 		    !(by_sid ? ds_sid_equal(&obj->sid, &sid)
 			     : same_name(w->scope, obj->sam, name, len)))
 			continue;
-		if (!found || is_older(obj, found))
+		if (!found || dss_model_order(obj, found) < 0)
 			found = obj;
 	}
 	return found;
