@@ -16,6 +16,9 @@
 #include "synccache/auth/auth.h"
 #include "synccache/auth/policy.h"
 
+/* Sync queues 64 questions: users' never shut out root's. */
+#define USER_LOOKS_MAX 16
+
 /* One question of the account phase. */
 struct ask {
 	struct dsa_server *server;
@@ -167,6 +170,8 @@ static void on_look(void *arg, int err, const struct dsa_looked *looked)
 {
 	struct ask *a = arg;
 
+	if (a->subject.caller != 0)
+		a->server->user_looks--;
 	a->look_err = err;
 	a->looked = looked;
 	decide(a);
@@ -207,16 +212,25 @@ static bool wants_look(const struct ask *a)
 /* True: on_look() will decide, with a copy. */
 static bool look(const struct ask *a, int *ret_err)
 {
-	struct ask *copy = malloc(sizeof(*copy));
+	struct dsa_server *server = a->server;
+	bool users = a->subject.caller != 0;
+	struct ask *copy;
 
+	if (users && server->user_looks >= USER_LOOKS_MAX) {
+		*ret_err = DS_ERR_LIMIT;
+		return false;
+	}
+	copy = malloc(sizeof(*copy));
 	if (copy == NULL) {
 		*ret_err = DS_ERR_NOMEM;
 		return false;
 	}
 	*copy = *a;
-	*ret_err = dsa_look(a->server->looks, &a->subject.guid, on_look, copy);
+	*ret_err = dsa_look(server->looks, &a->subject.guid, on_look, copy);
 	if (*ret_err != 0)
 		free(copy);
+	else if (users)
+		server->user_looks++;
 	return *ret_err == 0;
 }
 

@@ -53,6 +53,7 @@ struct dsa_server {
 	struct dsa_handles *handles;
 	struct dsa_allow *allow;
 	struct dsa_looks *looks;
+	size_t user_looks; /* of these, asked at pam-user.sock */
 	struct dsa_proven proven;
 	struct dsa_jobs jobs;
 	struct dsa_pam *pam;

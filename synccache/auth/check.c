@@ -190,6 +190,7 @@ static void check_password(struct check *c)
 		return;
 	dsa_login(c->server, &c->account, (const char *)c->password.p,
 		  INT64_MAX, &c->login);
+	c->offline.health = c->login.health;
 	if (c->login.heard != DSA_KDC_SILENT)
 		return;
 	if (!tried)

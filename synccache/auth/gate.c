@@ -52,7 +52,12 @@ void dsa_conn_reply(struct dsa_conn *c, struct ds_writer *w)
 	if (ds_frame_end(w) == 0 &&
 	    ds_wire_send(c->fd, w, ds_now_ms() + DSA_REPLY_MS) != 0)
 		ds_log(DS_LOG_INFO, "a caller went away before its answer");
-	dsa_conn_free(c);
+	if (c->gate->uid_max == 0) {
+		dsa_conn_free(c);
+		return;
+	}
+	(void)shutdown(c->fd, SHUT_RDWR);
+	dsa_conn_enter(c, DSA_CONN_RESTING, DSA_REST_MS);
 }
 
 void dsa_conn_enter(struct dsa_conn *c, enum dsa_conn_state state, int ms)
@@ -110,7 +115,9 @@ size_t dsa_conn_checks(const struct dsa_conn *c)
 	size_t n = 0;
 
 	TAILQ_FOREACH(other, &c->gate->all, all)
-	if (other->state == DSA_CONN_CHECKING &&
+	if ((other->state == DSA_CONN_CHECKING ||
+	     (other->state == DSA_CONN_RESTING &&
+	      other->type == DS_MSG_AUTH)) &&
 	    other->subject.caller == c->subject.caller)
 		n++;
 	return n;
@@ -209,16 +216,20 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 static bool may_enter(struct dsa_gate *gate, uid_t uid)
 {
 	const struct dsa_conn *c;
-	size_t n = 0;
+	size_t n = 0, resting = 0;
 
 	if (gate->uid_max == 0)
 		return uid == DSA_PEER_UID;
 	if (!dsa_mirror_has_uid(&gate->server->mirror, uid))
 		return false;
 	TAILQ_FOREACH(c, &gate->all, all)
-	if (c->subject.caller == uid)
-		n++;
-	return n < gate->uid_max;
+	if (c->subject.caller == uid) {
+		if (c->state == DSA_CONN_RESTING)
+			resting++;
+		else
+			n++;
+	}
+	return n < gate->uid_max && resting < DSA_UID_RESTS_MAX;
 }
 
 static void conn_new(struct dsa_gate *gate, int fd, uid_t uid)

@@ -25,9 +25,11 @@
 #ifndef DSA_CONNS_MAX
 #define DSA_CONNS_MAX      256
 #define DSA_USER_CONNS_MAX 128  /* of all users together */
-#define DSA_UID_CONNS_MAX  4    /* of one user */
+#define DSA_UID_CONNS_MAX  4    /* of one user, */
+#define DSA_UID_RESTS_MAX  8    /* and that many answered ones */
 #define DSA_UID_CHECKS_MAX 2    /* of these, with a worker */
 #define DSA_REQUEST_MS     5000 /* from accept to a whole request */
+#define DSA_REST_MS        500  /* so a user has 16 answers a second */
 #define DSA_PEER_UID       0
 #endif
 #define DSA_PARKED_MAX 64  /* of the connections of a gate */
@@ -47,6 +49,7 @@ enum dsa_conn_state {
 	DSA_CONN_QUEUED,   /* until a worker is free */
 	DSA_CONN_CHECKING, /* a worker has it */
 	DSA_CONN_ASKING,   /* a domain controller is asked */
+	DSA_CONN_RESTING,  /* a user's that is answered, and counts still */
 };
 
 TAILQ_HEAD(dsa_conn_list, dsa_conn);
@@ -65,8 +68,8 @@ struct dsa_conn {
 
 struct dsa_gate {
 	struct dsa_server *server;
-	const char *name; /* of its socket, for the log */
-	size_t max, uid_max;
+	const char *name;       /* of its socket, for the log */
+	size_t max, uid_max;    /* uid_max 0: root's */
 	enum dsa_job_kind kind; /* whose slots its checks use */
 	int priority;
 	struct event *listener, *retry;
@@ -95,9 +98,14 @@ bool dsa_conn_is_dead(const struct dsa_conn *c);
 bool dsa_conn_has_twin(const struct dsa_conn *c);
 /* How many connections of the gate are parked. */
 size_t dsa_gate_parked(const struct dsa_gate *gate);
-/* How many connections of the same user are with a worker. */
+/* How many connections of the same user are with a worker, or were just now.
+ */
 size_t dsa_conn_checks(const struct dsa_conn *c);
-/* Ends a reply (with the connection's seq), sends it, and hangs up. */
+/*
+ * Ends a reply (with the connection's seq), sends it, and hangs up.  At the
+ * users' gate the place stays taken for DSA_REST_MS: that bounds how often a
+ * user can ask.
+ */
 void dsa_conn_reply(struct dsa_conn *c, struct ds_writer *w);
 void dsa_conn_free(struct dsa_conn *c);
 

@@ -44,11 +44,16 @@ static int64_t milliseconds(clockid_t id)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+bool dsa_boot_is_known(const uint8_t boot_id[DSA_BOOT_ID_LEN])
+{
+	return memcmp(boot_id, none, DSA_BOOT_ID_LEN) != 0;
+}
+
 void dsa_now_read(struct dsa_now *ret_now)
 {
 	static uint8_t boot_id[DSA_BOOT_ID_LEN];
 
-	if (memcmp(boot_id, none, sizeof(none)) == 0)
+	if (!dsa_boot_is_known(boot_id))
 		read_boot_id(boot_id);
 	ret_now->real_ms = milliseconds(CLOCK_REALTIME);
 	ret_now->boot_ms = (uint64_t)milliseconds(CLOCK_BOOTTIME);
@@ -58,7 +63,7 @@ void dsa_now_read(struct dsa_now *ret_now)
 uint64_t dsa_since(const struct dsa_now *now,
 		   const uint8_t boot_id[DSA_BOOT_ID_LEN], uint64_t boot_ms)
 {
-	if (memcmp(boot_id, none, sizeof(none)) == 0 ||
+	if (!dsa_boot_is_known(boot_id) ||
 	    memcmp(boot_id, now->boot_id, DSA_BOOT_ID_LEN) != 0)
 		return now->boot_ms;
 	return now->boot_ms > boot_ms ? now->boot_ms - boot_ms : 0;

@@ -50,6 +50,9 @@ struct dsa_clock {
 	struct dsa_now seen;
 };
 
+/* Zeros are none. */
+bool dsa_boot_is_known(const uint8_t boot_id[DSA_BOOT_ID_LEN]);
+
 /* The boot id is read from /proc the first time. */
 void dsa_now_read(struct dsa_now *ret_now);
 

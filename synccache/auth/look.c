@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "lib/log.h"
 #include "lib/wire.h"
@@ -105,9 +106,15 @@ struct dsa_looks *dsa_looks_new(struct event_base *base, int fd)
 {
 	struct dsa_looks *looks = calloc(1, sizeof(*looks));
 
-	if (looks != NULL) {
-		looks->base = base;
-		looks->fd = fd;
+	if (looks == NULL)
+		return NULL;
+	looks->base = base;
+	looks->fd = fd;
+	/* What still comes for a process before this one answers nothing. */
+	if (getrandom(&looks->seq, sizeof(looks->seq), 0) !=
+	    (ssize_t)sizeof(looks->seq)) {
+		free(looks);
+		return NULL;
 	}
 	return looks;
 }

@@ -41,7 +41,8 @@ typedef void (*dsa_look_heard)(void *arg, int err,
 			       const struct dsa_looked *looked);
 
 struct dsa_looks;
-/* Asks over `fd`, which stays the caller's; NULL: no memory. */
+/* Asks over `fd`, which stays the caller's; NULL: no memory, or randomness.
+ */
 struct dsa_looks *dsa_looks_new(struct event_base *base, int fd);
 /* Without a word to those who wait. */
 void dsa_looks_free(struct dsa_looks *looks);

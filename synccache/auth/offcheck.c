@@ -186,7 +186,7 @@ void dsa_offcheck_keep(const struct dsa_offcheck *c)
 	dsa_now_read(&now);
 	dsa_clock_advance(&clock, &now);
 	v.made_ms = clock.total_ms;
-	v.made_real = now.real_ms / 1000;
+	v.made_real = dsa_offline_made(&now, &c->health);
 	memcpy(v.clock_id, clock.id, sizeof(v.clock_id));
 	(void)!nice(NICENESS);
 	r = dsa_store_slot(c->dir, offline->slots, &slot);

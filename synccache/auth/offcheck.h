@@ -16,6 +16,7 @@ struct dsa_offcheck {
 	struct dsa_secret key; /* made of the password; .p NULL: unusable */
 	int dir;
 	uint64_t epoch;
+	struct dsa_health health; /* as the KDC's answer shows it */
 };
 
 /*

@@ -74,13 +74,16 @@ static bool same_password(const struct ds_snap_account *account,
 		   dsa_filetime(v->made_real - SKEW_SECONDS);
 }
 
+/* Without a boot id nobody knows what the uptime counts from. */
 static bool is_pausing(const struct ds_config *config,
 		       const struct dsa_tries *tries,
 		       const struct dsa_now *now)
 {
 	return tries->count >= config->login.offline_attempts &&
-	       dsa_since(now, tries->boot_id, tries->boot_ms) <
-		   config->login.offline_delay * 1000;
+	       (!dsa_boot_is_known(now->boot_id) ||
+		!dsa_boot_is_known(tries->boot_id) ||
+		dsa_since(now, tries->boot_id, tries->boot_ms) <
+		    config->login.offline_delay * 1000);
 }
 
 struct dsa_offline_verdict dsa_offline_judge(
@@ -119,6 +122,12 @@ struct dsa_offline_verdict dsa_offline_judge(
 			  "offline_delay is not over");
 	v.left_ms = life - age;
 	return v;
+}
+
+int64_t dsa_offline_made(const struct dsa_now *now,
+			 const struct dsa_health *health)
+{
+	return health->has_clock ? now->real_ms / 1000 + health->clock : 0;
 }
 
 void dsa_tries_count(struct dsa_tries *tries, const struct dsa_now *now)

@@ -22,6 +22,7 @@
 #include "lib/config.h"
 #include "lib/proto.h"
 #include "lib/snapshot.h"
+#include "synccache/auth/health.h"
 #include "synccache/auth/houseclock.h"
 #include "synccache/auth/verifier.h"
 
@@ -46,6 +47,14 @@ struct dsa_offline_verdict dsa_offline_judge(
     const struct ds_config *config, const struct ds_snap_account *account,
     const struct dsa_verifier *verifier, const struct dsa_tries *tries,
     const struct dsa_clock *clock, const struct dsa_now *now);
+
+/*
+ * When a verifier of this moment is made, in the KDC's seconds since the
+ * epoch: the host's own clock may be wrong without Kerberos minding.  0: the
+ * KDC has not said its time, and only an equal pwdLastSet will do.
+ */
+int64_t dsa_offline_made(const struct dsa_now *now,
+			 const struct dsa_health *health);
 
 /* One more try, now. */
 void dsa_tries_count(struct dsa_tries *tries, const struct dsa_now *now);

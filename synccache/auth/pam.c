@@ -306,7 +306,12 @@ static void start_worker(struct dsa_conn *c)
 		.kind = c->gate->kind,
 		.keep_fd = c->fd,
 		.timeout_ms = DSA_CHECK_MS,
-		.linger_ms = server->offline.on ? DSA_LINGER_MS : 0,
+		/* A user's keeps the user's slot, and has less time: what
+		 * lingers for root is not for users to crowd out. */
+		.linger_ms =
+		    server->offline.on && c->gate->kind == DSA_JOB_CHECK
+			? DSA_LINGER_MS
+			: 0,
 		.run = run_worker,
 		.heard = on_worker,
 		.arg = c,
@@ -375,9 +380,14 @@ static void enqueue(struct dsa_conn *c)
 
 static void overdue(struct dsa_conn *c)
 {
-	if (c->state == DSA_CONN_PARKED) {
+	struct dsa_gate *gate = c->gate;
+
+	if (c->state == DSA_CONN_RESTING) {
+		dsa_conn_free(c);
+		start_workers(gate);
+	} else if (c->state == DSA_CONN_PARKED) {
 		dsa_conn_enter(c, DSA_CONN_QUEUED, DSA_QUEUE_MS);
-		start_workers(c->gate);
+		start_workers(gate);
 	} else {
 		fail_auth(c, DS_AUTH_UNAVAILABLE, "all workers are busy");
 	}

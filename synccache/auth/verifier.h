@@ -66,8 +66,9 @@ struct dsa_verifier {
 	uint32_t log_n, r, p;
 	uint8_t salt[DSA_SALT_LEN];
 	uint8_t check[DSA_CHECK_LEN];
-	uint64_t made_ms;      /* of the house clock */
-	int64_t made_real;     /* seconds since the epoch */
+	uint64_t made_ms; /* of the house clock */
+	int64_t
+	    made_real; /* by the KDC's clock, since the epoch; 0: unknown */
 	uint64_t pwd_last_set; /* FILETIME; the mirror's when it was made */
 	uint8_t clock_id[DSA_CLOCK_ID_LEN];
 };

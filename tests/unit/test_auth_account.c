@@ -400,6 +400,43 @@ static void test_look_is_asked(void **state)
 	assert_int_equal(looks, 4);
 }
 
+/* However many wait at pam-user.sock: there is room for root's question. */
+static void test_users_looks_are_few(void **state)
+{
+	struct dsa_subject s = { .guid = { { W_DRILEY + 1 } } };
+	struct answer answers[17] = { 0 };
+	struct ds_frame frame = { .type = DS_MSG_ACCOUNT };
+	void *waiting[16];
+	uint8_t buf[512];
+	struct ds_writer w;
+
+	(void)state;
+	ds_writer_init(&w, buf, sizeof(buf));
+	dsa_subject_write(&w, &s);
+	frame.payload = buf;
+	frame.len = w.len;
+	server.config.login.live_check = DS_LIVE_ALWAYS;
+	caller.uid = WORLD_UID0 + W_DRILEY;
+	for (int i = 0; i < 17; i++) {
+		dsa_account_ask(&server, &caller, &frame, said, &answers[i]);
+		if (i < 16)
+			waiting[i] = look_arg;
+	}
+	assert_int_equal(looks, 16);
+	assert_false(answers[15].came);
+	assert_int_equal(answers[16].result, DS_AUTH_UNAVAILABLE);
+	caller.uid = 0;
+	check(W_DRILEY, DS_AUTH_OK);
+	assert_int_equal(looks, 17);
+	caller.uid = WORLD_UID0 + W_DRILEY;
+	for (int i = 0; i < 16; i++) {
+		look_heard(waiting[i], 0, &looked);
+		assert_int_equal(answers[i].result, DS_AUTH_OK);
+	}
+	check(W_DRILEY, DS_AUTH_OK);
+	assert_int_equal(server.user_looks, 0);
+}
+
 static void test_look_decides(void **state)
 {
 	(void)state;
@@ -651,6 +688,7 @@ int main(void)
 		cmocka_unit_test(test_hours),
 		cmocka_unit_test_setup(test_warning, fresh),
 		cmocka_unit_test_setup(test_look_is_asked, fresh),
+		cmocka_unit_test_setup(test_users_looks_are_few, fresh),
 		cmocka_unit_test_setup(test_look_decides, fresh),
 		cmocka_unit_test_setup(test_look_permits, fresh),
 		cmocka_unit_test_setup(test_no_answer, fresh),

@@ -171,6 +171,21 @@ static void test_deadline(void **state)
 	assert_int_equal(heard, 1);
 }
 
+/* What was meant for a process before this one finds no question. */
+static void test_numbers_begin_anywhere(void **state)
+{
+	uint32_t before;
+
+	(void)state;
+	assert_int_equal(dsa_look(looks, &guid, NULL, NULL), 0);
+	before = asked();
+	dsa_looks_free(looks);
+	looks = dsa_looks_new(base, pair[0]);
+	assert_non_null(looks);
+	assert_int_equal(dsa_look(looks, &guid, NULL, NULL), 0);
+	assert_int_not_equal(asked(), before);
+}
+
 static void test_limits(void **state)
 {
 	int n = 0, r;
@@ -197,6 +212,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_deadline, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_numbers_begin_anywhere,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 	};
 

@@ -408,6 +408,26 @@ static void test_password_changed_elsewhere(void **state)
 	assert_refused(DS_AUTH_UNAVAILABLE, "password was changed");
 }
 
+/* Kerberos goes by the KDC's clock; the host's may be years ahead. */
+static void test_dated_by_the_kdc(void **state)
+{
+	struct dsa_health health = { .has_clock = true, .clock = -9 * 86400 };
+
+	(void)state;
+	w.now.real_ms += 9 * DAY_MS;
+	assert_int_equal(dsa_offline_made(&w.now, &health), NOW_SECONDS);
+	health.clock = 60;
+	w.now.real_ms = (NOW_SECONDS - 60) * 1000;
+	assert_int_equal(dsa_offline_made(&w.now, &health), NOW_SECONDS);
+	/* Who does not know when the login was takes no other password. */
+	health.has_clock = false;
+	w.verifier.made_real = dsa_offline_made(&w.now, &health);
+	assert_int_equal(w.verifier.made_real, 0);
+	assert_admitted();
+	w.account.pwd_last_set++;
+	assert_refused(DS_AUTH_UNAVAILABLE, "password was changed");
+}
+
 static void test_days(void **state)
 {
 	(void)state;
@@ -467,12 +487,16 @@ static void test_pause_and_clocks(void **state)
 	assert_refused(DS_AUTH_UNAVAILABLE, "too many tries");
 	w.now.boot_ms++;
 	assert_admitted();
-	/* An unknown boot is another one. */
-	memset(w.tries.boot_id, 0, sizeof(w.tries.boot_id));
-	memset(w.now.boot_id, 0, sizeof(w.now.boot_id));
-	w.now.boot_ms = 1799999;
-	w.tries.boot_ms = 0;
+	/* In an unknown boot, or since one, no pause ends. */
+	w.now.boot_id[0] = 0;
+	w.now.boot_ms = 400 * (uint64_t)DAY_MS;
 	assert_refused(DS_AUTH_UNAVAILABLE, "too many tries");
+	w.now.boot_id[0] = 3;
+	assert_admitted();
+	w.tries.boot_id[0] = 0;
+	assert_refused(DS_AUTH_UNAVAILABLE, "too many tries");
+	w.tries.count = 2;
+	assert_admitted();
 	w.tries.count = UINT32_MAX;
 	dsa_tries_count(&w.tries, &w.now);
 	assert_int_equal(w.tries.count, UINT32_MAX);
@@ -995,6 +1019,7 @@ int main(void)
 		cmocka_unit_test_setup(test_state_of_the_account, fresh),
 		cmocka_unit_test_setup(test_of_somebody_else, fresh),
 		cmocka_unit_test_setup(test_password_changed_elsewhere, fresh),
+		cmocka_unit_test_setup(test_dated_by_the_kdc, fresh),
 		cmocka_unit_test_setup(test_days, fresh),
 		cmocka_unit_test_setup(test_tries, fresh),
 		cmocka_unit_test_setup(test_pause_and_clocks, fresh),
