@@ -51,8 +51,9 @@ DS_MUST_CHECK int dsa_kpw_code(const uint8_t *p, size_t len,
 /*
  * What a clear reply says beside its code, for a person: the server's own
  * words where they are UTF-8 (control bytes become blanks), or those that
- * Active Directory's policy record of 30 bytes stands for, or "".  Cut to cap;
- * returns buf.
+ * Active Directory's policy record of 30 bytes stands for, or "".  A
+ * sentence, or a text of the server's, that does not fit cap is left out
+ * whole; returns buf.
  */
 char *dsa_kpw_words(const uint8_t *p, size_t len, char *buf, size_t cap);
 
