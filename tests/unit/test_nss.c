@@ -1,6 +1,6 @@
 /*
  * The NSS module, its real sources over a file of ours: answers, buffers,
- * errors, enumeration, threads and forks while snapshots are replaced.
+ * errors, enumeration, files that are replaced.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -9,81 +9,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "tests/unit/nss_seams.h"
-#include "nss_dssync/nss_dssync.h"
-#include "tests/unit/snap_world.h"
-
-enum nss_status _nss_dssync_getpwnam_r(const char *, struct passwd *, char *,
-				       size_t, int *);
-enum nss_status _nss_dssync_getpwuid_r(uid_t, struct passwd *, char *, size_t,
-				       int *);
-enum nss_status _nss_dssync_setpwent(int);
-enum nss_status _nss_dssync_getpwent_r(struct passwd *, char *, size_t, int *);
-enum nss_status _nss_dssync_endpwent(void);
-enum nss_status _nss_dssync_getgrnam_r(const char *, struct group *, char *,
-				       size_t, int *);
-enum nss_status _nss_dssync_getgrgid_r(gid_t, struct group *, char *, size_t,
-				       int *);
-enum nss_status _nss_dssync_setgrent(int);
-enum nss_status _nss_dssync_getgrent_r(struct group *, char *, size_t, int *);
-enum nss_status _nss_dssync_endgrent(void);
-enum nss_status _nss_dssync_initgroups_dyn(const char *, gid_t, long *, long *,
-					   gid_t **, long, int *);
-
-#define DRILEY "driley@aaddscontoso.com"
-
-char nss_test_path[64];
-uid_t nss_test_owner;
-
-/* The module's clock: stands still until a test lets a second pass. */
-static atomic_long test_time = 1;
-static atomic_bool test_time_flies;
-
-long nss_test_now(void)
-{
-	return test_time_flies ? atomic_fetch_add(&test_time, 1) : test_time;
-}
-
-static char dir[] = "nss_XXXXXX";
-
-static int setup(void **state)
-{
-	(void)state;
-	nss_test_owner = geteuid();
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(nss_test_path, sizeof(nss_test_path), "%s/base.1.snap", dir);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	unlink(nss_test_path);
-	return rmdir(dir);
-}
-
-static void publish(uint32_t policy, uint64_t generation)
-{
-	size_t size;
-	uint8_t *image = world_image(policy, generation, &size);
-
-	world_publish(nss_test_path, image, size);
-	free(image);
-	test_time++;
-}
+#include "tests/unit/nss_folder.h"
 
 static struct passwd pw;
 static struct group gr;
@@ -457,134 +389,6 @@ static void poor_circumstances(void **state)
 	pthread_attr_destroy(&attr);
 }
 
-/* ---- threads, forks and publications ------------------------------------ */
-
-static atomic_bool stop;
-static atomic_ulong lookups;
-static atomic_int wrong;
-
-/*
- * One round of lookups; false if an answer is not one of a whole snapshot.
- * Nothing is allocated: after a fork, a sanitizer's heap may be locked.
- */
-static bool round_ok(void)
-{
-	char b[1024];
-	struct passwd p;
-	struct group g;
-	gid_t array[8], *groups = array;
-	long start = 0, size = 8;
-	bool ok = true;
-	int err;
-
-	ok &= _nss_dssync_getpwnam_r(DRILEY, &p, b, sizeof(b), &err) ==
-		  NSS_STATUS_SUCCESS &&
-	      p.pw_uid == WORLD_UID0 && strcmp(p.pw_name, DRILEY) == 0;
-	ok &= _nss_dssync_getpwuid_r(WORLD_UID0 + W_SMITH, &p, b, sizeof(b),
-				     &err) == NSS_STATUS_SUCCESS &&
-	      strcmp(p.pw_dir, "/home/jane.smith@contoso.com") == 0;
-	ok &= _nss_dssync_getgrgid_r(WORLD_GID0, &g, b, sizeof(b), &err) ==
-		  NSS_STATUS_SUCCESS &&
-	      g.gr_mem[W_USERS - 1] && !g.gr_mem[W_USERS];
-	ok &= _nss_dssync_initgroups_dyn(DRILEY, WORLD_GID0, &start, &size,
-					 &groups, -1,
-					 &err) == NSS_STATUS_SUCCESS &&
-	      start == 2;
-	ok &= _nss_dssync_getpwnam_r("nobody@x", &p, b, sizeof(b), &err) ==
-	      NSS_STATUS_NOTFOUND;
-	return ok && groups == array;
-}
-
-static void *looker(void *arg)
-{
-	(void)arg;
-	while (!stop) {
-		if (!round_ok())
-			wrong++;
-		lookups++;
-	}
-	return NULL;
-}
-
-static uint8_t *next_image[2];
-static size_t next_size[2];
-
-static void *publisher(void *arg)
-{
-	int i;
-
-	(void)arg;
-	for (i = 0; !stop; i++)
-		world_publish(nss_test_path, next_image[i % 2],
-			      next_size[i % 2]);
-	return NULL;
-}
-
-static unsigned mapped(void)
-{
-	char line[512];
-	unsigned n = 0;
-	FILE *f = fopen("/proc/self/maps", "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		n += strstr(line, "base.1.snap") != NULL;
-	if (f)
-		fclose(f);
-	return n;
-}
-
-static int ms_since(const struct timespec *then)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int)((now.tv_sec - then->tv_sec) * 1000 +
-		     (now.tv_nsec - then->tv_nsec) / 1000000);
-}
-
-static void threads_and_forks(void **state)
-{
-	pthread_t threads[4], pub;
-	struct timespec began;
-	int i, forks = 0, status;
-
-	(void)state;
-	next_image[0] = world_image(0, 10, &next_size[0]);
-	next_image[1] = world_image(DS_SNAP_SHORT_NAMES, 11, &next_size[1]);
-	test_time_flies = true; /* each lookup looks at the file */
-	clock_gettime(CLOCK_MONOTONIC, &began);
-	assert_int_equal(pthread_create(&pub, NULL, publisher, NULL), 0);
-	for (i = 0; i < 4; i++)
-		assert_int_equal(
-		    pthread_create(&threads[i], NULL, looker, NULL), 0);
-	while (ms_since(&began) < 1500 || lookups <= 10 || forks < 2) {
-		pid_t pid = fork();
-
-		assert_true(pid >= 0);
-		if (pid == 0) {
-			alarm(20); /* a lock that nobody holds any more */
-			for (i = 0; i < 20; i++)
-				if (!round_ok())
-					_exit(1);
-			_exit(0);
-		}
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_int_equal(status, 0);
-		forks++;
-	}
-	stop = true;
-	for (i = 0; i < 4; i++)
-		pthread_join(threads[i], NULL);
-	pthread_join(pub, NULL);
-	free(next_image[0]);
-	free(next_image[1]);
-	test_time_flies = false;
-	assert_int_equal(wrong, 0);
-	/* and what is replaced is unmapped: only the current one is left */
-	assert_true(round_ok());
-	assert_int_equal(mapped(), 1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -597,7 +401,6 @@ int main(void)
 		cmocka_unit_test(groups_of_a_user),
 		cmocka_unit_test(new_files_are_noticed),
 		cmocka_unit_test(poor_circumstances),
-		cmocka_unit_test(threads_and_forks),
 	};
 	return cmocka_run_group_tests_name("nss", tests, setup, teardown);
 }

@@ -27,6 +27,7 @@ struct world {
 	struct ds_config config;
 	struct ds_sid sid;
 	char *bases[4], *groups[6];
+	struct dss_mirror m; /* between open_mirror and commit */
 	struct dss_rescope last;
 };
 
@@ -65,21 +66,21 @@ static int teardown(void **state)
 
 /* ---- what is in the store ---- */
 
-static void open_mirror(struct world *w, struct dss_mirror *m)
+static void open_mirror(struct world *w)
 {
 	struct dss_txn *txn;
 
 	assert_int_equal(dss_txn_begin(w->store, true, &txn), 0);
-	dss_mirror_init(m, txn, false);
+	dss_mirror_init(&w->m, txn, false);
 }
 
-static void commit(struct dss_mirror *m)
+static void commit(struct world *w)
 {
-	assert_int_equal(dss_txn_commit(m->txn), 0);
-	dss_mirror_done(m);
+	assert_int_equal(dss_txn_commit(w->m.txn), 0);
+	dss_mirror_done(&w->m);
 }
 
-static void put_user(struct dss_mirror *m, unsigned n, const char *dn,
+static void put_user(struct world *w, unsigned n, const char *dn,
 		     const char *primary)
 {
 	struct test_entry t;
@@ -90,11 +91,11 @@ static void put_user(struct dss_mirror *m, unsigned n, const char *dn,
 	t.attrs[5].values =
 	    &(struct dss_value){ (const uint8_t *)primary, strlen(primary) };
 	t.e.dn = dn;
-	assert_int_equal(dss_mirror_whole(m, &t.e), 0);
+	assert_int_equal(dss_mirror_whole(&w->m, &t.e), 0);
 }
 
 /* Members first .. last, and another one unless it is 0. */
-static void put_group(struct dss_mirror *m, unsigned n, const char *sam,
+static void put_group(struct world *w, unsigned n, const char *sam,
 		      unsigned first, unsigned last, unsigned more)
 {
 	struct test_entry t;
@@ -110,69 +111,82 @@ static void put_group(struct dss_mirror *m, unsigned n, const char *sam,
 		(void)member_dn(more, text[k++]);
 	for (unsigned i = 0; i < k; i++)
 		entry_value(&t, text[i], strlen(text[i]));
-	assert_int_equal(dss_mirror_whole(m, &t.e), 0);
+	assert_int_equal(dss_mirror_whole(&w->m, &t.e), 0);
 }
 
-static void drop(struct dss_mirror *m, unsigned n)
+static void drop(struct world *w, unsigned n)
 {
 	struct ds_guid guid = test_guid(n);
 	size_t dropped, held;
 
-	assert_int_equal(dss_guids_add(&m->gone, &guid), 0);
-	assert_int_equal(dss_mirror_drop(m, 20, false, &dropped, &held), 0);
+	assert_int_equal(dss_guids_add(&w->m.gone, &guid), 0);
+	assert_int_equal(dss_mirror_drop(&w->m, 20, false, &dropped, &held),
+			 0);
 	assert_int_equal(dropped, 1);
-	m->gone.count = 0;
+	w->m.gone.count = 0;
 }
 
 /* Users 1 .. 20 here, 21 .. 40 there; teams of ten, and one of teams. */
 static void fill(struct world *w)
 {
-	struct dss_mirror m;
-
-	open_mirror(w, &m);
+	open_mirror(w);
 	for (unsigned n = 1; n <= 40; n++)
-		put_user(&m, n, n <= 20 ? "CN=u," HERE : "CN=u," THERE, "513");
-	put_group(&m, 101, "Team One", 1, 10, 0);
-	put_group(&m, 102, "team-two", 11, 20, 0);
-	put_group(&m, 103, "nested", 12, 11, 101);
-	put_group(&m, 104, "circle", 30, 30, 105);
-	put_group(&m, 105, "elcric", 31, 31, 104);
-	put_group(&m, 106, "nobody", 2, 1, 0);
-	commit(&m);
+		put_user(w, n, n <= 20 ? "CN=u," HERE : "CN=u," THERE, "513");
+	put_group(w, 101, "Team One", 1, 10, 0);
+	put_group(w, 102, "team-two", 11, 20, 0);
+	put_group(w, 103, "nested", 12, 11, 101);
+	put_group(w, 104, "circle", 30, 30, 105);
+	put_group(w, 105, "elcric", 31, 31, 104);
+	put_group(w, 106, "nobody", 2, 1, 0);
+	commit(w);
 }
 
 static uint32_t flags_of(struct world *w, unsigned n)
 {
 	struct ds_guid guid = test_guid(n);
 	struct dss_object obj;
-	struct dss_mirror m;
 
-	open_mirror(w, &m);
-	assert_int_equal(dss_mirror_get(&m, &guid, &obj), 0);
-	dss_txn_abort(m.txn);
-	dss_mirror_done(&m);
+	open_mirror(w);
+	assert_int_equal(dss_mirror_get(&w->m, &guid, &obj), 0);
+	dss_txn_abort(w->m.txn);
+	dss_mirror_done(&w->m);
 	return obj.flags;
 }
 
-/* What a pull that ended so does about it. */
-static void rescope_in(struct world *w, struct dss_mirror *m, bool first,
-		       bool accept)
+/* What a pull that ended so does about it, and its end. */
+static void pulled(struct world *w, bool first, bool accept)
 {
 	w->last = (struct dss_rescope){ .config = &w->config,
 					.domain_sid = &w->sid,
 					.netbios = "EXAMPLE",
 					.first = first,
 					.accept = accept };
-	assert_int_equal(dss_rescope(m, &w->last), 0);
+	assert_int_equal(dss_rescope(&w->m, &w->last), 0);
+	commit(w);
 }
 
+/* A pull that found nothing new. */
 static void rescope(struct world *w, bool first, bool accept)
 {
-	struct dss_mirror m;
+	open_mirror(w);
+	pulled(w, first, accept);
+}
 
-	open_mirror(w, &m);
-	rescope_in(w, &m, first, accept);
-	commit(&m);
+/* A pull that found a group's members to be these. */
+static void pull_group(struct world *w, unsigned n, const char *sam,
+		       unsigned first, unsigned last)
+{
+	open_mirror(w);
+	put_group(w, n, sam, first, last, 0);
+	pulled(w, false, false);
+}
+
+/* A pull that found an object gone. */
+static void pull_loss(struct world *w, unsigned n)
+{
+	open_mirror(w);
+	drop(w, n);
+	pulled(w, false, false);
 }
 
 /* Exactly `first` .. `last` of the users have the flag. */
@@ -190,6 +204,14 @@ static void assert_users(struct world *w, uint32_t flag, unsigned first,
 static void limit_to(struct world *w, const char *group)
 {
 	memcpy(&w->groups[0], &group, sizeof(group));
+}
+
+/* Filled, and of the users those of Team One are in the scope: 1 .. 10. */
+static void fill_limited(struct world *w)
+{
+	fill(w);
+	limit_to(w, "Team One");
+	rescope(w, true, false);
 }
 
 /* ---- who is in it ---- */
@@ -249,7 +271,6 @@ static void test_nested(void **state)
 {
 	struct world *w = *state;
 	static char two[] = "team-two";
-	struct dss_mirror m;
 
 	fill(w);
 	limit_to(w, "nested");
@@ -264,11 +285,10 @@ static void test_nested(void **state)
 	rescope(w, false, false);
 	assert_users(w, DSS_OBJ_IN, 30, 31);
 	/* By the primary group, too. */
-	open_mirror(w, &m);
-	put_user(&m, 5, "CN=u," HERE, "1106");
-	rescope_in(w, &m, false, false);
+	open_mirror(w);
+	put_user(w, 5, "CN=u," HERE, "1106");
+	pulled(w, false, false);
 	assert_true(w->last.looked);
-	commit(&m);
 	assert_false(flags_of(w, 5) & DSS_OBJ_IN);
 	limit_to(w, "nobody");
 	rescope(w, false, false);
@@ -310,30 +330,26 @@ static void test_with_bases(void **state)
 static void test_changes_follow(void **state)
 {
 	struct world *w = *state;
-	struct dss_mirror m;
 
-	fill(w);
-	limit_to(w, "Team One");
-	rescope(w, true, false);
+	fill_limited(w);
 	assert_int_equal(w->last.left, 0);
 	/* Nothing changed: not even looked at. */
 	rescope(w, false, false);
 	assert_false(w->last.looked);
-	open_mirror(w, &m);
-	put_group(&m, 101, "Team One", 2, 10, 33);
+	open_mirror(w);
+	put_group(w, 101, "Team One", 2, 10, 33);
 	/* A new one that is nobody's member. */
-	put_user(&m, 50, "CN=u," HERE, "513");
-	rescope_in(w, &m, false, false);
-	commit(&m);
+	put_user(w, 50, "CN=u," HERE, "513");
+	pulled(w, false, false);
 	assert_int_equal(w->last.left, 1);
 	assert_int_equal(w->last.kept, 0);
 	assert_false(flags_of(w, 1) & DSS_OBJ_IN);
 	assert_true(flags_of(w, 33) & DSS_OBJ_IN);
 	assert_false(flags_of(w, 50) & DSS_OBJ_IN);
 	/* An object that is told of again stays where it is. */
-	open_mirror(w, &m);
-	put_user(&m, 33, "CN=moved," HERE, "513");
-	commit(&m);
+	open_mirror(w);
+	put_user(w, 33, "CN=moved," HERE, "513");
+	commit(w);
 	assert_true(flags_of(w, 33) & DSS_OBJ_IN);
 }
 
@@ -341,26 +357,19 @@ static void test_changes_follow(void **state)
 static void test_pinned(void **state)
 {
 	struct world *w = *state;
-	struct dss_mirror m;
 
-	fill(w);
-	limit_to(w, "Team One");
-	rescope(w, true, false);
-	open_mirror(w, &m);
-	put_group(&m, 101, "Team Uno", 1, 10, 0);
-	put_group(&m, 102, "Team One", 11, 20, 0);
-	rescope_in(w, &m, false, false);
-	commit(&m);
+	fill_limited(w);
+	open_mirror(w);
+	put_group(w, 101, "Team Uno", 1, 10, 0);
+	put_group(w, 102, "Team One", 11, 20, 0);
+	pulled(w, false, false);
 	assert_users(w, DSS_OBJ_IN, 1, 10);
 	assert_string_equal(w->last.notice, "");
 	/* Deletions that are accepted are no reason to let the pin go ... */
 	rescope(w, false, true);
 	assert_users(w, DSS_OBJ_IN, 1, 10);
 	/* ... unless it is the group that is gone. */
-	open_mirror(w, &m);
-	drop(&m, 101);
-	rescope_in(w, &m, false, false);
-	commit(&m);
+	pull_loss(w, 101);
 	assert_users(w, DSS_OBJ_KEPT, 1, 10);
 	assert_users(w, DSS_OBJ_IN, 0, 0);
 	assert_non_null(strstr(w->last.notice, "another has its name"));
@@ -375,24 +384,17 @@ static void test_pinned(void **state)
 static void test_another_domain(void **state)
 {
 	struct world *w = *state;
-	struct dss_mirror m;
 
-	fill(w);
-	limit_to(w, "Team One");
-	rescope(w, true, false);
-	open_mirror(w, &m);
-	drop(&m, 101);
-	put_group(&m, 201, "Team One", 11, 20, 0);
-	rescope_in(w, &m, true, false);
-	commit(&m);
+	fill_limited(w);
+	open_mirror(w);
+	drop(w, 101);
+	put_group(w, 201, "Team One", 11, 20, 0);
+	pulled(w, true, false);
 	assert_users(w, DSS_OBJ_IN, 11, 20);
 	assert_users(w, DSS_OBJ_KEPT, 0, 0);
 	assert_string_equal(w->last.notice, "");
 	/* Which are pinned now, as the first ones were. */
-	open_mirror(w, &m);
-	put_group(&m, 201, "Team Uno", 11, 20, 0);
-	rescope_in(w, &m, false, false);
-	commit(&m);
+	pull_group(w, 201, "Team Uno", 11, 20);
 	assert_users(w, DSS_OBJ_IN, 11, 20);
 }
 
@@ -400,33 +402,21 @@ static void test_vanished_group(void **state)
 {
 	static char two[] = "team-two";
 	struct world *w = *state;
-	struct dss_mirror m;
 
-	fill(w);
-	limit_to(w, "Team One");
 	w->groups[1] = two;
-	rescope(w, true, false);
-	open_mirror(w, &m);
-	drop(&m, 101);
-	rescope_in(w, &m, false, false);
-	commit(&m);
+	fill_limited(w);
+	pull_loss(w, 101);
 	/* Ten are few enough for the valve, and yet they stay. */
 	assert_users(w, DSS_OBJ_KEPT, 1, 10);
 	assert_users(w, DSS_OBJ_IN, 11, 20);
 	assert_int_equal(w->last.kept, 10);
 	/* Everything else goes on: one of the others leaves. */
-	open_mirror(w, &m);
-	put_group(&m, 102, "team-two", 12, 20, 0);
-	rescope_in(w, &m, false, false);
-	commit(&m);
+	pull_group(w, 102, "team-two", 12, 20);
 	assert_users(w, DSS_OBJ_KEPT, 1, 10);
 	assert_users(w, DSS_OBJ_IN, 12, 20);
 	assert_non_null(strstr(w->last.notice, "Team One"));
 	/* The group is back, with most of them. */
-	open_mirror(w, &m);
-	put_group(&m, 101, "Team One", 1, 9, 0);
-	rescope_in(w, &m, false, false);
-	commit(&m);
+	pull_group(w, 101, "Team One", 1, 9);
 	assert_users(w, DSS_OBJ_KEPT, 10, 10);
 	assert_string_equal(w->last.notice, "");
 	rescope(w, false, true);
@@ -437,15 +427,9 @@ static void test_vanished_group(void **state)
 static void test_emptied_group(void **state)
 {
 	struct world *w = *state;
-	struct dss_mirror m;
 
-	fill(w);
-	limit_to(w, "Team One");
-	rescope(w, true, false);
-	open_mirror(w, &m);
-	put_group(&m, 101, "Team One", 2, 1, 0);
-	rescope_in(w, &m, false, false);
-	commit(&m);
+	fill_limited(w);
+	pull_group(w, 101, "Team One", 2, 1);
 	assert_users(w, DSS_OBJ_KEPT, 1, 10);
 	assert_non_null(strstr(w->last.notice, "has no member"));
 }
@@ -455,16 +439,14 @@ static void test_mass_leave(void **state)
 {
 	static char here[] = HERE;
 	struct world *w = *state;
-	struct dss_mirror m;
 
 	fill(w);
 	w->bases[0] = here;
 	rescope(w, true, false);
-	open_mirror(w, &m);
+	open_mirror(w);
 	for (unsigned n = 1; n <= 15; n++)
-		put_user(&m, n, "CN=u," THERE, "513");
-	rescope_in(w, &m, false, false);
-	commit(&m);
+		put_user(w, n, "CN=u," THERE, "513");
+	pulled(w, false, false);
 	assert_users(w, DSS_OBJ_KEPT, 1, 15);
 	assert_int_equal(w->last.kept, 15);
 	rescope(w, false, true);
