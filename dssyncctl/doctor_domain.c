@@ -42,6 +42,36 @@ static int count_srv(const char *name)
 	return n;
 }
 
+/* The site's own servers, which the whole domain's stand in for. */
+static void check_site(struct doc *d, bool needed)
+{
+	const char *site = d->config->domain.site;
+	const char *from = "configured";
+	char name[512];
+	int n;
+
+	if (!site[0] && d->daemon && d->daemon->sync) {
+		site = ctl_string(d->daemon->sync, "site");
+		from = ctl_string(d->daemon->sync, "site_from");
+	}
+	if (!needed || !*site)
+		return;
+	snprintf(name, sizeof(name), "_ldap._tcp.%s._sites.dc._msdcs.%s.",
+		 site, d->config->domain.name);
+	n = count_srv(name);
+	if (n > 0)
+		doc_say(d, DOC_OK, "", "DNS: %d servers of the site %s (%s)",
+			n, site, from);
+	else
+		doc_say(d, DOC_WARNING,
+			"the domain's others are used; see site in "
+			"dssync.conf(5)",
+			n < 0 ? "DNS: nobody answers for the site %s (%s)"
+			      : "DNS: there are no servers of the site %s "
+				"(%s)",
+			site, from);
+}
+
 void doc_check_dns(struct doc *d)
 {
 	static const char *const services[] = { "_ldap._tcp.dc._msdcs",
@@ -73,6 +103,7 @@ void doc_check_dns(struct doc *d)
 				  : "DNS: there are no servers for %s",
 			    name);
 	}
+	check_site(d, needed);
 }
 
 /* ---- the keytab

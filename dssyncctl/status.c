@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "dssyncctl/ctl.h"
@@ -168,6 +169,20 @@ static const char *progress_of(const json_t *s, char *buf, size_t cap)
 	return buf;
 }
 
+static void print_site(const json_t *s)
+{
+	const char *site = ctl_string(s, "site");
+	const char *other = ctl_string(s, "server_site");
+
+	if (!*site && !*other)
+		return;
+	if (strcasecmp(site, other) == 0)
+		other = "";
+	ctl_row("site", "%s%s%s%s%s%s", *site ? site : "none",
+		*site ? " (" : "", ctl_string(s, "site_from"),
+		*site ? ")" : "", *other ? "; the server is in " : "", other);
+}
+
 static void print_sync(const json_t *s)
 {
 	char last[64], next[64], counted[96];
@@ -184,6 +199,7 @@ static void print_sync(const json_t *s)
 		json_is_true(json_object_get(s, "notify"))
 		    ? ", with change notification"
 		    : "");
+	print_site(s);
 	if (*ctl_string(s, "strategy_why"))
 		ctl_row("changes", "by %s: %s", ctl_string(s, "strategy"),
 			ctl_string(s, "strategy_why"));

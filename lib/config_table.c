@@ -171,7 +171,8 @@ const struct ds_key ds_config_keys[] = {
 	  .expected = "host names of domain controllers, separated by "
 		      "commas; empty: ask DNS" },
 	{ "domain", "site", DS_VALUE_TEXT, AT(domain.site), "",
-	  .expected = "the name of an Active Directory site; empty: none" },
+	  .expected = "the name of an Active Directory site; empty: what the "
+		      "domain says" },
 	{ "domain", "keytab", DS_VALUE_TEXT, AT(domain.keytab),
 	  "/etc/krb5.keytab", .check = is_path,
 	  .expected = "the absolute path of the host's keytab" },

@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #define RDATA_NAME 6 /* after priority, weight and port */
+#define LABEL_MAX  63
 
 static bool parse_one(ns_msg handle, const ns_rr *rr, struct ds_srv *srv)
 {
@@ -148,4 +149,22 @@ bool ds_host_in_domain(const char *host, const char *domain)
 		      (*p == '.' && before != '.')))
 			return false;
 	return true;
+}
+
+bool ds_site_usable(const char *site)
+{
+	size_t label = 0;
+	const char *p;
+
+	for (p = site; *p; p++) {
+		if (*p == '.' && label == 0)
+			return false;
+		label = *p == '.' ? 0 : label + 1;
+		if (label > LABEL_MAX ||
+		    (*p != '.' && *p != '-' && *p != '_' &&
+		     (!isascii((unsigned char)*p) ||
+		      !isalnum((unsigned char)*p))))
+			return false;
+	}
+	return label > 0 && p - site <= DS_HOST_MAX;
 }

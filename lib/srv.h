@@ -51,6 +51,12 @@ void ds_srv_append(struct ds_srv *list, size_t *count,
 bool ds_host_in_domain(const char *host, const char *domain);
 
 /*
+ * True if a site's name, which somebody else said, may become part of a
+ * question: labels (RFC 1035) of ASCII letters, digits, '-' and '_'.
+ */
+bool ds_site_usable(const char *site);
+
+/*
  * Asks DNS for the domain's controllers, in the order in which to try them:
  * those of the site first if it is not "".  Blocks for a few seconds at most.
  * DS_ERR_UNAVAIL: no answer; DS_ERR_NOTFOUND: none registered.

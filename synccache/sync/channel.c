@@ -264,12 +264,13 @@ int dss_channel_ticket(struct dss_sync *s, const char *host)
 
 void dss_channel_server(struct dss_sync *s, const char *host)
 {
-	uint8_t buf[DS_HEADER_LEN + 512];
+	uint8_t buf[DS_HEADER_LEN + 1024];
 	struct ds_writer w;
 
 	ds_writer_init(&w, buf, sizeof(buf));
 	ds_frame_begin(&w, DSS_MSG_SERVER, dss_channel_seq(s));
 	ds_put_str(&w, host);
+	ds_put_str(&w, s->status.site);
 	/* A hint: without it they find a server by themselves. */
 	if (ds_frame_end(&w) == DS_OK)
 		(void)!ds_packet_send(s->peer, &w, -1);

@@ -19,6 +19,8 @@
 #include "lib/wire.h"
 #include "synccache/sync/dns.h"
 #include "synccache/sync/meta.h"
+#include "synccache/sync/netlogon.h"
+#include "synccache/sync/site.h"
 #include "synccache/sync/sync.h"
 #include "synccache/sync/tcp.h"
 #include "synccache/sync/tls.h"
@@ -29,6 +31,8 @@
 #define HURRY_MS   2500 /* for each of them */
 #define PROBE_MS   5000
 #define RETURN_MS  900000 /* to a preferred server, give or take half */
+
+#define AWAY (1u << 16) /* of a rank, above any priority */
 
 static int64_t patience(const struct dss_sync *s, int64_t ms)
 {
@@ -59,6 +63,8 @@ struct facts {
 	struct dss_domain domain;
 	char server_base[512];
 	bool has_sid;
+	struct dss_netlogon netlogon;
+	bool has_netlogon;
 };
 
 static int root_entry(void *arg, const struct dss_entry *entry)
@@ -91,6 +97,18 @@ static int partition_entry(void *arg, const struct dss_entry *entry)
 
 	take_text(entry, "nETBIOSName", f->domain.netbios,
 		  sizeof(f->domain.netbios));
+	return DS_OK;
+}
+
+static int ping_entry(void *arg, const struct dss_entry *entry)
+{
+	const struct dss_attr *attr = dss_entry_find(entry, "netlogon");
+	struct facts *f = arg;
+
+	f->has_netlogon =
+	    attr && attr->count == 1 &&
+	    dss_netlogon_parse(attr->values[0].data, attr->values[0].len,
+			       &f->netlogon) == DS_OK;
 	return DS_OK;
 }
 
@@ -147,6 +165,24 @@ static int read_facts(const struct dss_sync *s, struct dss_conn *conn,
 }
 
 /*
+ * In which site the server sees this host (MS-ADTS 6.3.3), by the address of
+ * this connection.  One that does not say so serves all the same.
+ */
+static int read_site(const struct dss_sync *s, struct dss_conn *conn,
+		     struct facts *f)
+{
+	static const char *const attrs[] = { "netlogon", NULL };
+	char filter[600];
+	int err;
+
+	(void)snprintf(filter, sizeof(filter),
+		       "(&(DnsDomain=%s)(NtVer=" DSS_NETLOGON_NTVER "))",
+		       s->config.domain.name);
+	err = ask(conn, "", DSS_SCOPE_BASE, filter, attrs, ping_entry, f);
+	return err == DS_ERR_NOTFOUND || err == DS_ERR_DENIED ? DS_OK : err;
+}
+
+/*
  * Binds with the ticket that auth gave.  It lies in a memory file while the
  * bind runs, and nowhere else.
  */
@@ -171,6 +207,12 @@ static int bind_with_ticket(struct dss_sync *s, struct dss_conn *conn)
 		(void)close(fd);
 	dss_ticket_drop(t);
 	return err;
+}
+
+/* Not the live looks, which are told by the mirror. */
+static bool asks_site(const struct dss_sync *s)
+{
+	return !s->hurry && dss_site_wanted(s);
 }
 
 /* Says in `why` (cap bytes) what was wrong with this host. */
@@ -209,6 +251,8 @@ static int try_host(struct dss_sync *s, const char *host, uint16_t port,
 	err = bind_with_ticket(s, conn);
 	if (err == DS_OK)
 		err = read_facts(s, conn, &facts);
+	if (err == DS_OK && asks_site(s))
+		err = read_site(s, conn, &facts);
 	if (err) {
 		const char *text = dss_conn_text(conn);
 
@@ -222,6 +266,9 @@ static int try_host(struct dss_sync *s, const char *host, uint16_t port,
 	s->conn = conn;
 	s->domain = facts.domain;
 	s->port = port;
+	if (asks_site(s))
+		dss_site_learn(s, host,
+			       facts.has_netlogon ? &facts.netlogon : NULL);
 	return DS_OK;
 }
 
@@ -251,7 +298,17 @@ static uint32_t rank(const struct dss_sync *s, const struct candidates *c,
 {
 	if (*s->config.domain.servers)
 		return (uint32_t)i;
-	return (c->list[i].away ? 1u << 16 : 0) | c->list[i].priority;
+	return (c->list[i].away ? AWAY : 0) | c->list[i].priority;
+}
+
+static uint32_t best_rank(const struct dss_sync *s, const struct candidates *c)
+{
+	uint32_t best = UINT32_MAX;
+
+	for (size_t i = 0; i < c->count; i++)
+		if (rank(s, c, i) < best)
+			best = rank(s, c, i);
+	return best;
 }
 
 /* Appends to what was tried; the same trouble is not told twice. */
@@ -295,12 +352,9 @@ static int try_one(struct dss_sync *s, const struct ds_srv *srv, char *tried,
 static int try_all(struct dss_sync *s, const struct candidates *c,
 		   uint32_t below, const char *but, char *tried, size_t cap)
 {
-	uint32_t best = UINT32_MAX;
+	uint32_t best = best_rank(s, c);
 	int err = DS_ERR_UNAVAIL;
 
-	for (size_t i = 0; i < c->count; i++)
-		if (rank(s, c, i) < best)
-			best = rank(s, c, i);
 	for (size_t i = 0; i < c->count; i++) {
 		if (rank(s, c, i) >= below ||
 		    strcmp(c->list[i].host, but) == 0)
@@ -374,22 +428,20 @@ static void settle(struct dss_sync *s, const char *tried)
 		    dss_conn_notify(s->conn, s->domain.base_dn) == DS_OK;
 }
 
-int dss_dc_connect(struct dss_sync *s)
+/*
+ * What DNS says of it now, which may have been asked for another site before;
+ * one that it does not name (among so many) is not of the site.
+ */
+static uint32_t rank_of_mine(const struct dss_sync *s,
+			     const struct candidates *c)
 {
-	char tried[DSS_TEXT] = "";
-	int err;
-
-	dss_status_state(s, DSS_CONNECTING, "connecting");
-	err = dss_dc_open(s, "", "", tried, sizeof(tried));
-	if (err == DS_OK)
-		settle(s, tried);
-	else if (!s->stop)
-		dss_status_error(
-		    s, err, "no domain controller can be used: %s", tried);
-	return err;
+	for (size_t i = 0; i < c->count; i++)
+		if (strcasecmp(c->list[i].host, s->status.server) == 0)
+			return rank(s, c, i);
+	return s->rank | AWAY;
 }
 
-void dss_dc_return(struct dss_sync *s)
+static void look_for_better(struct dss_sync *s)
 {
 	struct dss_conn *before = s->conn;
 	struct candidates c = { .count = 0 };
@@ -398,6 +450,11 @@ void dss_dc_return(struct dss_sync *s)
 	s->return_at = ds_now_ms() + dss_jitter(RETURN_MS);
 	if (find_candidates(s, &c) != 0)
 		return;
+	s->rank = rank_of_mine(s, &c);
+	if (s->rank <= best_rank(s, &c)) {
+		s->return_at = 0;
+		return;
+	}
 	s->conn = NULL;
 	if (try_all(s, &c, s->rank, "", tried, sizeof(tried)) != DS_OK) {
 		s->conn = before;
@@ -405,6 +462,32 @@ void dss_dc_return(struct dss_sync *s)
 	}
 	dss_conn_free(before);
 	settle(s, tried);
+}
+
+int dss_dc_connect(struct dss_sync *s)
+{
+	char tried[DSS_TEXT] = "", site[DS_HOST_MAX + 1];
+	int err;
+
+	dss_status_state(s, DSS_CONNECTING, "connecting");
+	(void)snprintf(site, sizeof(site), "%s", dss_site(s));
+	err = dss_dc_open(s, "", "", tried, sizeof(tried));
+	if (err == DS_OK) {
+		settle(s, tried);
+		/* Once: two servers may tell of two sites. */
+		if (dss_site_missed(s, site))
+			look_for_better(s);
+	} else if (!s->stop) {
+		dss_status_error(
+		    s, err, "no domain controller can be used: %s", tried);
+	}
+	return err;
+}
+
+void dss_dc_return(struct dss_sync *s, bool now)
+{
+	if (s->return_at && (now || ds_now_ms() >= s->return_at))
+		look_for_better(s);
 }
 
 static int on_anything(void *arg, const struct dss_entry *entry)

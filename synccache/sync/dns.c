@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/wire.h"
+#include "synccache/sync/site.h"
 
 #define ANSWER_MS 5000
 
@@ -173,7 +174,7 @@ int dss_dns_servers(struct dss_sync *s, struct ds_srv ret_list[DS_SRV_MAX],
 	const struct question q = {
 		.ask = ask_servers,
 		.name = s->config.domain.name,
-		.site = s->config.domain.site,
+		.site = dss_site(s),
 		.size = sizeof(struct ds_srv),
 		.max = DS_SRV_MAX,
 	};

@@ -20,7 +20,7 @@ struct dss_address {
 	socklen_t len;
 };
 
-/* ds_srv_lookup() for the configured domain and site; DS_ERR_CLOSED, too. */
+/* ds_srv_lookup() for the domain and this host's site; DS_ERR_CLOSED, too. */
 DS_MUST_CHECK int dss_dns_servers(struct dss_sync *s,
 				  struct ds_srv ret_list[DS_SRV_MAX],
 				  size_t *ret_count);

@@ -206,6 +206,7 @@ static int on_mirror_frame(void *arg, const struct ds_frame *frame)
 	case DSS_MSG_SERVER:
 		ds_reader_init(&r, frame->payload, frame->len);
 		ds_get_str(&r, l->wanted, sizeof(l->wanted));
+		ds_get_str(&r, l->s->status.site, sizeof(l->s->status.site));
 		l->failed[0] = 0;
 		l->moved = true;
 		if (l->down)

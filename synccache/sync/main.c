@@ -24,6 +24,7 @@
 #include "synccache/sync/guard.h"
 #include "synccache/sync/look.h"
 #include "synccache/sync/model.h"
+#include "synccache/sync/site.h"
 #include "synccache/sync/sync.h"
 #include "synccache/sync/tls.h"
 
@@ -149,9 +150,8 @@ static int pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 
 	if (!s->conn)
 		err = dss_dc_connect(s);
-	else if (s->return_at &&
-		 (ds_now_ms() >= s->return_at || (flags & DS_PULL_FULL)))
-		dss_dc_return(s);
+	else
+		dss_dc_return(s, flags & DS_PULL_FULL);
 	if (err)
 		return err; /* told already */
 	err = dss_pull(s, flags, ret_changed);
@@ -395,6 +395,8 @@ int main(int argc, char **argv)
 	if (err == DS_OK)
 		err = dss_channel_start(&s);
 	if (err == DS_OK) {
+		dss_site_start(&s);
+		dss_channel_server(&s, "");
 		dss_status_changed(&s);
 		run(&s);
 	}

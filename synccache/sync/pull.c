@@ -17,6 +17,7 @@
 #include "lib/log.h"
 #include "lib/wire.h"
 #include "synccache/sync/rescope.h"
+#include "synccache/sync/site.h"
 
 /* In the order of preference; the last is never refused. */
 static const struct dss_strategy *const strategies[] = {
@@ -473,6 +474,8 @@ static int save(struct dss_pull *p)
 	if (p->full)
 		p->meta.reconciled = (uint64_t)time(NULL);
 	err = dss_meta_save(p->m.txn, &p->meta);
+	if (err == DS_OK)
+		err = dss_site_save(p->s, p->m.txn);
 	return err ? err : dss_meta_set_cookie(p->m.txn, &p->cookie);
 }
 

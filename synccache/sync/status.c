@@ -84,11 +84,15 @@ char *dss_status_json(const struct dss_status *st, int64_t now_ms)
 {
 	char *out = NULL;
 	json_t *doc = json_pack(
-	    "{s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:b}",
+	    "{s:s, s:s, s:o, s:o, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, "
+	    "s:o, s:I, s:b}",
 	    "state", state_names[st->state], "phase", st->phase, "server",
-	    text(st->server), "strategy", st->strategy ? st->strategy : "",
-	    "strategy_why", text(st->strategy_why), "transport", st->transport,
-	    "progress", progress(st, now_ms), "last_error",
+	    text(st->server), "site", text(st->site), "site_from",
+	    st->site[0] ? st->site_from : "", "server_site",
+	    text(st->server_site), "strategy",
+	    st->strategy ? st->strategy : "", "strategy_why",
+	    text(st->strategy_why), "transport", st->transport, "progress",
+	    progress(st, now_ms), "last_error",
 	    st->last_error[0] ? text(st->last_error) : json_null(), "notices",
 	    notice_list(st), "held", held_list(st), "held_count",
 	    (json_int_t)st->nheld, "notify", (int)st->notify);

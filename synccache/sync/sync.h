@@ -54,6 +54,9 @@ struct dss_status {
 	enum dss_state state;
 	const char *phase; /* constant text */
 	char server[256];
+	char site[256];        /* of this host (site.h); "": none */
+	const char *site_from; /* constant text */
+	char server_site[256]; /* as the server said, "": it was not asked */
 	const char *transport; /* constant text */
 	const char *strategy;  /* constant text; NULL: not known yet */
 	char strategy_why[DSS_TEXT];
@@ -185,7 +188,8 @@ void dss_ticket_drop(struct dss_ticket *t);
 /* A DC_TICKET_REPLY, into s->ticket if that is waited for. */
 DS_MUST_CHECK int dss_channel_take_ticket(struct dss_sync *s,
 					  const struct ds_frame *frame);
-/* Tells the live looks which server the mirror comes from. */
+/* Tells the live looks which server the mirror comes from ("": none yet), and
+ * the site. */
 void dss_channel_server(struct dss_sync *s, const char *host);
 /* Announces a stage and waits for the answer. */
 DS_MUST_CHECK int dss_channel_publish(struct dss_sync *s);
@@ -222,9 +226,10 @@ DS_MUST_CHECK int dss_dc_open(struct dss_sync *s, const char *first,
 DS_MUST_CHECK int dss_dc_connect(struct dss_sync *s);
 /*
  * From a server that was second choice to a better one, if one can be used;
- * else all stays as it is, and s->return_at says when to try again.
+ * else all stays as it is, and s->return_at says when to try again.  Before
+ * that time it does nothing, unless `now`.
  */
-void dss_dc_return(struct dss_sync *s);
+void dss_dc_return(struct dss_sync *s, bool now);
 /*
  * The server has been silent for long: DS_OK if it lives, by a second
  * connection, within 5 s.  Else it hangs.

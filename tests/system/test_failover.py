@@ -140,6 +140,98 @@ def test_a_hung_one_is_left(pair):
             trouble(pair, "dc", "resume", "dc1")
 
 
+# ---- sites ------------------------------------------------------------------
+
+SITE = "EAST"
+SITES = "CN=Sites,CN=Configuration,DC=aaddscontoso,DC=com"
+# Where the second one's records are: of everybody, and of the site alone.
+EVERYBODY = (f"_msdcs.{DOMAIN}", "_ldap._tcp.dc")
+OF_SITE = (f"_msdcs.{DOMAIN}", f"_ldap._tcp.{SITE}._sites.dc")
+
+
+def on_dc1(lab, *argv):
+    lab.dc_output(*argv, f"-UAdministrator%{ADMIN_PASSWORD}")
+
+
+def record(lab, verb, where):
+    on_dc1(lab, "samba-tool", "dns", verb, "dc1", *where, "SRV",
+           f"dc2.{DOMAIN} 389 0 100")
+
+
+def move_dc2(lab, there, to):
+    lab.dc_output("ldbrename", "-H", SAM_DB,
+                  f"CN=DC2,CN=Servers,CN={there},{SITES}",
+                  f"CN=DC2,CN=Servers,CN={to},{SITES}")
+
+
+def named(lab, where):
+    zone, name = where
+    return {lab.output("dig", "+short", f"@{address}", "SRV",
+                       f"{name}.{zone}").count(f"dc2.{DOMAIN}")
+            for address in ADDRESSES.values()}
+
+
+@contextlib.contextmanager
+def site_of_its_own(lab):
+    """The host and dc2 are in EAST, and only EAST's records name dc2."""
+    first = "Default-First-Site-Name"
+    on_dc1(lab, "samba-tool", "sites", "create", SITE)
+    on_dc1(lab, "samba-tool", "sites", "subnet", "create", "10.99.0.0/24",
+           SITE)
+    move_dc2(lab, first, SITE)
+    record(lab, "add", OF_SITE)
+    record(lab, "delete", EVERYBODY)
+    try:
+        wait_until("the DNS says so", lambda: named(
+            lab, OF_SITE) == {1} and named(lab, EVERYBODY) == {0})
+        yield
+    finally:
+        record(lab, "add", EVERYBODY)
+        record(lab, "delete", OF_SITE)
+        move_dc2(lab, SITE, first)
+        on_dc1(lab, "samba-tool", "sites", "subnet", "remove", "10.99.0.0/24")
+        on_dc1(lab, "samba-tool", "sites", "remove", SITE)
+        wait_until("the DNS says so", lambda: named(
+            lab, OF_SITE) == {0} and named(lab, EVERYBODY) == {1})
+
+
+def where(lab):
+    status = lab.status()["sync"]
+    return (server(lab), status["site"], status["site_from"],
+            status["server_site"])
+
+
+def test_the_site_is_discovered_and_preferred(pair):
+    with site_of_its_own(pair):
+        trouble(pair, "dc", "stop", "dc2")
+        try:
+            with configured(pair) as log:
+                # Its own site's is down: the other one stays.
+                pair.sync()
+                assert where(pair) == ("dc1", SITE, "discovered",
+                                       "Default-First-Site-Name"), log()
+                trouble(pair, "dc", "start", "dc2")
+                # DNS names it for the site alone.
+                wait_until("its site's is used", lambda: (
+                    pair.sync("--full"), server(pair) == "dc2")[1],
+                           seconds=60)
+                assert where(pair) == ("dc2", SITE, "discovered", SITE)
+                assert f"{SITE} (discovered)" in pair.output(
+                    "dssyncctl", "status")
+        finally:
+            trouble(pair, "dc", "start", "dc2")
+        with configured(pair) as log:
+            # Known from the start.
+            pair.sync()
+            assert where(pair) == ("dc2", SITE, "discovered", SITE)
+            assert "connected to dc1" not in log()
+            assert f"the site {SITE} (discovered)" in pair.host(
+                "dssyncctl", "doctor").stdout
+        with configured(pair, "site = Nowhere"):
+            pair.sync()
+            assert where(pair) == ("dc1", "Nowhere", "configured", "")
+
+
 # ---- password checks -------------------------------------------------------
 
 ADDRESSES = {"dc1": "10.99.0.10", "dc2": "10.99.0.11"}

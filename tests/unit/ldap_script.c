@@ -226,6 +226,10 @@ static bool serve_root(struct script_server *sv,
 	memset(&t, 0, sizeof(t));
 	t.e.attrs = t.attrs;
 	t.e.dn = rq->base;
+	if (!rq->base[0] && sv->root) {
+		sv->root(sv, rq);
+		return true;
+	}
 	if (!rq->base[0]) {
 		entry_text(&t, "highestCommittedUSN", "1000");
 		entry_text(&t, "dsServiceName", SERVICE);

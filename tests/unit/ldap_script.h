@@ -33,6 +33,9 @@ struct script_server {
 	int step; /* searches so far, the root DSE's apart */
 	void (*serve)(struct script_server *sv,
 		      const struct script_request *rq);
+	/* For the root DSE; NULL: it has what a pull asks for. */
+	void (*root)(struct script_server *sv,
+		     const struct script_request *rq);
 	bool right;      /* the account has the replication right */
 	bool trickle;    /* what it sends comes byte by byte */
 	bool over;       /* set by a script: the connection ends */

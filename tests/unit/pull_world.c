@@ -46,7 +46,7 @@ static int wait_fd(void *arg, int fd, int64_t deadline_ms)
 
 /* ---- a test's world ---- */
 
-static char domain_name[] = "example.com";
+static char domain_name[] = "example.com", no_site[] = "";
 static char *no_list[] = { NULL };
 
 int world_setup(void **state)
@@ -61,6 +61,8 @@ int world_setup(void **state)
 	    dss_store_open(w->dir, &rebuilt, &w->s.store) != 0)
 		return -1;
 	w->s.config.domain.name = domain_name;
+	w->s.config.domain.site = no_site;
+	w->s.config.domain.servers = no_list;
 	w->s.config.sync.bases = w->s.config.sync.groups = no_list;
 	w->s.config.sync.attributes = DS_ATTRIBUTES_MAPPED;
 	w->s.config.sync.reconcile_interval = 3600;

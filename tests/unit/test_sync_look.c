@@ -22,6 +22,7 @@
 #include "lib/wire.h"
 #include "synccache/sync/look.h"
 #include "synccache/sync/look_entry.h"
+#include "synccache/sync/site.h"
 #include "tests/unit/ldap_script.h"
 
 #define SECOND   1000
@@ -41,7 +42,7 @@ struct world {
 	_Atomic enum script script;
 	_Atomic int opened, connected;
 	_Atomic bool no_server, hold_open;
-	char first[64], last[64];
+	char first[64], last[64], site[64]; /* of dss_dc_open() */
 	uint8_t packet[DS_PACKET_MAX];
 };
 
@@ -111,6 +112,7 @@ int dss_dc_open(struct dss_sync *s, const char *first, const char *last,
 
 	(void)snprintf(world->first, sizeof(world->first), "%s", first);
 	(void)snprintf(world->last, sizeof(world->last), "%s", last);
+	(void)snprintf(world->site, sizeof(world->site), "%s", dss_site(s));
 	(void)snprintf(s->status.server, sizeof(s->status.server), "%s",
 		       first[0] ? first : "dc1.example.com");
 	world->opened++;
@@ -132,6 +134,7 @@ int dss_dc_open(struct dss_sync *s, const char *first, const char *last,
 
 /* ---- a test's world ---- */
 
+static char no_site[] = "";
 static int link_end;
 
 static void *run_looks(void *arg)
@@ -156,6 +159,7 @@ static int setup_with(void **state, int64_t look_ms)
 	w->auth = auth[0];
 	w->link = link[0];
 	w->s.peer = auth[1];
+	w->s.config.domain.site = no_site;
 	w->look_ms = look_ms;
 	link_end = link[1];
 	*state = world = w;
@@ -200,6 +204,20 @@ static void send_text(int fd, uint16_t type, uint32_t seq, const void *p,
 	ds_put_blob(&w, p, len);
 	assert_int_equal(ds_frame_end(&w), 0);
 	assert_int_equal(ds_packet_send(fd, &w, -1), 0);
+}
+
+static void tell_server(struct world *w, uint32_t seq, const char *host,
+			const char *site)
+{
+	uint8_t buf[512];
+	struct ds_writer writer;
+
+	ds_writer_init(&writer, buf, sizeof(buf));
+	ds_frame_begin(&writer, DSS_MSG_SERVER, seq);
+	ds_put_str(&writer, host);
+	ds_put_str(&writer, site);
+	assert_int_equal(ds_frame_end(&writer), 0);
+	assert_int_equal(ds_packet_send(w->link, &writer, -1), 0);
 }
 
 static void ask(struct world *w, uint32_t seq)
@@ -379,17 +397,19 @@ static void test_no_server(void **state)
 	expect_code(w, 2, DS_ERR_UNAVAIL);
 	/* The mirror found one: it is asked for first, at once. */
 	w->no_server = false;
-	send_text(w->link, DSS_MSG_SERVER, 1, "dc2.example.com", 15);
+	tell_server(w, 1, "dc2.example.com", "EAST");
 	do {
 		ask(w, 3);
 	} while (next(w, w->auth).payload[0] != 0);
 	assert_string_equal(w->first, "dc2.example.com");
+	assert_string_equal(w->site, "EAST");
 	/* And when it moves on, so do the looks. */
-	send_text(w->link, DSS_MSG_SERVER, 2, "dc1.example.com", 15);
+	tell_server(w, 2, "dc1.example.com", "");
 	do {
 		ask(w, 4);
 	} while (next(w, w->auth).seq != 4 ||
 		 strcmp(w->first, "dc1.example.com") != 0);
+	assert_string_equal(w->site, "");
 }
 
 static void wait_for(_Atomic int *count, int least)
@@ -436,7 +456,7 @@ static void test_news_meanwhile(void **state)
 	w->hold_open = w->no_server = true;
 	ask(w, 1);
 	wait_for(&w->opened, 1);
-	send_text(w->link, DSS_MSG_SERVER, 1, "dc2.example.com", 15);
+	tell_server(w, 1, "dc2.example.com", "EAST");
 	send_text(w->link, DS_MSG_DC_TICKET, 2, "dc2.example.com", 15);
 	assert_int_equal(next(w, w->auth).type, DS_MSG_DC_TICKET);
 	w->hold_open = false;

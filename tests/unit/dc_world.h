@@ -1,0 +1,41 @@
+/*
+ * A domain of scripted domain controllers in several sites, with a DNS of
+ * their own, for dc.c.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef TEST_DC_WORLD_H
+#define TEST_DC_WORLD_H
+
+#include "lib/srv.h"
+#include "synccache/sync/sync.h"
+#include "tests/unit/ldap_script.h"
+
+#define DC_WORLD_DCS   4
+#define DC_WORLD_CONNS 32
+
+struct dc_host {
+	const char *name; /* NULL: there is none */
+	const char *site; /* its own, of which DNS has it */
+	const char *says; /* the site of whoever asks; NULL: nothing */
+	bool down;
+	bool unnamed; /* DNS does not have it where a site is asked for */
+	bool covers;  /* DNS has it of every site */
+	uint16_t priority;
+	int connected, pinged;
+};
+
+struct dc_world {
+	struct dss_sync s;
+	struct dc_host dcs[DC_WORLD_DCS];
+	struct script_server conns[DC_WORLD_CONNS];
+	int nconns;
+	char asked[256]; /* what DNS was asked for, "SITE " each */
+	int64_t clock;   /* ms that the time is ahead */
+	char told[640];  /* the live looks: "SERVER SITE" */
+};
+
+int dc_world_setup(void **state);
+int dc_world_teardown(void **state);
+
+#endif
