@@ -103,6 +103,7 @@ static void threads_and_forks(void **state)
 	int i, forks = 0, status;
 
 	(void)state;
+	publish(0, 9);
 	next_image[0] = world_image(0, 10, &next_size[0]);
 	next_image[1] = world_image(DS_SNAP_SHORT_NAMES, 11, &next_size[1]);
 	test_time_flies = true; /* each lookup looks at the file */
