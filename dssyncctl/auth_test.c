@@ -14,6 +14,7 @@
 #include "dssyncctl/ctl.h"
 #include "lib/passwd.h"
 #include "lib/resolve.h"
+#include "lib/wire.h"
 
 #define PAM_SOCK    DS_RUN_DIR "/pam.sock"
 #define PAM_SERVICE "dssyncctl" /* in the audit line */
@@ -220,10 +221,7 @@ static void say_why(struct walk *w, uint32_t result)
 
 static double now_ms(void)
 {
-	struct timespec ts = { 0 };
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1000 + (double)ts.tv_nsec / 1e6;
+	return (double)ds_now_us() / 1000;
 }
 
 /* AUTH with a password, ACCOUNT without; the reply in words. */

@@ -25,12 +25,17 @@
 #define DS_WIRE_OWNER 0
 #endif
 
-int64_t ds_now_ms(void)
+int64_t ds_now_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t ds_now_ms(void)
+{
+	return ds_now_us() / 1000;
 }
 
 /* close(2) on a path that already has an errno to report. */

@@ -11,6 +11,8 @@
 
 /* CLOCK_MONOTONIC milliseconds, for deadlines. */
 int64_t ds_now_ms(void);
+/* The same clock in microseconds, for what things cost. */
+int64_t ds_now_us(void);
 
 /*
  * Connects to a stream socket whose peer runs as root or as the user who

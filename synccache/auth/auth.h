@@ -5,7 +5,7 @@
  * the tickets that wait; it never sees a password and never talks to a KDC.
  * For each password check, and for each ticket that sync asks for, it forks a
  * worker (job.h) that inherits all it needs, answers over a socket pair, and
- * exits.
+ * exits; the one of the next check is forked ahead (spare.h).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -26,6 +26,7 @@
 #include "synccache/auth/offserver.h"
 #include "synccache/auth/proven.h"
 #include "synccache/auth/secret.h"
+#include "synccache/auth/spare.h"
 #include "synccache/auth/tgt.h"
 
 /* The mirror as this process has it mapped; either may be missing. */
@@ -56,6 +57,7 @@ struct dsa_server {
 	size_t user_looks; /* of these, asked at pam-user.sock */
 	struct dsa_proven proven;
 	struct dsa_jobs jobs;
+	struct dsa_spare spare;
 	struct dsa_pam *pam;
 	struct dsa_report *report;
 	struct dsa_stats stats;

@@ -9,7 +9,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/resolve.h"
@@ -20,7 +19,8 @@
 #include "synccache/auth/policy.h"
 
 #define READ_MS  5000
-#define TAIL_LEN 13 /* of a VERDICT, after the TGT */
+#define TAIL_LEN 13   /* of a VERDICT, after the TGT */
+#define REST_LEN 4096 /* and all of it but the tickets */
 
 struct check {
 	const struct dsa_server *server;
@@ -34,14 +34,6 @@ struct check {
 	struct dsa_offcheck offline;
 	int64_t begin_us;
 };
-
-static int64_t now_us(void)
-{
-	struct timespec ts = { 0 };
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
 
 static int read_request(struct check *c, int conn)
 {
@@ -139,10 +131,13 @@ static void send_verdict(const struct check *c, int out)
 	const struct dsa_login *login = &c->login;
 	const struct dsa_tgt none = { 0 };
 	char text[DS_TEXT_MAX + 1];
+	size_t len = REST_LEN + login->ccache.len + login->tgt.ccache.len;
 	struct dsa_secret buffer;
 	struct ds_writer w;
 
-	if (dsa_secret_init(&buffer, DS_PACKET_MAX, DSA_SECRET_PRIVATE) != 0)
+	/* No more than it takes: every page of it is locked. */
+	if (dsa_secret_init(&buffer, len < DS_PACKET_MAX ? len : DS_PACKET_MAX,
+			    DSA_SECRET_PRIVATE) != 0)
 		return;
 	dsa_text(login->say, login->proven,
 		 dsa_change_url(&c->server->config, &c->account), text,
@@ -168,7 +163,7 @@ static void send_verdict(const struct check *c, int out)
 	ds_put_u32(&w, login->heard);
 	ds_put_u8(&w, login->offline ? 1 : 0);
 	ds_put_u32(&w, login->offline_kdf_us);
-	ds_put_u32(&w, (uint32_t)(now_us() - c->begin_us));
+	ds_put_u32(&w, (uint32_t)(ds_now_us() - c->begin_us));
 	if (ds_frame_end(&w) == 0)
 		(void)!ds_packet_send(out, &w, -1);
 	dsa_secret_done(&buffer);
@@ -226,7 +221,7 @@ void dsa_check_run(const struct dsa_server *server, int conn, uid_t caller,
 	if (read_request(&c, conn) != 0)
 		goto out; /* the main process hears that nothing came */
 	c.subject.caller = caller;
-	c.begin_us = now_us();
+	c.begin_us = ds_now_us();
 	go_on = identify(&c);
 	send_subject(&c, out);
 	if (go_on)

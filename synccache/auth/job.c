@@ -40,6 +40,7 @@ static const size_t slots[DSA_JOB_KINDS] = {
 	[DSA_JOB_LINGER] = DSA_LINGER_MAX,
 	[DSA_JOB_PROBE] = 1,
 	[DSA_JOB_STORE] = DSA_STORE_JOBS_MAX,
+	[DSA_JOB_SPARE] = DSA_SPARES_MAX,
 };
 
 /* ---- in the worker ---- */
@@ -106,6 +107,13 @@ static void close_channel(struct dsa_job *job)
 		forget(job);
 }
 
+static void become(struct dsa_job *job, enum dsa_job_kind kind)
+{
+	job->jobs->running[job->spec.kind]--;
+	job->spec.kind = kind;
+	job->jobs->running[kind]++;
+}
+
 /*
  * It has said its last, and only has to exit; or to do something more, but
  * then it gives its slot to one that somebody waits for.
@@ -119,9 +127,7 @@ static void end_job(struct dsa_job *job)
 	job->end_ms = ds_now_ms() + (lingers ? job->spec.linger_ms : EXIT_MS);
 	if (!lingers)
 		return;
-	jobs->running[job->spec.kind]--;
-	job->spec.kind = DSA_JOB_LINGER;
-	jobs->running[DSA_JOB_LINGER]++;
+	become(job, DSA_JOB_LINGER);
 	if (jobs->slot_free != NULL)
 		jobs->slot_free(jobs->slot_arg);
 }
@@ -131,12 +137,15 @@ static int listen_on(struct dsa_job *job)
 {
 	int64_t left = job->end_ms - ds_now_ms();
 	struct timeval timeout = { 0 };
+	bool ends = job->spec.timeout_ms > 0 || job->over;
 
 	if (left > 0) {
 		timeout.tv_sec = left / 1000;
 		timeout.tv_usec = left % 1000 * 1000;
 	}
-	return event_add(job->heard_event, &timeout) == 0 ? 0 : DS_ERR_NOMEM;
+	return event_add(job->heard_event, ends ? &timeout : NULL) == 0
+		   ? 0
+		   : DS_ERR_NOMEM;
 }
 
 static int hear(struct dsa_job *job, short what, struct ds_frame *ret_frame)
@@ -297,4 +306,50 @@ out:
 	(void)close(pair[0]);
 	(void)close(pair[1]);
 	return r;
+}
+
+/* ---- one that waits ---- */
+
+static struct dsa_job *waiting(const struct dsa_jobs *jobs)
+{
+	struct dsa_job *job = jobs->first;
+
+	while (job != NULL && (job->spec.kind != DSA_JOB_SPARE || job->over ||
+			       job->heard_event == NULL))
+		job = job->next;
+	return job;
+}
+
+bool dsa_job_is_waiting(const struct dsa_jobs *jobs)
+{
+	return waiting(jobs) != NULL;
+}
+
+void dsa_job_dismiss(struct dsa_jobs *jobs)
+{
+	struct dsa_job *job = waiting(jobs);
+
+	if (job != NULL)
+		close_channel(job);
+}
+
+int dsa_job_hand(struct dsa_jobs *jobs, const struct dsa_job_spec *spec,
+		 const struct ds_writer *told)
+{
+	struct dsa_job *job = waiting(jobs);
+	int r;
+
+	if (job == NULL)
+		return DS_ERR_NOTFOUND;
+	if (!dsa_job_has_room(jobs, spec->kind))
+		return DS_ERR_LIMIT;
+	become(job, spec->kind);
+	job->spec = *spec;
+	job->end_ms = ds_now_ms() + spec->timeout_ms;
+	r = listen_on(job);
+	if (r == 0)
+		r = ds_packet_send(job->fd, told, spec->keep_fd);
+	if (r != 0)
+		close_channel(job);
+	return r == DS_ERR_CLOSED ? DS_ERR_NOTFOUND : r;
 }

@@ -22,6 +22,7 @@ enum dsa_job_kind {
 	DSA_JOB_LINGER,     /* was a check, and makes a verifier still */
 	DSA_JOB_PROBE,      /* looks whether there is a KDC */
 	DSA_JOB_STORE,      /* removes verifiers */
+	DSA_JOB_SPARE,      /* waits for a check: spare.h */
 	DSA_JOB_KINDS,
 };
 
@@ -33,6 +34,7 @@ enum dsa_job_kind {
 #define DSA_TICKET_JOBS_MAX 2
 #define DSA_LINGER_MAX      32
 #define DSA_STORE_JOBS_MAX  4
+#define DSA_SPARES_MAX      2 /* one, and one that was killed */
 
 /*
  * What workers say, over their own channel (proto.h frames, never seen
@@ -55,6 +57,7 @@ enum dsa_job_kind {
  *
  * PROBED: u32 enum dsa_kdc_word.
  * REMOVED, from a store job: u32 0 or -ds_err, u32 how many.
+ * CHECK, to one that waits: u32 uid of the caller, with the connection.
  */
 enum dsa_worker_msg {
 	DSA_MSG_SUBJECT = 1000,
@@ -62,13 +65,14 @@ enum dsa_worker_msg {
 	DSA_MSG_DC_VERDICT = 1002,
 	DSA_MSG_PROBED = 1003,
 	DSA_MSG_REMOVED = 1004,
+	DSA_MSG_CHECK = 1005,
 };
 
 struct dsa_job_spec {
 	enum dsa_job_kind kind;
-	int keep_fd; /* stays open in the worker beside `out`; -1: none */
-	int timeout_ms;
-	int linger_ms; /* that it may work on after its last word, or 0 */
+	int keep_fd;    /* stays open in the worker beside `out`; -1: none */
+	int timeout_ms; /* 0: waits for a job, and has all the time */
+	int linger_ms;  /* that it may work on after its last word, or 0 */
 	/* In the worker; when it returns, the worker exits. */
 	void (*run)(void *arg, int out);
 	/*
@@ -99,5 +103,19 @@ bool dsa_job_has_room(const struct dsa_jobs *jobs, enum dsa_job_kind kind);
 /* DS_ERR_LIMIT: all slots busy; DS_ERR_NOMEM; DS_ERR_SYS. */
 DS_MUST_CHECK int dsa_job_start(struct dsa_jobs *jobs,
 				const struct dsa_job_spec *spec);
+
+/* Whether a job of the kind SPARE waits for another. */
+bool dsa_job_is_waiting(const struct dsa_jobs *jobs);
+/* Kills it. */
+void dsa_job_dismiss(struct dsa_jobs *jobs);
+/*
+ * Makes that one the job `spec`, of which it is told by a frame and the
+ * descriptor spec->keep_fd; spec->run is not called.  On failure none of that
+ * has reached it: DS_ERR_LIMIT; or, and it is gone, DS_ERR_NOTFOUND (it was
+ * already), DS_ERR_SYS, DS_ERR_NOMEM.
+ */
+DS_MUST_CHECK int dsa_job_hand(struct dsa_jobs *jobs,
+			       const struct dsa_job_spec *spec,
+			       const struct ds_writer *told);
 
 #endif

@@ -90,6 +90,8 @@ static void on_expire(evutil_socket_t fd, short what, void *arg)
 	dsa_handles_expire(server.handles, ds_now_ms());
 	if (dsa_handles_count(server.handles) != before)
 		dsa_report_changed(&server);
+	/* In time, whoever brought something new. */
+	dsa_spare_refresh(&server);
 }
 
 static bool start(struct event *own[3])

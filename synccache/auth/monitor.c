@@ -88,8 +88,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		(void)event_base_loopbreak(server->base);
 		return;
 	}
-	if (r == 0)
+	if (r == 0) {
 		r = handle(server, &frame, passed);
+		dsa_spare_refresh(server);
+	}
 	if (passed >= 0)
 		(void)close(passed);
 	if (r != 0)

@@ -9,10 +9,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/wire.h"
 #include "synccache/auth/offline.h"
 
 #define NICENESS 10 /* of what nobody waits for */
@@ -101,27 +101,24 @@ static bool admit(const struct dsa_offcheck *c, struct dsa_record *record,
 	return login->result == DS_AUTH_OK;
 }
 
-static int64_t now_us(void)
-{
-	struct timespec ts = { 0 };
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-/* A KDF that decides nothing, so that a refusal's time tells nothing. */
-static void burn(const struct dsa_offcheck *c)
+/* NULL: it decides nothing, so that a refusal's time tells nothing. */
+static int run_kdf(const struct dsa_offcheck *c,
+		   const struct dsa_verifier *verifier,
+		   struct dsa_login *login)
 {
 	struct dsa_verifier nobody = { .log_n = 0 };
+	int64_t begin = ds_now_us();
+	int r = verifier != NULL ? dsa_verifier_check(c->key.p, verifier)
+				 : dsa_verifier_make(c->key.p, &nobody);
 
-	(void)!dsa_verifier_make(c->key.p, &nobody);
+	login->offline_kdf_us = (uint32_t)(ds_now_us() - begin);
+	return r;
 }
 
-static void look(const struct dsa_offcheck *c, struct dsa_record *record,
-		 struct dsa_login *login)
+/* What the KDF has found, once the try is on the disk. */
+static void judge(const struct dsa_offcheck *c, struct dsa_record *record,
+		  int r, struct dsa_login *login)
 {
-	int r = dsa_verifier_check(c->key.p, &record->verifier);
-
 	/* No answer leaves before the count of it is on the disk. */
 	if (dsa_record_settle(record) != 0)
 		decide(login, DS_AUTH_UNAVAILABLE,
@@ -141,9 +138,8 @@ bool dsa_offcheck_run(const struct dsa_offcheck *c, struct dsa_login *login)
 {
 	struct dsa_record record = { .fd = -1 };
 	uint64_t left_ms = 0;
-	int64_t begin;
-	int slot;
 	bool admitted;
+	int slot, r;
 
 	if (c->key.p == NULL)
 		return false;
@@ -153,13 +149,10 @@ bool dsa_offcheck_run(const struct dsa_offcheck *c, struct dsa_login *login)
 		decide(login, DS_AUTH_UNAVAILABLE,
 		       "offline: no place to check the password");
 	} else {
-		begin = now_us();
-		if (admitted)
-			look(c, &record, login);
-		else
-			burn(c);
-		login->offline_kdf_us = (uint32_t)(now_us() - begin);
+		r = run_kdf(c, admitted ? &record.verifier : NULL, login);
 		(void)close(slot);
+		if (admitted)
+			judge(c, &record, r, login);
 	}
 	if (record.fd >= 0)
 		dsa_record_close(&record);

@@ -363,8 +363,8 @@ int dsa_record_open(int dir, const struct ds_guid *guid,
 	return r;
 }
 
-int dsa_record_count(const struct dsa_record *record,
-		     const uint8_t key[DSA_HOST_KEY_LEN])
+static int write_tries(const struct dsa_record *record,
+		       const uint8_t key[DSA_HOST_KEY_LEN])
 {
 	uint8_t block[DSA_BLOCK_LEN];
 	int r = dsa_tries_seal(&record->tries, key, block);
@@ -372,15 +372,31 @@ int dsa_record_count(const struct dsa_record *record,
 	if (r == 0 && pwrite(record->fd, block, sizeof(block),
 			     DSA_BLOCK_LEN) != (ssize_t)sizeof(block))
 		r = DS_ERR_SYS;
-	/* A hint: the disk works while the KDF does. */
-	if (r == 0)
-		(void)sync_file_range(record->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return r;
 }
 
-int dsa_record_settle(const struct dsa_record *record)
+int dsa_record_count(struct dsa_record *record,
+		     const uint8_t key[DSA_HOST_KEY_LEN])
 {
-	return fdatasync(record->fd) == 0 ? 0 : DS_ERR_SYS;
+	int r = write_tries(record, key);
+
+	if (r != 0)
+		return r;
+	record->sync = (struct aiocb){ .aio_fildes = record->fd };
+	record->syncing = aio_fsync(O_DSYNC, &record->sync) == 0;
+	return 0;
+}
+
+int dsa_record_settle(struct dsa_record *record)
+{
+	const struct aiocb *const list[] = { &record->sync };
+
+	if (!record->syncing) /* there was no thread for it */
+		return fdatasync(record->fd) == 0 ? 0 : DS_ERR_SYS;
+	while (aio_error(&record->sync) == EINPROGRESS)
+		(void)aio_suspend(list, 1, NULL);
+	record->syncing = false;
+	return aio_return(&record->sync) == 0 ? 0 : DS_ERR_SYS;
 }
 
 void dsa_record_unlock(const struct dsa_record *record)
@@ -394,13 +410,15 @@ void dsa_record_forgive(struct dsa_record *record,
 	/* A record that was replaced meanwhile is nobody's any more. */
 	if (flock(record->fd, LOCK_EX) == 0) {
 		record->tries.count = 0;
-		(void)!dsa_record_count(record, key);
+		(void)!write_tries(record, key);
 		dsa_record_unlock(record);
 	}
 }
 
 void dsa_record_close(struct dsa_record *record)
 {
+	if (record->syncing)
+		(void)!dsa_record_settle(record);
 	(void)close(record->fd);
 	explicit_bzero(record, sizeof(*record));
 	record->fd = -1;

@@ -26,6 +26,8 @@
 #ifndef DSA_OFFSTORE_H
 #define DSA_OFFSTORE_H
 
+#include <aio.h>
+
 #include "synccache/auth/secret.h"
 #include "synccache/auth/verifier.h"
 
@@ -62,17 +64,22 @@ struct dsa_record {
 	int fd;
 	struct dsa_verifier verifier;
 	struct dsa_tries tries;
+	struct aiocb sync; /* of the count; stays where it is meanwhile */
+	bool syncing;
 };
 /* DS_ERR_NOTFOUND: there is none; DS_ERR_DENIED: not this host's, or damaged.
  */
 DS_MUST_CHECK int dsa_record_open(int dir, const struct ds_guid *guid,
 				  const uint8_t key[DSA_HOST_KEY_LEN],
 				  struct dsa_record *ret_record);
-/* Writes record->tries in place, and starts to bring them to the disk. */
-DS_MUST_CHECK int dsa_record_count(const struct dsa_record *record,
+/*
+ * Writes record->tries in place, and has them brought to the disk: the disk
+ * works while the caller does.  Once a record.
+ */
+DS_MUST_CHECK int dsa_record_count(struct dsa_record *record,
 				   const uint8_t key[DSA_HOST_KEY_LEN]);
-/* Waits until they are there. */
-DS_MUST_CHECK int dsa_record_settle(const struct dsa_record *record);
+/* Waits until they are there, and says whether they are. */
+DS_MUST_CHECK int dsa_record_settle(struct dsa_record *record);
 void dsa_record_unlock(const struct dsa_record *record);
 /* A password was right: no tries, unless another verifier has come. */
 void dsa_record_forgive(struct dsa_record *record,

@@ -231,21 +231,19 @@ static void keep_kdc(struct dsa_server *server, const char *address)
 
 static void note_offline(struct dsa_server *server, const struct verdict *v)
 {
-	bool away = dsa_offline_away(server);
-
 	dsa_offline_heard(server, (enum dsa_kdc_word)v->heard);
 	if (!v->offline)
 		return;
 	server->offline.last = v->cost;
 	if (v->result == DS_AUTH_OK)
 		server->offline.signed_in++;
-	if (away)
-		dsa_offline_probe(server);
 }
 
 static bool on_worker(void *arg, const struct ds_frame *frame)
 {
 	struct dsa_conn *c = arg;
+	struct dsa_server *server = c->gate->server;
+	bool away = dsa_offline_away(server); /* before it is noted */
 	struct verdict v = { 0 };
 
 	if (frame != NULL && frame->type == DSA_MSG_SUBJECT) {
@@ -253,11 +251,14 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 		return false;
 	}
 	if (frame != NULL && read_verdict(frame, &v) == 0) {
-		dsa_fast_keep(c->gate->server, &v.tgt);
-		keep_kdc(c->gate->server, v.kdc);
-		dsa_health_keep(&c->gate->server->health, &v.health);
-		note_offline(c->gate->server, &v);
+		dsa_fast_keep(server, &v.tgt);
+		keep_kdc(server, v.kdc);
+		dsa_health_keep(&server->health, &v.health);
+		note_offline(server, &v);
 		answer(c, &v);
+		/* It forks, which nobody is to wait for. */
+		if (away && v.offline)
+			dsa_offline_probe(server);
 	} else {
 		fail_auth(c, DS_AUTH_UNAVAILABLE, "the worker gave no answer");
 	}
@@ -326,7 +327,9 @@ static void start_worker(struct dsa_conn *c)
 		return;
 	dsa_conn_enter(c, DSA_CONN_CHECKING, 0);
 	dsa_mirror_refresh(&server->mirror);
-	r = dsa_job_start(&server->jobs, &spec);
+	r = dsa_spare_hand(server, &spec, c->subject.caller);
+	if (r != 0)
+		r = dsa_job_start(&server->jobs, &spec);
 	if (r != 0) {
 		ds_log(DS_LOG_ERR, "cannot start a worker: %s",
 		       ds_strerror(r));
@@ -361,6 +364,7 @@ static void on_slot_free(void *arg)
 
 	start_workers(&pam->root);
 	start_workers(&pam->user);
+	dsa_spare_refresh(pam->root.server);
 	dsa_report_changed(pam->root.server);
 }
 

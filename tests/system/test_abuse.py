@@ -99,6 +99,12 @@ def auth_process(lab):
     return min(lab.pids("dssync-auth"))
 
 
+def workers(lab):
+    """How many check something; the one that waits for a check is called
+    dssync-spare."""
+    return int(lab.host("pgrep", "-x", "-c", "dssync-auth").stdout) - 1
+
+
 def descriptors(lab):
     return int(lab.output("sh", "-c",
                           f"ls /proc/{auth_process(lab)}/fd | wc -l"))
@@ -161,7 +167,7 @@ def test_a_thousand_hanging_clients(lab):
         assert fare()["inside"] >= USER_CONNECTIONS
         assert descriptors(lab) < USER_CONNECTIONS + USER_WORKERS + 64
         assert resident_kib(lab) < before + 8192
-        assert len(lab.pids("dssync-auth")) <= 1 + USER_WORKERS
+        assert workers(lab) <= USER_WORKERS
         assert lab.ssh(GRACE, PASSWORD).stdout == GRACE + "\n"
     # And the others' screens unlock again.
     result = pamtester(lab, GRACE, PASSWORD, "authenticate", as_user=GRACE)
@@ -316,6 +322,42 @@ def test_a_name_that_is_not_ours_costs_nothing(lab):
 WORKERS = 64  # job.h
 
 
+def waiting(lab):
+    return lab.host("pgrep", "-x", "dssync-spare").stdout.split()
+
+
+def test_a_worker_waits_for_the_next_check(lab):
+    """It serves once, another takes its place, and what the mirror brings
+    makes it worthless."""
+    before = wait_until("one waits", lambda: waiting(lab))
+    assert len(before) == 1
+    lab.samba("hang")
+    lab.lab.host.spawn(["sh", "-c", f"echo {PASSWORD} | pamtester sshd "
+                        f"{ALICE} authenticate"], "/dev/null", "check")
+    try:
+        wait_until("it has the check", lambda: lab.output(
+            "cat", f"/proc/{before[0]}/comm") == "dssync-auth\n")
+    finally:
+        lab.samba("resume")
+    wait_until("it is gone",
+               lambda: lab.host("test", "-e", f"/proc/{before[0]}").returncode)
+    after = wait_until("another waits", lambda: waiting(lab))
+    assert len(after) == 1 and after != before
+    assert 'result="ok"' in last_decision(lab)
+    lab.dc_output("samba-tool", "user", "disable", "grace")
+    try:
+        lab.sync()
+        wait_until("one that knows the new mirror waits",
+                   lambda: waiting(lab) not in ([], after))
+        result = pamtester(lab, GRACE, PASSWORD, "authenticate")
+        assert result.returncode != 0
+    finally:
+        lab.dc_output("samba-tool", "user", "enable", "grace")
+        lab.sync()
+    result = pamtester(lab, GRACE, PASSWORD, "authenticate")
+    assert result.returncode == 0
+
+
 def test_a_stuck_kdc_holds_up_nobody_else(lab):
     """Every worker waits for it; whatever needs none goes on, more checks
     than fit are told so, and none is lost or left."""
@@ -328,7 +370,7 @@ def test_a_stuck_kdc_holds_up_nobody_else(lab):
     lab.lab.host.spawn(["sh", "-c", checks], "/dev/null", "checks")
     try:
         wait_until("all workers wait",
-                   lambda: len(lab.pids("dssync-auth")) > WORKERS)
+                   lambda: workers(lab) >= WORKERS)
         # A local user, a stranger, and the account phase of a user.
         assert pamtester(lab, "localuser", "Local-Pass-1",
                          "authenticate").returncode == 0
@@ -340,15 +382,14 @@ def test_a_stuck_kdc_holds_up_nobody_else(lab):
                             f"echo {PASSWORD} | pamtester sshd {GRACE} "
                             "authenticate"], "/dev/null", "locker")
         wait_until("the locker has its worker",
-                   lambda: len(lab.pids("dssync-auth")) > WORKERS + 1)
-        assert len(lab.pids("dssync-auth")) <= 1 + WORKERS + USER_WORKERS + 2
+                   lambda: workers(lab) > WORKERS)
+        assert workers(lab) <= WORKERS + USER_WORKERS + 2
         assert len(decisions(lab, mark)) == 0
     finally:
         lab.samba("resume")
     wait_until("all are answered",
                lambda: len(decisions(lab, mark)) == count + 1, seconds=60)
-    wait_until("no worker is left",
-               lambda: len(lab.pids("dssync-auth")) == 1)
+    wait_until("no worker is left", lambda: workers(lab) == 0)
     assert all('result="ok"' in line or 'result="unavailable"' in line
                for line in decisions(lab, mark))
     assert lab.ssh(ALICE, PASSWORD).returncode == 0

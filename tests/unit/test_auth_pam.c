@@ -133,6 +133,7 @@ void dsa_fast_keep(struct dsa_server *s, struct dsa_tgt *tgt)
 
 static enum dsa_kdc_word heard;
 static int probes;
+static int asked = -1; /* its answer has to be there before the probe */
 
 bool dsa_offline_away(const struct dsa_server *s)
 {
@@ -148,8 +149,25 @@ void dsa_offline_heard(struct dsa_server *s, enum dsa_kdc_word word)
 
 void dsa_offline_probe(struct dsa_server *s)
 {
+	struct pollfd p = { .fd = asked, .events = POLLIN };
+
 	(void)s;
 	probes++;
+	assert_int_equal(poll(&p, 1, 0), 1);
+}
+
+void dsa_spare_refresh(struct dsa_server *s)
+{
+	(void)s;
+}
+
+int dsa_spare_hand(struct dsa_server *s, const struct dsa_job_spec *spec,
+		   uid_t caller)
+{
+	(void)s;
+	(void)spec;
+	(void)caller;
+	return DS_ERR_NOTFOUND;
 }
 
 static enum ds_auth_result verdict = DS_AUTH_OK;
@@ -433,8 +451,10 @@ static void test_offline_proves_nothing(void **state)
 
 	(void)state;
 	memset(&server.proven, 0, sizeof(server.proven));
-	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "offline"), 1000),
-			 DS_AUTH_OK);
+	probes = 0;
+	asked = ask(DS_MSG_AUTH, "offline");
+	assert_int_equal(result_and_close(asked, 1000), DS_AUTH_OK);
+	assert_int_equal(probes, 1);
 	assert_false(
 	    dsa_proven_has(&server.proven, ds_now_ms(), getpid(), &nobody));
 	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "ok"), 1000),
