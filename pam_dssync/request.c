@@ -121,65 +121,67 @@ static int parse_reply(const struct ds_frame *frame, bool auth,
 	return 0;
 }
 
-int pds_request_auth(struct pds_call *call, const struct pds_identity *id,
-		     const char *password, struct pds_reply *ret_reply)
+/* A request in `out`, of which its own fields are still to come. */
+static struct ds_writer begin(uint8_t out[SMALL_FRAME_MAX], uint16_t type,
+			      struct pds_call *call,
+			      const struct pds_identity *id)
 {
-	uint8_t out[SMALL_FRAME_MAX], in[SMALL_FRAME_MAX];
 	struct ds_writer w;
+
+	ds_writer_init(&w, out, SMALL_FRAME_MAX);
+	ds_frame_begin(&w, type, SEQ);
+	put_who(&w, call, id);
+	return w;
+}
+
+/* Sends it and wipes it. */
+static int finish(struct ds_writer *request, uint16_t reply_type,
+		  int timeout_ms, struct pds_reply *ret_reply)
+{
+	uint8_t in[SMALL_FRAME_MAX];
 	struct ds_frame frame;
 	int err;
 
-	ds_writer_init(&w, out, sizeof(out));
-	ds_frame_begin(&w, DS_MSG_AUTH, SEQ);
-	put_who(&w, call, id);
-	ds_put_str(&w, password);
-	err = exchange(&w, DS_MSG_AUTH_REPLY, PDS_AUTH_TIMEOUT, in, sizeof(in),
-		       &frame);
+	err =
+	    exchange(request, reply_type, timeout_ms, in, sizeof(in), &frame);
 	if (!err)
-		err = parse_reply(&frame, true, ret_reply);
-	explicit_bzero(out, sizeof(out));
+		err = parse_reply(&frame, reply_type == DS_MSG_AUTH_REPLY,
+				  ret_reply);
+	explicit_bzero(request->base, request->cap);
 	explicit_bzero(in, sizeof(in));
 	return err;
+}
+
+int pds_request_auth(struct pds_call *call, const struct pds_identity *id,
+		     const char *password, struct pds_reply *ret_reply)
+{
+	uint8_t out[SMALL_FRAME_MAX];
+	struct ds_writer w = begin(out, DS_MSG_AUTH, call, id);
+
+	ds_put_str(&w, password);
+	return finish(&w, DS_MSG_AUTH_REPLY, PDS_AUTH_TIMEOUT, ret_reply);
 }
 
 int pds_request_change(struct pds_call *call, const struct pds_identity *id,
 		       const char *old_password, const char *new_password,
 		       struct pds_reply *ret_reply)
 {
-	uint8_t out[SMALL_FRAME_MAX], in[SMALL_FRAME_MAX];
-	struct ds_writer w;
-	struct ds_frame frame;
-	int err;
+	uint8_t out[SMALL_FRAME_MAX];
+	struct ds_writer w = begin(out, DS_MSG_CHANGE, call, id);
 
-	ds_writer_init(&w, out, sizeof(out));
-	ds_frame_begin(&w, DS_MSG_CHANGE, SEQ);
-	put_who(&w, call, id);
 	ds_put_str(&w, old_password);
 	ds_put_str(&w, new_password);
-	err = exchange(&w, DS_MSG_CHANGE_REPLY, PDS_AUTH_TIMEOUT, in,
-		       sizeof(in), &frame);
-	if (!err)
-		err = parse_reply(&frame, false, ret_reply);
-	explicit_bzero(out, sizeof(out));
-	return err;
+	return finish(&w, DS_MSG_CHANGE_REPLY, PDS_AUTH_TIMEOUT, ret_reply);
 }
 
 int pds_request_account(struct pds_call *call, const struct pds_identity *id,
 			struct pds_reply *ret_reply)
 {
-	uint8_t out[SMALL_FRAME_MAX], in[SMALL_FRAME_MAX];
-	struct ds_writer w;
-	struct ds_frame frame;
-	int err;
+	uint8_t out[SMALL_FRAME_MAX];
+	struct ds_writer w = begin(out, DS_MSG_ACCOUNT, call, id);
 
-	ds_writer_init(&w, out, sizeof(out));
-	ds_frame_begin(&w, DS_MSG_ACCOUNT, SEQ);
-	put_who(&w, call, id);
-	err = exchange(&w, DS_MSG_ACCOUNT_REPLY, PDS_ACCOUNT_TIMEOUT, in,
-		       sizeof(in), &frame);
-	if (err)
-		return err;
-	return parse_reply(&frame, false, ret_reply);
+	return finish(&w, DS_MSG_ACCOUNT_REPLY, PDS_ACCOUNT_TIMEOUT,
+		      ret_reply);
 }
 
 /* Moves the ticket cache of a reply to memory of its own. */

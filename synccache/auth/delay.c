@@ -11,9 +11,9 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "lib/siphash.h"
+#include "synccache/auth/secret.h"
 
 struct entry {
 	uint64_t key;
@@ -35,8 +35,7 @@ struct dsa_delays *dsa_delays_new(size_t max)
 	if (d == NULL)
 		return NULL;
 	d->max = max;
-	if (getrandom(d->secret, sizeof(d->secret), 0) !=
-	    (ssize_t)sizeof(d->secret)) {
+	if (dsa_random(d->secret, sizeof(d->secret)) != 0) {
 		free(d);
 		return NULL;
 	}

@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 struct entry {
 	struct dsa_ticket ticket; /* ccache.p NULL: free */
@@ -62,11 +61,6 @@ void dsa_handles_free(struct dsa_handles *h)
 	free(h);
 }
 
-static bool random_bytes(uint8_t *p, size_t len)
-{
-	return getrandom(p, len, 0) == (ssize_t)len;
-}
-
 static struct entry *free_entry(struct dsa_handles *h)
 {
 	for (size_t i = 0; i < h->max; i++)
@@ -88,10 +82,10 @@ int dsa_handles_put(struct dsa_handles *h, int64_t now_ms, uid_t uid,
 	    h->bytes + len > DSA_TICKET_BYTES_MAX ||
 	    strlen(principal) > DSA_PRINCIPAL_MAX)
 		return DS_ERR_LIMIT;
-	if (!random_bytes(e->handle, sizeof(e->handle)))
-		return DS_ERR_SYS;
-	r = dsa_secret_copy(&e->ticket.ccache, ccache, len,
-			    DSA_SECRET_PRIVATE);
+	r = dsa_random(e->handle, sizeof(e->handle));
+	if (r == 0)
+		r = dsa_secret_copy(&e->ticket.ccache, ccache, len,
+				    DSA_SECRET_PRIVATE);
 	if (r != 0)
 		return r;
 	memcpy(e->ticket.principal, principal, strlen(principal) + 1);

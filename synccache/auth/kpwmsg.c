@@ -54,7 +54,6 @@ int dsa_kpw_split(const uint8_t *p, size_t len,
 	if (ap_len > len - HEADER_LEN)
 		return DS_ERR_FORMAT;
 	*ret_parts = (struct dsa_kpw_parts){
-		.version = (uint16_t)big_endian(p + 2, 2),
 		.ap = p + HEADER_LEN,
 		.ap_len = ap_len,
 		.rest = p + HEADER_LEN + ap_len,

@@ -28,7 +28,6 @@ enum dsa_kpw_code {
 
 /* The parts of a message, borrowed. */
 struct dsa_kpw_parts {
-	uint16_t version;
 	const uint8_t *ap; /* AP-REQ or AP-REP */
 	size_t ap_len;     /* 0 in a reply: `rest` is a KRB-ERROR */
 	const uint8_t *rest;

@@ -9,10 +9,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "lib/log.h"
 #include "lib/wire.h"
+#include "synccache/auth/secret.h"
 
 struct look {
 	struct look *next;
@@ -59,7 +59,8 @@ int dsa_look_parse(const struct ds_frame *frame, int *ret_err,
 	looked.uac_computed = ds_get_u32(&r);
 	looked.account_expires = ds_get_u64(&r);
 	looked.pwd_last_set = ds_get_u64(&r);
-	looked.lockout_time = ds_get_u64(&r);
+	/* lockoutTime: the computed control says whether it is over. */
+	(void)ds_get_u64(&r);
 	looked.pwd_expires = ds_get_u64(&r);
 	get_hours(&r, &looked);
 	(void)ds_get_blob(&r, &len); /* userPrincipalName */
@@ -111,8 +112,7 @@ struct dsa_looks *dsa_looks_new(struct event_base *base, int fd)
 	looks->base = base;
 	looks->fd = fd;
 	/* What still comes for a process before this one answers nothing. */
-	if (getrandom(&looks->seq, sizeof(looks->seq), 0) !=
-	    (ssize_t)sizeof(looks->seq)) {
+	if (dsa_random(&looks->seq, sizeof(looks->seq)) != 0) {
 		free(looks);
 		return NULL;
 	}

@@ -23,7 +23,6 @@ struct dsa_looked {
 	uint32_t uac_computed;
 	uint64_t account_expires;
 	uint64_t pwd_last_set;
-	uint64_t lockout_time;
 	uint64_t pwd_expires;
 	bool has_hours;
 	uint8_t hours[DS_HOURS_LEN];

@@ -9,6 +9,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 
 int dsa_secret_init(struct dsa_secret *ret_secret, size_t cap,
@@ -61,4 +62,9 @@ bool dsa_secret_lock_process(void)
 	    limit.rlim_cur != RLIM_INFINITY)
 		return false;
 	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+}
+
+int dsa_random(void *buf, size_t len)
+{
+	return getrandom(buf, len, 0) == (ssize_t)len ? 0 : DS_ERR_SYS;
 }

@@ -43,4 +43,7 @@ void dsa_secret_done(struct dsa_secret *secret);
  */
 bool dsa_secret_lock_process(void);
 
+/* At most 256 random bytes, which come whole: getrandom(2).  DS_ERR_SYS. */
+DS_MUST_CHECK int dsa_random(void *buf, size_t len);
+
 #endif

@@ -13,9 +13,9 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "lib/buf.h"
+#include "synccache/auth/secret.h"
 
 #define CODE_LEN   32
 #define BODY_LEN   (DSA_BLOCK_LEN - CODE_LEN)
@@ -35,11 +35,6 @@ static const char tries_magic[MAGIC_LEN] = { 'D', 'S', 'S', 'Y',
 /* Each with its NUL, so that no label is the start of another. */
 static const char password_label[] = "dssync offline 1 password";
 static const char block_label[] = "dssync offline 1 block";
-
-int dsa_random(void *buf, size_t len)
-{
-	return getrandom(buf, len, 0) == (ssize_t)len ? 0 : DS_ERR_SYS;
-}
 
 /* ---- HMAC-SHA-256 ---- */
 

@@ -140,7 +140,4 @@ DS_MUST_CHECK int dsa_verifier_check(const uint8_t key[DSA_CHECK_LEN],
  */
 DS_MUST_CHECK int dsa_verifier_warm(void);
 
-/* Random bytes for keys; DS_ERR_SYS. */
-DS_MUST_CHECK int dsa_random(void *buf, size_t len);
-
 #endif

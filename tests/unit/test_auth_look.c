@@ -118,7 +118,6 @@ static void test_answers(void **state)
 	assert_int_equal(found.uac_computed, 0x10);
 	assert_int_equal(found.account_expires, 1);
 	assert_int_equal(found.pwd_last_set, 2);
-	assert_int_equal(found.lockout_time, 3);
 	assert_int_equal(found.pwd_expires, 4);
 	assert_true(found.has_hours);
 	assert_int_equal(found.hours[0], 0xff);
