@@ -68,8 +68,10 @@ class Member(Box):
     def install_product(self, build):
         """`make install` of a build tree; users, configuration, PAM, NSS."""
         stage = self.state_dir / "install"
+        # Two labs may come up at once, from one build tree.
         result = subprocess.run(
-            ["make", "-C", str(build), "install", f"DESTDIR={stage}"],
+            ["flock", f"{build}/config.status",
+             "make", "-C", str(build), "install", f"DESTDIR={stage}"],
             capture_output=True, text=True, errors="replace")
         if result.returncode != 0:
             raise LabError("make install failed:\n" + result.stdout[-2000:]

@@ -40,17 +40,19 @@ def other_lab(process, name):
 
 
 def namespaces(name):
-    """All that are in use, but for other labs: numbers are used again."""
-    found = set()
+    """All that are in use, but for other labs': numbers are used again.
+
+    A process that has cleared its environment is where a marked one is, too.
+    """
+    found, others = set(), set()
     for process in Path("/proc").glob("[0-9]*"):
-        if other_lab(process, name):
-            continue
+        where = others if other_lab(process, name) else found
         for kind in ("net", "mnt", "pid", "uts", "ipc"):
             try:
-                found.add(os.readlink(process / "ns" / kind))
+                where.add(os.readlink(process / "ns" / kind))
             except OSError:
                 continue
-    return found
+    return found - others
 
 
 def ours(name):

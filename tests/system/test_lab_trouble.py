@@ -93,9 +93,9 @@ def test_a_change_is_on_the_other(pair):
 def test_stop_and_start(pair, dc, other):
     trouble(pair, "dc", "stop", dc)
     try:
-        result, seconds = answer(pair, dc)
-        assert result.returncode == 255 and seconds < 2     # refused
-        assert "bind" in result.stderr                       # not even taken
+        result, _ = answer(pair, dc)
+        assert result.returncode == 255     # refused, not timed out
+        assert "bind" in result.stderr      # not even taken
         assert answers(pair, other)
         kinit = pair.host("sh", "-c", f"echo Correct-Horse-1 | kinit -c "
                           f"MEMORY: -E {ALICE}", timeout=30)
@@ -158,15 +158,15 @@ def test_slow(pair):
         assert result.returncode == 0, result.stderr
         return time.monotonic() - started, len(result.stdout)
 
-    quick, size = read_all("dc2")
+    _, size = read_all("dc2")
     trouble(pair, "dc", "slow", "dc2", "128kbit")
     try:
         slow, _ = read_all("dc2")
         assert slow > size / 16000 / 2 > 1      # 16,000 bytes a second
-        assert read_all("dc1")[0] < 1
+        assert read_all("dc1")[0] < slow / 2
     finally:
         trouble(pair, "dc", "mend", "dc2")
-    assert read_all("dc2")[0] < max(1, 3 * quick)
+    assert read_all("dc2")[0] < slow / 2
 
 
 def test_clock(pair):
