@@ -191,38 +191,33 @@ def test_explain_says_why(evil, mode):
         assert "reserved or local name" in result.stdout, result.stdout
 
 
-def test_a_new_local_group_takes_its_name_at_once(evil):
+def of_the_directory(lab, database, name):
+    return lab.host("getent", "-s", "dssync", database, name).returncode == 0
+
+
+def test_new_local_names_are_taken_back(evil):
+    """The host's own files are looked at every ten seconds."""
+    names = [("group", "late comers"), ("passwd", "alice")]
     configure(evil, MODES["both"])
-    assert int(evil.group("late comers")[2]) >= 200000
-    # groupadd(8) refuses the blank; the file does not.
-    gid = "4711"
-    evil.shell(f"echo 'late comers:x:{gid}:' >>/etc/group")
+    for database, name in names:
+        assert int(evil.entry(database, name)[2]) >= 200000
+    # groupadd(8) refuses the blank, and useradd(8) sees the directory's
+    # user; the files do not.
+    evil.shell("echo 'late comers:x:4711:' >>/etc/group; "
+               "echo 'alice:x:4712:4712::/:/bin/sh' >>/etc/passwd")
     try:
-        wait_until("the directory's group gives way", lambda: evil.host(
-            "getent", "-s", "dssync", "group", "late comers"
-        ).returncode == 2, seconds=20)
-        assert evil.group("late comers")[2] == gid
+        for database, name in names:
+            wait_until(f"the directory's {name} gives way", lambda: not
+                       of_the_directory(evil, database, name), seconds=20)
+        assert evil.group("late comers")[2] == "4711"
+        assert evil.passwd("alice")[2] == "4712"
         assert "late comers" not in evil.group_names("mallory")
     finally:
         evil.output("sed", "-i", "/^late comers:/d", "/etc/group")
-    wait_until("it comes back", lambda: (evil.group("late comers") or
-                                         [0, 0, "0"])[2] != "0", seconds=20)
-
-
-def test_a_new_local_user_takes_its_name_at_once(evil):
-    configure(evil, MODES["both"])
-    assert int(evil.passwd("alice")[2]) >= 200000
-    # useradd(8) sees the directory's user and refuses.
-    evil.shell("echo 'alice:x:4712:4712::/:/bin/sh' >>/etc/passwd")
-    try:
-        wait_until("the directory's user gives way", lambda: evil.host(
-            "getent", "-s", "dssync", "passwd", "alice").returncode == 2,
-            seconds=20)
-    finally:
         evil.output("sed", "-i", "/^alice:/d", "/etc/passwd")
-    wait_until("it comes back", lambda: evil.host(
-        "getent", "-s", "dssync", "passwd", "alice").returncode == 0,
-        seconds=20)
+    for database, name in names:
+        wait_until(f"{name} comes back", lambda: of_the_directory(
+            evil, database, name), seconds=20)
 
 
 def test_a_shell_that_the_host_lacks(lab):
