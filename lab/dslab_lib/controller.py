@@ -26,6 +26,8 @@ ADMIN_PASSWORD = "Lab-Admin-1"
 PYTHON = ("env", f"PYTHONPATH={LAB_DIR_INSIDE}", "PYTHONDONTWRITEBYTECODE=1",
           "/usr/bin/python3")
 AUDIT_LOG = "/var/log/samba/audit.log"
+# Where every machine is until somebody makes another one.
+FIRST_SITE = "Default-First-Site-Name"
 JOIN_AUDIT_LOG = "/var/log/samba/audit-join.log"
 
 
@@ -236,7 +238,9 @@ class Controller(Box):
         """Put the rogue's SRV records into DNS, or take them away."""
         domain = self.names["DOMAIN"]
         for zone, name in ((domain, "_ldap._tcp"),
-                           (f"_msdcs.{domain}", "_ldap._tcp.dc")):
+                           (f"_msdcs.{domain}", "_ldap._tcp.dc"),
+                           (f"_msdcs.{domain}",
+                            f"_ldap._tcp.{FIRST_SITE}._sites.dc")):
             self.run(["samba-tool", "dns", verb, self.fqdn, zone, name,
                       "SRV", f"{rogue.name}.{domain} 389 0 65535",
                       f"-UAdministrator%{ADMIN_PASSWORD}"])

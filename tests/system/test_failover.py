@@ -79,8 +79,10 @@ def test_a_rogue_in_dns_is_refused_and_named(pair):
     before = asked.read_text() if asked.exists() else ""
     trouble(pair, "rogue", "add")
     try:
-        wait_until("it is in the DNS", lambda: rogue in pair.output(
-            "dig", "+short", "SRV", f"_ldap._tcp.dc._msdcs.{DOMAIN}"))
+        wait_until("it is in the DNS", lambda: all(
+            rogue in pair.output("dig", "+short", "SRV",
+                                 f"_ldap._tcp.{site}dc._msdcs.{DOMAIN}")
+            for site in ("", f"{FIRST_SITE}._sites.")))
         with configured(pair) as log:
             # Of 65735 draws it wins 65535.
             pair.sync()
@@ -143,6 +145,7 @@ def test_a_hung_one_is_left(pair):
 # ---- sites ------------------------------------------------------------------
 
 SITE = "EAST"
+FIRST_SITE = "Default-First-Site-Name"
 SITES = "CN=Sites,CN=Configuration,DC=aaddscontoso,DC=com"
 # Where the second one's records are: of everybody, and of the site alone.
 EVERYBODY = (f"_msdcs.{DOMAIN}", "_ldap._tcp.dc")
@@ -164,35 +167,40 @@ def move_dc2(lab, there, to):
                   f"CN=DC2,CN=Servers,CN={to},{SITES}")
 
 
-def named(lab, where):
+def names_dc2(lab, where):
     zone, name = where
-    return {lab.output("dig", "+short", f"@{address}", "SRV",
-                       f"{name}.{zone}").count(f"dc2.{DOMAIN}")
-            for address in ADDRESSES.values()}
+    return f"dc2.{DOMAIN}" in lab.output("dig", "+short", "SRV",
+                                         f"{name}.{zone}")
+
+
+def replicate(lab):
+    on_dc1(lab, "samba-tool", "drs", "replicate", f"dc2.{DOMAIN}",
+           f"dc1.{DOMAIN}", SITES.partition(",")[2])
 
 
 @contextlib.contextmanager
 def site_of_its_own(lab):
     """The host and dc2 are in EAST, and only EAST's records name dc2."""
-    first = "Default-First-Site-Name"
     on_dc1(lab, "samba-tool", "sites", "create", SITE)
     on_dc1(lab, "samba-tool", "sites", "subnet", "create", "10.99.0.0/24",
            SITE)
-    move_dc2(lab, first, SITE)
+    move_dc2(lab, FIRST_SITE, SITE)
+    replicate(lab)
     record(lab, "add", OF_SITE)
     record(lab, "delete", EVERYBODY)
     try:
-        wait_until("the DNS says so", lambda: named(
-            lab, OF_SITE) == {1} and named(lab, EVERYBODY) == {0})
+        wait_until("the DNS says so", lambda: names_dc2(lab, OF_SITE)
+                   and not names_dc2(lab, EVERYBODY))
         yield
     finally:
         record(lab, "add", EVERYBODY)
         record(lab, "delete", OF_SITE)
-        move_dc2(lab, SITE, first)
+        move_dc2(lab, SITE, FIRST_SITE)
         on_dc1(lab, "samba-tool", "sites", "subnet", "remove", "10.99.0.0/24")
         on_dc1(lab, "samba-tool", "sites", "remove", SITE)
-        wait_until("the DNS says so", lambda: named(
-            lab, OF_SITE) == {0} and named(lab, EVERYBODY) == {1})
+        replicate(lab)
+        wait_until("the DNS says so", lambda: names_dc2(lab, EVERYBODY)
+                   and not names_dc2(lab, OF_SITE))
 
 
 def where(lab):
@@ -209,7 +217,7 @@ def test_the_site_is_discovered_and_preferred(pair):
                 # Its own site's is down: the other one stays.
                 pair.sync()
                 assert where(pair) == ("dc1", SITE, "discovered",
-                                       "Default-First-Site-Name"), log()
+                                       FIRST_SITE), log()
                 trouble(pair, "dc", "start", "dc2")
                 # DNS names it for the site alone.
                 wait_until("its site's is used", lambda: (
@@ -225,6 +233,8 @@ def test_the_site_is_discovered_and_preferred(pair):
             pair.sync()
             assert where(pair) == ("dc2", SITE, "discovered", SITE)
             assert "connected to dc1" not in log()
+            # Nor do passwords go to another site.
+            assert login(pair) == "dc2"
             assert f"the site {SITE} (discovered)" in pair.host(
                 "dssyncctl", "doctor").stdout
         with configured(pair, "site = Nowhere"):
@@ -240,7 +250,8 @@ UNDO = {"stop": "start", "hang": "resume", "cut": "mend"}
 
 def login(lab):
     """Who answers a password check that succeeds, through pam_dssync."""
-    before = lab.status()["auth"]["checks"]["ok"]
+    before = wait_until("dssync-auth has spoken", lambda: lab.status()[
+        "auth"])["checks"]["ok"]
     # Patience with one that is silent, and with its name server, is less.
     result = lab.host("pamtester", "sshd", ALICE, "authenticate",
                       input=PASSWORD + "\n", timeout=30)
