@@ -164,11 +164,15 @@ enum ds_msg {
 	 *   msDS-UserPasswordExpiryTimeComputed (times: FILETIME), blob
 	 *   logonHours (empty or 21 bytes, MS-SAMR 2.2.6.5), str
 	 *   userPrincipalName, str sAMAccountName.
+	 *
+	 * SITE, from sync: str site, of this host as a proven DC said, "": in
+	 *   none.  Not answered; a configured site counts more.
 	 */
 	DS_MSG_DC_TICKET = 96,
 	DS_MSG_DC_TICKET_REPLY = 97,
 	DS_MSG_LOOK = 98,
 	DS_MSG_LOOK_REPLY = 99,
+	DS_MSG_SITE = 100,
 };
 
 enum ds_pull_flags {

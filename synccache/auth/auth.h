@@ -65,6 +65,7 @@ struct dsa_server {
 	struct dsa_health health;
 	char kdc[256];     /* whose address answered last; "": none */
 	int64_t kdc_until; /* when DNS is to be asked again */
+	char site[256];    /* of this host; "": not known, or in none */
 	bool fast_seen;    /* the domain has taken armour, once */
 	struct dsa_offserver offline;
 };

@@ -46,7 +46,7 @@ static krb5_error_code prepare(struct work *w, const char *host)
 		name[i] = (char)tolower((unsigned char)host[i]);
 	name[i] = '\0';
 	w->what = "preparing the request";
-	dsa_kdc_init(&w->kdc, &s->config, s->realm, s->kdc);
+	dsa_kdc_init(&w->kdc, &s->config, s->realm, s->site, s->kdc);
 	code = krb5_kt_resolve(w->ctx, s->keytab.name, &w->kt);
 	if (code == 0)
 		code = krb5_parse_name(w->ctx, s->keytab.principal, &w->host);

@@ -36,10 +36,11 @@
 #define ROUNDS_MAX      16  /* of one exchange; a KDC has no end of errors */
 
 void dsa_kdc_init(struct dsa_kdc *kdc, const struct ds_config *config,
-		  const char *realm, const char *near)
+		  const char *realm, const char *site, const char *near)
 {
 	*kdc = (struct dsa_kdc){ .config = config,
 				 .realm = realm,
+				 .site = site,
 				 .port = KDC_PORT,
 				 .connect_ms = CONNECT_MS,
 				 .answer_ms = ANSWER_MS,
@@ -105,8 +106,8 @@ static int find(struct dsa_kdc *kdc)
 	for (ds_strv s = kdc->config->domain.servers; *s != NULL; s++)
 		add_host(kdc, *s);
 	if (kdc->count == 0)
-		err = ds_srv_lookup(kdc->config->domain.name,
-				    kdc->config->domain.site, list, &count);
+		err = ds_srv_lookup(kdc->config->domain.name, kdc->site, list,
+				    &count);
 	for (size_t i = 0; err == 0 && i < count; i++)
 		add_host(kdc, list[i].host);
 	return err;

@@ -21,7 +21,7 @@ struct dsa_kdc {
 	/* Where they are: config.domain.servers, or what DNS says, asked when
 	 * the first is needed. */
 	const struct ds_config *config;
-	const char *realm;
+	const char *realm, *site;
 	char host[DSA_KDCS_MAX][256];
 	size_t count;
 	size_t current; /* where the list begins: at one that answered */
@@ -48,11 +48,11 @@ enum dsa_kdc_word {
 };
 
 /*
- * The clock starts here.  config and realm are borrowed; near: what
- * dsa_kdc_address() said in another worker, or "".
+ * The clock starts here.  config, realm and site (the host's, or "") are
+ * borrowed; near: what dsa_kdc_address() said in another worker, or "".
  */
 void dsa_kdc_init(struct dsa_kdc *kdc, const struct ds_config *config,
-		  const char *realm, const char *near);
+		  const char *realm, const char *site, const char *near);
 /* The numeric address that answered last, "" if none has. */
 const char *dsa_kdc_address(const struct dsa_kdc *kdc);
 /* All ends at `end_ms` at the latest, ds_now_ms(). */

@@ -368,7 +368,7 @@ static krb5_error_code prepare(struct attempt *a)
 	a->as.ctx = a->ctx;
 	a->as.kdc = &a->kdc;
 	dsa_kdc_init(&a->kdc, &a->server->config, a->server->realm,
-		     a->server->kdc);
+		     a->server->site, a->server->kdc);
 	if (dsa_offline_away(a->server))
 		dsa_kdc_hurry(&a->kdc);
 	code = krb5_kt_resolve(a->ctx, keytab->name, &a->kt);

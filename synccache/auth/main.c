@@ -40,6 +40,8 @@ static bool load_config(const char *path)
 		return false;
 	(void)ds_config_realm(&server.config, server.realm,
 			      sizeof(server.realm));
+	(void)snprintf(server.site, sizeof(server.site), "%s",
+		       server.config.domain.site);
 	return true;
 }
 

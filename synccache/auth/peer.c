@@ -1,5 +1,5 @@
 /*
- * Fd 4: sync asks for tickets.
+ * Fd 4: sync asks for tickets, and says in which site this host is.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -171,6 +171,26 @@ static void on_dc_ticket(struct dsa_server *server,
 	free(q);
 }
 
+/* Another site has other KDCs: the next worker asks DNS. */
+static int on_site(struct dsa_server *server, const struct ds_frame *frame)
+{
+	char site[DS_HOST_MAX + 1];
+	struct ds_reader r;
+
+	ds_reader_init(&r, frame->payload, frame->len);
+	ds_get_str(&r, site, sizeof(site));
+	if (ds_reader_end(&r) != 0 ||
+	    (site[0] != '\0' && !ds_site_usable(site)))
+		return DS_ERR_FORMAT;
+	if (server->config.domain.site[0] != '\0' ||
+	    strcmp(server->site, site) == 0)
+		return DS_OK;
+	(void)snprintf(server->site, sizeof(server->site), "%s", site);
+	server->kdc[0] = '\0';
+	dsa_spare_refresh(server);
+	return DS_OK;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct dsa_server *server = arg;
@@ -189,6 +209,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			ds_log(DS_LOG_WARN,
 			       "sync answers a live check with a broken "
 			       "message");
+	} else if (r == 0 && frame.type == DS_MSG_SITE) {
+		if (on_site(server, &frame) != 0)
+			ds_log(DS_LOG_WARN, "sync names a site that is none");
 	} else if (r == DS_ERR_CLOSED || r == DS_ERR_SYS) {
 		ds_log(DS_LOG_ERR, "the channel to sync is closed");
 		event_free(server->peer_event);

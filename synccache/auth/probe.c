@@ -23,7 +23,8 @@ static enum dsa_kdc_word probe(const struct dsa_server *server,
 
 	if (krb5_kt_resolve(ctx, keytab->name, &kt) != 0)
 		return word;
-	dsa_kdc_init(&kdc, &server->config, server->realm, server->kdc);
+	dsa_kdc_init(&kdc, &server->config, server->realm, server->site,
+		     server->kdc);
 	code = krb5_parse_name(ctx, keytab->principal, &host);
 	if (code == 0) {
 		code = dsa_tgt_new(ctx, &kdc, kt, host, keytab->serial, false,

@@ -33,7 +33,7 @@ struct dsa_facts {
 	} base, accounts; /* zeros: not open */
 	uint32_t keytab;  /* its serial */
 	struct dsa_tgt host_tgt;
-	char kdc[256];
+	char kdc[256], site[256];
 	bool fast_seen;
 	int64_t away_until_ms;
 	struct dsa_clock clock;

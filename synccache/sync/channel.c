@@ -262,16 +262,25 @@ int dss_channel_ticket(struct dss_sync *s, const char *host)
 	return s->ticket.code > 64 ? DS_ERR_DENIED : -(int)s->ticket.code;
 }
 
-void dss_channel_server(struct dss_sync *s, const char *host)
+/* A hint: without it they find a server by themselves. */
+static void send_hint(struct dss_sync *s, uint16_t type, const char *text)
 {
-	uint8_t buf[DS_HEADER_LEN + 1024];
+	uint8_t buf[DS_HEADER_LEN + 512];
 	struct ds_writer w;
 
 	ds_writer_init(&w, buf, sizeof(buf));
-	ds_frame_begin(&w, DSS_MSG_SERVER, dss_channel_seq(s));
-	ds_put_str(&w, host);
-	ds_put_str(&w, s->status.site);
-	/* A hint: without it they find a server by themselves. */
+	ds_frame_begin(&w, type, dss_channel_seq(s));
+	ds_put_str(&w, text);
 	if (ds_frame_end(&w) == DS_OK)
 		(void)!ds_packet_send(s->peer, &w, -1);
+}
+
+void dss_channel_server(struct dss_sync *s, const char *host)
+{
+	send_hint(s, DSS_MSG_SERVER, host);
+}
+
+void dss_channel_site(struct dss_sync *s)
+{
+	send_hint(s, DS_MSG_SITE, s->status.site);
 }

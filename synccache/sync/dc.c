@@ -423,6 +423,7 @@ static void settle(struct dss_sync *s, const char *tried)
 		ds_log(DS_LOG_WARN, "not used: %s", tried);
 	(void)snprintf(s->unused, sizeof(s->unused), "%s", tried);
 	dss_channel_server(s, s->status.server);
+	dss_channel_site(s);
 	if (s->config.sync.notify)
 		s->status.notify =
 		    dss_conn_notify(s->conn, s->domain.base_dn) == DS_OK;

@@ -197,6 +197,7 @@ static int on_mirror_frame(void *arg, const struct ds_frame *frame)
 	struct looks *l = arg;
 	struct relay *relay;
 	struct ds_reader r;
+	int err;
 
 	switch (frame->type) {
 	case DS_MSG_DC_TICKET:
@@ -206,13 +207,17 @@ static int on_mirror_frame(void *arg, const struct ds_frame *frame)
 	case DSS_MSG_SERVER:
 		ds_reader_init(&r, frame->payload, frame->len);
 		ds_get_str(&r, l->wanted, sizeof(l->wanted));
-		ds_get_str(&r, l->s->status.site, sizeof(l->s->status.site));
 		l->failed[0] = 0;
 		l->moved = true;
 		if (l->down)
 			l->again_at = ds_now_ms();
 		l->down = false;
 		return ds_reader_end(&r);
+	case DS_MSG_SITE:
+		ds_reader_init(&r, frame->payload, frame->len);
+		ds_get_str(&r, l->s->status.site, sizeof(l->s->status.site));
+		err = ds_reader_end(&r);
+		return err ? err : pass_on(l->s->peer, frame, frame->seq);
 	default:
 		return DS_ERR_FORMAT;
 	}

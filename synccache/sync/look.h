@@ -16,8 +16,7 @@
 #include "synccache/sync/sync.h"
 
 enum dss_look_msg {
-	/* To the looks: str host, the mirror's domain controller, "": none;
-	 * str site, this host's, "": none. */
+	/* To the looks: str host, the mirror's domain controller; "": none. */
 	DSS_MSG_SERVER = 2000,
 	/* From them: blob guid(16): a proven DC does not show this object. */
 	DSS_MSG_GONE = 2001,

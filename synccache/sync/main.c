@@ -396,7 +396,7 @@ int main(int argc, char **argv)
 		err = dss_channel_start(&s);
 	if (err == DS_OK) {
 		dss_site_start(&s);
-		dss_channel_server(&s, "");
+		dss_channel_site(&s);
 		dss_status_changed(&s);
 		run(&s);
 	}

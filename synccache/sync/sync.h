@@ -188,9 +188,10 @@ void dss_ticket_drop(struct dss_ticket *t);
 /* A DC_TICKET_REPLY, into s->ticket if that is waited for. */
 DS_MUST_CHECK int dss_channel_take_ticket(struct dss_sync *s,
 					  const struct ds_frame *frame);
-/* Tells the live looks which server the mirror comes from ("": none yet), and
- * the site. */
+/* Tells the live looks which server the mirror comes from. */
 void dss_channel_server(struct dss_sync *s, const char *host);
+/* Tells them, and auth, the site of this host. */
+void dss_channel_site(struct dss_sync *s);
 /* Announces a stage and waits for the answer. */
 DS_MUST_CHECK int dss_channel_publish(struct dss_sync *s);
 /*

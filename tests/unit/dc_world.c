@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -189,7 +188,13 @@ void dss_ticket_drop(struct dss_ticket *t)
 
 void dss_channel_server(struct dss_sync *s, const char *host)
 {
-	(void)snprintf(world->told, sizeof(world->told), "%s %s", host,
+	(void)s;
+	(void)snprintf(world->told, sizeof(world->told), "%s", host);
+}
+
+void dss_channel_site(struct dss_sync *s)
+{
+	(void)snprintf(world->told_site, sizeof(world->told_site), "%s",
 		       s->status.site);
 }
 
@@ -211,19 +216,9 @@ void dss_status_error(struct dss_sync *s, int err, const char *fmt, ...)
 	va_end(ap);
 }
 
-static int wait_fd(void *arg, int fd, int64_t deadline_ms)
-{
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	int64_t left = deadline_ms - ds_now_ms();
-
-	(void)arg;
-	return poll(&pfd, 1, left > 0 ? (int)left : 0) > 0 ? DS_OK
-							   : DS_ERR_TIMEOUT;
-}
-
 struct dss_waiter dss_loop_waiter(struct dss_sync *s)
 {
-	return (struct dss_waiter){ wait_fd, s };
+	return (struct dss_waiter){ script_wait, s };
 }
 
 int64_t dss_jitter(int64_t ms)

@@ -32,7 +32,7 @@ struct dc_world {
 	int nconns;
 	char asked[256]; /* what DNS was asked for, "SITE " each */
 	int64_t clock;   /* ms that the time is ahead */
-	char told[640];  /* the live looks: "SERVER SITE" */
+	char told[256], told_site[256]; /* the live looks */
 };
 
 int dc_world_setup(void **state);

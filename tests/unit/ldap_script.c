@@ -5,12 +5,25 @@
  */
 #include "tests/unit/ldap_script.h"
 
+#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/wire.h"
+
 #define SERVICE "CN=NTDS Settings,CN=DC1"
+
+int script_wait(void *arg, int fd, int64_t deadline_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	int64_t left = deadline_ms - ds_now_ms();
+
+	(void)arg;
+	return poll(&pfd, 1, left > 0 ? (int)left : 0) > 0 ? DS_OK
+							   : DS_ERR_TIMEOUT;
+}
 
 /* ---- the server's answers ---- */
 

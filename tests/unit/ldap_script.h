@@ -50,6 +50,9 @@ typedef void (*script_fn)(struct script_server *sv,
 void script_start(struct script_server *sv, int fd, script_fn serve);
 void script_join(struct script_server *sv);
 
+/* The client's patience, for struct dss_waiter. */
+int script_wait(void *arg, int fd, int64_t deadline_ms);
+
 /* Answers; a peer that is gone is no error. */
 void script_entry(struct script_server *sv, int id, const struct dss_entry *e);
 void script_bytes(struct script_server *sv, const void *data, size_t len);

@@ -13,7 +13,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,16 +31,6 @@ void dss_status_state(struct dss_sync *s, enum dss_state state,
 {
 	s->status.state = state;
 	s->status.phase = phase;
-}
-
-static int wait_fd(void *arg, int fd, int64_t deadline_ms)
-{
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	int64_t left = deadline_ms - ds_now_ms();
-
-	(void)arg;
-	return poll(&pfd, 1, left > 0 ? (int)left : 0) > 0 ? DS_OK
-							   : DS_ERR_TIMEOUT;
 }
 
 /* ---- a test's world ---- */
@@ -118,7 +107,7 @@ static void tcp_pair(int pair[2])
 
 int world_pull(struct pull_world *w, uint32_t flags, script_fn script)
 {
-	const struct dss_waiter waiter = { wait_fd, NULL };
+	const struct dss_waiter waiter = { script_wait, NULL };
 	bool changed = false;
 	int pair[2];
 

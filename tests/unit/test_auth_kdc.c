@@ -153,7 +153,7 @@ static void world(enum manner a, enum manner b, enum manner c)
 	start(0, a);
 	start(1, b);
 	start(2, c);
-	dsa_kdc_init(&kdc, &config, "R", near);
+	dsa_kdc_init(&kdc, &config, "R", "", near);
 	kdc.port = port;
 	kdc.connect_ms = 300;
 	kdc.answer_ms = kdc.last_ms = 300;

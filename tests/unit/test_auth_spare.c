@@ -282,13 +282,16 @@ static void change(int what)
 	case 12:
 		server.offline.clock.seen.real_ms++;
 		break;
+	case 13:
+		(void)snprintf(server.site, sizeof(server.site), "EAST");
+		break;
 	default:
 		server.offline.clock.total_ms++;
 		break;
 	}
 }
 
-#define CHANGES 14
+#define CHANGES 15
 
 /* Whoever has forgotten to say so: it does not get the check. */
 static void test_old_facts_serve_nobody(void **state)

@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -80,16 +79,6 @@ static void test_another_server(void **state)
 	assert_int_equal(world_objects(w), 1000);
 }
 
-static int wait_fd(void *arg, int fd, int64_t deadline_ms)
-{
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
-	int64_t left = deadline_ms - ds_now_ms();
-
-	(void)arg;
-	return poll(&pfd, 1, left > 0 ? (int)left : 0) > 0 ? DS_OK
-							   : DS_ERR_TIMEOUT;
-}
-
 struct silence {
 	struct script_server *server;
 	int asked, answer_at;
@@ -122,7 +111,7 @@ static int no_entry(void *arg, const struct dss_entry *entry)
 /* A server that lives may take its time; one that hangs may not. */
 static void test_silence(void **state)
 {
-	const struct dss_waiter waiter = { wait_fd, NULL };
+	const struct dss_waiter waiter = { script_wait, NULL };
 	struct pull_world *w = *state;
 	struct silence silence = { &w->server, 0, 3 };
 	const struct dss_search search = {

@@ -206,18 +206,10 @@ static void send_text(int fd, uint16_t type, uint32_t seq, const void *p,
 	assert_int_equal(ds_packet_send(fd, &w, -1), 0);
 }
 
-static void tell_server(struct world *w, uint32_t seq, const char *host,
-			const char *site)
+static void tell(struct world *w, uint16_t type, uint32_t seq,
+		 const char *text)
 {
-	uint8_t buf[512];
-	struct ds_writer writer;
-
-	ds_writer_init(&writer, buf, sizeof(buf));
-	ds_frame_begin(&writer, DSS_MSG_SERVER, seq);
-	ds_put_str(&writer, host);
-	ds_put_str(&writer, site);
-	assert_int_equal(ds_frame_end(&writer), 0);
-	assert_int_equal(ds_packet_send(w->link, &writer, -1), 0);
+	send_text(w->link, type, seq, text, strlen(text));
 }
 
 static void ask(struct world *w, uint32_t seq)
@@ -397,19 +389,36 @@ static void test_no_server(void **state)
 	expect_code(w, 2, DS_ERR_UNAVAIL);
 	/* The mirror found one: it is asked for first, at once. */
 	w->no_server = false;
-	tell_server(w, 1, "dc2.example.com", "EAST");
+	tell(w, DSS_MSG_SERVER, 1, "dc2.example.com");
 	do {
 		ask(w, 3);
 	} while (next(w, w->auth).payload[0] != 0);
 	assert_string_equal(w->first, "dc2.example.com");
-	assert_string_equal(w->site, "EAST");
 	/* And when it moves on, so do the looks. */
-	tell_server(w, 2, "dc1.example.com", "");
+	tell(w, DSS_MSG_SERVER, 2, "dc1.example.com");
 	do {
 		ask(w, 4);
 	} while (next(w, w->auth).seq != 4 ||
 		 strcmp(w->first, "dc1.example.com") != 0);
-	assert_string_equal(w->site, "");
+}
+
+/* The mirror has learnt the site: for the next connection, and for auth. */
+static void test_site(void **state)
+{
+	struct world *w = *state;
+	struct ds_frame frame;
+	struct ds_reader r;
+	char site[64];
+
+	tell(w, DS_MSG_SITE, 7, "EAST");
+	frame = next(w, w->auth);
+	assert_int_equal(frame.type, DS_MSG_SITE);
+	ds_reader_init(&r, frame.payload, frame.len);
+	ds_get_str(&r, site, sizeof(site));
+	assert_int_equal(ds_reader_end(&r), 0);
+	assert_string_equal(site, "EAST");
+	ask_until_ok(w, 1);
+	assert_string_equal(w->site, "EAST");
 }
 
 static void wait_for(_Atomic int *count, int least)
@@ -456,7 +465,7 @@ static void test_news_meanwhile(void **state)
 	w->hold_open = w->no_server = true;
 	ask(w, 1);
 	wait_for(&w->opened, 1);
-	tell_server(w, 1, "dc2.example.com", "EAST");
+	tell(w, DSS_MSG_SERVER, 1, "dc2.example.com");
 	send_text(w->link, DS_MSG_DC_TICKET, 2, "dc2.example.com", 15);
 	assert_int_equal(next(w, w->auth).type, DS_MSG_DC_TICKET);
 	w->hold_open = false;
@@ -559,6 +568,7 @@ int main(void)
 		WORLD_TEST(test_hung_up),
 		SHORT_TEST(test_slow_connect),
 		WORLD_TEST(test_no_server),
+		WORLD_TEST(test_site),
 		WORLD_TEST(test_away_and_back),
 		WORLD_TEST(test_news_meanwhile),
 		SHORT_TEST(test_too_many),

@@ -221,7 +221,8 @@ static void test_first_contact(void **state)
 	expect(w, "- EAST ", "dc2.example.com", 1, 1);
 	assert_string_equal(w->s.status.site, "EAST");
 	assert_string_equal(w->s.status.server_site, "EAST");
-	assert_string_equal(w->told, "dc2.example.com EAST");
+	assert_string_equal(w->told, "dc2.example.com");
+	assert_string_equal(w->told_site, "EAST");
 	assert_int_equal(w->s.return_at, 0);
 	/* From now on it is asked for first. */
 	connect_anew(w);
