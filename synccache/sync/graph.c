@@ -28,13 +28,15 @@ static uint32_t *share_out(struct dss_list *lists, size_t count,
 }
 
 int dss_graph_init(struct dss_graph *graph, const struct dss_edge *edges,
-		   size_t nedges, size_t nusers, size_t ngroups,
-		   struct dss_arena *arena)
+		   size_t nedges, size_t nusers, size_t users_cap,
+		   size_t ngroups, struct dss_arena *arena)
 {
-	struct dss_graph g = { .nusers = nusers, .ngroups = ngroups };
+	struct dss_graph g = { .nusers = nusers,
+			       .ngroups = ngroups,
+			       .users_cap = users_cap };
 	uint32_t *block = dss_arena_alloc(arena, nedges, sizeof(*block));
 
-	g.direct = dss_arena_alloc(arena, nusers, sizeof(*g.direct));
+	g.direct = dss_arena_alloc(arena, users_cap, sizeof(*g.direct));
 	g.parents = dss_arena_alloc(arena, ngroups, sizeof(*g.parents));
 	g.entered = dss_arena_alloc(arena, ngroups, sizeof(*g.entered));
 	g.reached = dss_arena_alloc(arena, ngroups, sizeof(*g.reached));
@@ -51,6 +53,26 @@ int dss_graph_init(struct dss_graph *graph, const struct dss_edge *edges,
 	}
 	*graph = g;
 	return DS_OK;
+}
+
+int dss_graph_insert(struct dss_graph *graph, size_t user)
+{
+	struct dss_list *at = graph->direct + user;
+
+	if (graph->nusers == graph->users_cap)
+		return DS_ERR_LIMIT;
+	memmove(at + 1, at, (graph->nusers - user) * sizeof(*at));
+	*at = (struct dss_list){ .count = 0 };
+	graph->nusers++;
+	return DS_OK;
+}
+
+void dss_graph_remove(struct dss_graph *graph, size_t user)
+{
+	struct dss_list *at = graph->direct + user;
+
+	graph->nusers--;
+	memmove(at, at + 1, (graph->nusers - user) * sizeof(*at));
 }
 
 int dss_graph_link(struct dss_graph *graph, const struct dss_edge *edge,

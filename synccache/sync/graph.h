@@ -31,7 +31,7 @@ struct dss_list {
 
 /* An edge that was given twice is there twice.  An arena owns it all. */
 struct dss_graph {
-	size_t nusers, ngroups;
+	size_t nusers, ngroups, users_cap;
 	struct dss_list *direct;  /* of each user: the groups that list them */
 	struct dss_list *parents; /* of each group: likewise */
 	/* Of a walk: by which one a group was entered last, and which were. */
@@ -41,8 +41,14 @@ struct dss_graph {
 
 DS_MUST_CHECK int dss_graph_init(struct dss_graph *graph,
 				 const struct dss_edge *edges, size_t nedges,
-				 size_t nusers, size_t ngroups,
-				 struct dss_arena *arena);
+				 size_t nusers, size_t users_cap,
+				 size_t ngroups, struct dss_arena *arena);
+/*
+ * Makes room for a user without edges, or takes one away with theirs: later
+ * ones are counted on, or back.  DS_ERR_LIMIT: there are users_cap already.
+ */
+DS_MUST_CHECK int dss_graph_insert(struct dss_graph *graph, size_t user);
+void dss_graph_remove(struct dss_graph *graph, size_t user);
 /* Adds an edge.  DS_ERR_NOMEM. */
 DS_MUST_CHECK int dss_graph_link(struct dss_graph *graph,
 				 const struct dss_edge *edge,

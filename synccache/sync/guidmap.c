@@ -34,19 +34,26 @@ static const uint64_t *multipliers(void)
 	return key;
 }
 
-/* The slot that has the GUID, or the free one where it belongs. */
-static struct dss_guidmap_slot *probe(const struct dss_guidmap *map,
-				      const struct ds_guid *guid)
+/* Where the search for the GUID begins. */
+static size_t home_of(const struct dss_guidmap *map,
+		      const struct ds_guid *guid)
 {
 	const uint64_t *key = multipliers();
 	uint64_t half[2];
-	size_t i;
 
 	memcpy(half, guid->b, sizeof(half));
 	half[0] *= key[0];
 	half[1] *= key[1];
-	i = (size_t)((half[0] >> 32) ^ (half[1] >> 29) ^ half[0]) &
-	    (map->cap - 1);
+	return (size_t)((half[0] >> 32) ^ (half[1] >> 29) ^ half[0]) &
+	       (map->cap - 1);
+}
+
+/* The slot that has the GUID, or the free one where it belongs. */
+static struct dss_guidmap_slot *probe(const struct dss_guidmap *map,
+				      const struct ds_guid *guid)
+{
+	size_t i = home_of(map, guid);
+
 	while (map->slot[i].used && !ds_guid_equal(&map->slot[i].guid, guid))
 		i = (i + 1) & (map->cap - 1);
 	return &map->slot[i];
@@ -98,6 +105,39 @@ bool dss_guidmap_find(const struct dss_guidmap *map,
 		return false;
 	*ret_value = slot->value;
 	return true;
+}
+
+void dss_guidmap_remove(struct dss_guidmap *map, const struct ds_guid *guid)
+{
+	struct dss_guidmap_slot *gap, *slot;
+	size_t i, mask = map->cap - 1;
+
+	gap = map->slot ? probe(map, guid) : NULL;
+	if (!gap || !gap->used)
+		return;
+	/* Whoever was put behind it for want of room moves up. */
+	for (i = (size_t)(gap - map->slot);;) {
+		i = (i + 1) & mask;
+		slot = &map->slot[i];
+		if (!slot->used)
+			break;
+		if (((i - home_of(map, &slot->guid)) & mask) <
+		    ((i - (size_t)(gap - map->slot)) & mask))
+			continue;
+		*gap = *slot;
+		gap = slot;
+	}
+	memset(gap, 0, sizeof(*gap));
+	map->used--;
+}
+
+void dss_guidmap_each(struct dss_guidmap *map,
+		      void (*visit)(void *arg, uint32_t *value), void *arg)
+{
+	for (size_t i = 0; i < map->cap; i++) {
+		if (map->slot[i].used)
+			visit(arg, &map->slot[i].value);
+	}
 }
 
 void dss_guidmap_done(struct dss_guidmap *map)

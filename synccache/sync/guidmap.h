@@ -27,6 +27,11 @@ DS_MUST_CHECK int dss_guidmap_add(struct dss_guidmap *map,
 				  bool *ret_new);
 bool dss_guidmap_find(const struct dss_guidmap *map,
 		      const struct ds_guid *guid, uint32_t *ret_value);
+/* Takes the GUID out, if it is there. */
+void dss_guidmap_remove(struct dss_guidmap *map, const struct ds_guid *guid);
+/* Shows each value, which may be changed, in no order. */
+void dss_guidmap_each(struct dss_guidmap *map,
+		      void (*visit)(void *arg, uint32_t *value), void *arg);
 void dss_guidmap_done(struct dss_guidmap *map);
 
 #endif

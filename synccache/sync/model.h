@@ -50,16 +50,19 @@ struct dss_model_group {
 	const char *name;
 	const char *key_sam;
 	uint32_t gid;
-	const uint32_t *members; /* indices of users, rising */
+	uint32_t *members; /* indices of users, rising */
 	uint32_t nmembers;
 	uint32_t flags;
 };
 
 struct dss_links; /* model_impl.h */
 
+/* So many users may come before everything is built anew. */
+#define DSS_NEWCOMERS 64
+
 struct dss_model {
-	struct dss_model_user *users;
-	size_t nusers;
+	struct dss_model_user *users; /* oldest first */
+	size_t nusers, users_cap;
 	struct dss_model_group *groups;
 	size_t ngroups;
 	struct ds_snap_note *notes;
@@ -99,8 +102,9 @@ uint64_t dss_model_age(const struct dss_object *obj);
 int dss_model_order(const struct dss_object *a, const struct dss_object *b);
 
 /*
- * An object that the model was built of, and what it is now.  Of the old one
- * the bytes that it borrows must still be there.
+ * An object that the model was built of, and what it is now.  One that is not
+ * there, before or now, is one of no kind, with its GUID alone.  Of the old
+ * one the bytes that it borrows must still be there.
  */
 struct dss_change {
 	struct dss_object *obj; /* becomes `now` */
@@ -110,14 +114,18 @@ struct dss_change {
 /*
  * Takes over changes that decide nothing about anybody's name, id or being
  * published: texts, times, flags, and members, where only those are looked at
- * again whom a changed membership touches.  The result is what a build would
- * give, but for the room it takes in the arena.
+ * again whom a changed membership touches; and those that decide it for their
+ * own object alone: users who come, go, or get other names, which nobody else
+ * has to do with.  `objs`: all objects, the changed ones among them; one of no
+ * kind is none.  The result is what a build would give, but for the room it
+ * takes in the arena.
  *
- * DS_ERR_CONFLICT: there is a change among them that does decide; nothing was
- * taken over.  DS_ERR_NOMEM: the model is good for nothing any more.
+ * DS_ERR_CONFLICT: the model has to be built anew; it is good for nothing any
+ * more.  DS_ERR_NOMEM: likewise.
  */
 DS_MUST_CHECK int dss_model_update(struct dss_model *model,
 				   const struct dss_facts *facts,
+				   const struct dss_object *objs, size_t nobjs,
 				   const struct dss_change *changes,
 				   size_t count);
 

@@ -214,8 +214,8 @@ static int build(struct members *m)
 		err = collect_edges(m);
 	if (err == DS_OK)
 		err = dss_graph_init(&m->links->graph, m->edges, m->nedges,
-				     b->model->nusers, m->ngroups,
-				     dss_build_arena(b));
+				     b->model->nusers, b->model->users_cap,
+				     m->ngroups, dss_build_arena(b));
 	if (err == DS_OK)
 		err = dss_graph_closure(&m->links->graph, &m->scratch, &lists);
 	if (err == DS_OK)

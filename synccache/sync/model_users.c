@@ -324,8 +324,9 @@ static int reserve_names(struct dss_build *b)
 
 int dss_build_users(struct dss_build *b)
 {
-	b->model->users = dss_arena_alloc(dss_build_arena(b), b->count,
-					  sizeof(*b->model->users));
+	b->model->users_cap = b->count + DSS_NEWCOMERS;
+	b->model->users = dss_arena_alloc(
+	    dss_build_arena(b), b->model->users_cap, sizeof(*b->model->users));
 	if (!b->model->users || dss_map_reserve(&b->names, 2 * b->count) ||
 	    dss_map_reserve(&b->user_sams, b->count) ||
 	    dss_map_reserve(&b->uids, b->count))

@@ -51,8 +51,9 @@ static int sort_objects(struct dss_resident *r, const struct loading *l)
 	struct place *place = calloc(l->count + 1, sizeof(*place));
 	int err = DS_ERR_NOMEM;
 
-	r->objs = calloc(l->count + 1, sizeof(*r->objs));
-	r->by_guid = calloc(l->count + 1, sizeof(*r->by_guid));
+	r->cap = l->count + DSS_NEWCOMERS;
+	r->objs = calloc(r->cap, sizeof(*r->objs));
+	r->by_guid = calloc(r->cap, sizeof(*r->by_guid));
 	if (!place || !r->objs || !r->by_guid)
 		goto out;
 	for (size_t i = 0; i < l->count; i++)
@@ -63,7 +64,7 @@ static int sort_objects(struct dss_resident *r, const struct loading *l)
 		r->objs[i] = l->objs[place[i].rank];
 		r->by_guid[place[i].rank] = (uint32_t)i;
 	}
-	r->count = l->count;
+	r->count = r->nobjs = l->count;
 	err = DS_OK;
 out:
 	free(place);
@@ -110,35 +111,64 @@ static int build(struct dss_resident *r, struct dss_txn *txn, size_t expected,
 
 /* ---- what changed ---- */
 
-struct changed {
-	struct dss_object *obj; /* ours */
-	struct dss_object now;
-};
-
 struct following {
 	struct dss_resident *r;
-	struct changed *list;
+	struct changed {
+		struct dss_object *obj; /* ours */
+		struct dss_object now;
+		bool went;
+	} * list;
 	size_t count, cap;
 };
 
-static struct dss_object *find(const struct dss_resident *r,
-			       const struct ds_guid *guid)
+/* Its place among those that are there, or where it belongs. */
+static size_t place_of(const struct dss_resident *r,
+		       const struct ds_guid *guid, bool *ret_found)
 {
 	size_t low = 0, high = r->count;
 
-	while (low < high) {
+	*ret_found = false;
+	while (low < high && !*ret_found) {
 		size_t mid = low + (high - low) / 2;
-		struct dss_object *obj = &r->objs[r->by_guid[mid]];
-		int order = memcmp(guid->b, obj->guid.b, DS_GUID_LEN);
+		int order = memcmp(guid->b, r->objs[r->by_guid[mid]].guid.b,
+				   DS_GUID_LEN);
 
-		if (order == 0)
-			return obj;
-		if (order < 0)
-			high = mid;
-		else
+		*ret_found = order == 0;
+		if (order > 0)
 			low = mid + 1;
+		else
+			high = mid;
 	}
-	return NULL;
+	return high;
+}
+
+/* One that is not there yet, as one of no kind; NULL: there is no room. */
+static struct dss_object *find_or_add(struct dss_resident *r,
+				      const struct ds_guid *guid)
+{
+	bool found;
+	size_t place = place_of(r, guid, &found);
+	uint32_t *at = r->by_guid + place;
+
+	if (found)
+		return &r->objs[*at];
+	if (r->nobjs == r->cap)
+		return NULL;
+	memmove(at + 1, at, (r->count - place) * sizeof(*at));
+	r->count++;
+	*at = (uint32_t)r->nobjs++;
+	dss_object_init(&r->objs[*at], guid);
+	return &r->objs[*at];
+}
+
+static void forget(struct dss_resident *r, const struct ds_guid *guid)
+{
+	bool found;
+	size_t place = place_of(r, guid, &found);
+	uint32_t *at = r->by_guid + place;
+
+	r->count--;
+	memmove(at, at + 1, (r->count - place) * sizeof(*at));
 }
 
 static int add_changed(struct following *f, const struct changed *changed)
@@ -157,21 +187,24 @@ static int add_changed(struct following *f, const struct changed *changed)
 	return DS_OK;
 }
 
-/* DS_ERR_CONFLICT: an object came or went. */
+/* DS_ERR_CONFLICT: more came than there is room for. */
 static int visit_moved(void *arg, const struct dss_moved *moved)
 {
 	struct following *f = arg;
-	struct changed changed;
-	int err;
+	struct changed changed = { .went = !moved->now };
+	int err = DS_OK;
 
-	changed.obj = find(f->r, moved->guid);
-	if (!moved->old || !moved->now || !changed.obj)
+	changed.obj = find_or_add(f->r, moved->guid);
+	if (!changed.obj)
 		return DS_ERR_CONFLICT;
-	err = dss_object_decode(moved->guid, moved->now, moved->now_len,
-				&changed.now);
+	if (moved->now)
+		err = dss_object_decode(moved->guid, moved->now,
+					moved->now_len, &changed.now);
+	else
+		dss_object_init(&changed.now, moved->guid);
 	if (err)
 		return err;
-	if (moved->old_len != moved->now_len ||
+	if (!moved->now || !moved->old || moved->old_len != moved->now_len ||
 	    memcmp(moved->old, moved->now, moved->now_len) != 0)
 		return add_changed(f, &changed);
 	*changed.obj = changed.now; /* the same, but it lies elsewhere */
@@ -180,6 +213,7 @@ static int visit_moved(void *arg, const struct dss_moved *moved)
 
 static int update_model(struct following *f, const struct dss_facts *facts)
 {
+	struct dss_resident *r = f->r;
 	struct dss_change *changes = calloc(f->count + 1, sizeof(*changes));
 	int err;
 
@@ -188,7 +222,12 @@ static int update_model(struct following *f, const struct dss_facts *facts)
 	for (size_t i = 0; i < f->count; i++)
 		changes[i] =
 		    (struct dss_change){ f->list[i].obj, &f->list[i].now };
-	err = dss_model_update(&f->r->model, facts, changes, f->count);
+	err = dss_model_update(&r->model, facts, r->objs, r->nobjs, changes,
+			       f->count);
+	for (size_t i = 0; i < f->count && err == DS_OK; i++) {
+		if (f->list[i].went)
+			forget(r, &f->list[i].now.guid);
+	}
 	free(changes);
 	return err;
 }
@@ -200,12 +239,13 @@ static int follow(struct dss_resident *r, struct dss_txn *txn, size_t expected,
 	struct following f = { .r = r };
 	int err = DS_ERR_CONFLICT;
 
-	if (r->txn && expected == r->count &&
-	    r->model.arena.size - r->built_size <= WASTE_MAX)
+	if (r->txn && r->model.arena.size - r->built_size <= WASTE_MAX)
 		err = dss_txn_diff(r->txn, txn, visit_moved, &f);
 	if (err == DS_OK)
 		err = update_model(&f, facts);
 	free(f.list);
+	if (err == DS_OK && r->count != expected)
+		err = DS_ERR_CONFLICT;
 	if (err)
 		return err;
 	dss_txn_abort(r->txn);

@@ -14,9 +14,12 @@
 #include "synccache/sync/store.h"
 
 struct dss_resident {
-	struct dss_txn *txn;     /* NULL: nothing is kept */
-	struct dss_object *objs; /* oldest first */
-	uint32_t *by_guid;       /* their indices, by rising GUID */
+	struct dss_txn *txn; /* NULL: nothing is kept */
+	/* Oldest first; behind them who came since.  One that went leaves one
+	 * of no kind behind. */
+	struct dss_object *objs;
+	size_t nobjs, cap;
+	uint32_t *by_guid; /* the indices of all that are there, by GUID */
 	size_t count;
 	struct dss_model model;
 	size_t built_size; /* bytes of the model when it was built */

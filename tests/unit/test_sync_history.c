@@ -28,7 +28,7 @@
 #define OBJECTS      24 /* that exist at once, of ... */
 #define NUMBERS      4096
 #define TEXTS        4
-#define HISTORIES    40
+#define HISTORIES    60
 #define PULLS        25
 #define DOMAIN_USERS 1 /* the number of the primary group */
 
@@ -37,6 +37,7 @@ struct state {
 	unsigned number; /* 0: there is none; also the GUID and the RID */
 	bool group;
 	bool disabled;
+	bool broken;                      /* its lockoutTime */
 	bool moved;                       /* to an OU of its own */
 	unsigned password;                /* times it was set */
 	unsigned sam, upn, city, display; /* 0: not there */
@@ -54,10 +55,14 @@ struct history {
 	struct state now[OBJECTS], told[OBJECTS];
 	unsigned next; /* number */
 	unsigned seed;
+	bool implicit; /* UPNs that others' sAMAccountNames stand for */
+	bool spaces;   /* blanks in names, and space_replacement */
+	bool bare;     /* name_format and group_format = sam */
 	char dir[2][64];
 	struct dss_store *store[2]; /* of deltas, of full loads */
 	struct dss_resident kept;   /* of the deltas */
 	struct image last[2];       /* its snapshots */
+	unsigned alone;             /* publications after change_who() */
 	unsigned rested[2];         /* how often they were not to be written */
 };
 
@@ -92,6 +97,46 @@ static void vanish(struct history *h, unsigned place)
 		}
 	}
 	memset(&h->now[place], 0, sizeof(h->now[place]));
+}
+
+/* A user comes, goes, or gets a name: mostly one that nobody ever had. */
+static void change_who(struct history *h)
+{
+	unsigned place = 1 + dice(h, OBJECTS - 1);
+	struct state *s = &h->now[place];
+
+	if (s->group || h->next == NUMBERS)
+		return;
+	if (s->number == 0) {
+		if (h->told[place].number != 0)
+			return;
+		make(h, place, false);
+		s->broken = h->implicit && dice(h, 3) == 0;
+		for (unsigned i = 0; i < OBJECTS; i++)
+			h->now[i].member[place] =
+			    h->now[i].group && dice(h, 3) == 0;
+		return;
+	}
+	if (h->implicit && dice(h, 2)) { /* or that somebody else has */
+		s->upn = h->now[dice(h, OBJECTS)].sam;
+		s->broken = dice(h, 3) == 0;
+		return;
+	}
+	switch (dice(h, 4)) {
+	case 0:
+		vanish(h, place);
+		break;
+	case 1:
+		s->sam = h->next++ + NUMBERS;
+		break;
+	case 2:
+		s->upn = s->upn ? 0 : NUMBERS + h->next++;
+		break;
+	default:
+		s->upn = NUMBERS + h->next++;
+		s->moved = !s->moved;
+		s->disabled = dice(h, 2);
+	}
 }
 
 /* Something happens; quiet: nothing that decides about names and ids. */
@@ -165,6 +210,29 @@ static void say(struct message *m, const char *name, const char *stem,
 	}
 	(void)snprintf(text, sizeof(m->text[0]), "%s%u", stem, n);
 	entry_text(&m->t, name, text);
+}
+
+/* In a domain of its own, or in that of the sAMAccountNames. */
+static void say_upn(const struct history *h, struct message *m, unsigned n)
+{
+	char *text = m->text[m->ntext++];
+
+	entry_attr(&m->t, "userPrincipalName");
+	if (n == 0)
+		return;
+	(void)snprintf(text, sizeof(m->text[0]),
+		       h->implicit ? "name%u@example.com" : "U%u@example.org",
+		       n);
+	entry_value(&m->t, text, strlen(text));
+}
+
+static void say_created(struct message *m, unsigned number)
+{
+	char *text = m->text[m->ntext++];
+
+	(void)snprintf(text, sizeof(m->text[0]), "20%02u0131120000.0Z",
+		       number * 7 % 20);
+	entry_text(&m->t, "whenCreated", text);
 }
 
 static void say_proxies(struct message *m, unsigned count)
@@ -243,9 +311,11 @@ static void say_object(struct history *h, struct message *m, unsigned place,
 	m->t.e.dn = dn_of(s);
 	/* As good as any other order: a later value replaces. */
 	if (whole || s->sam != told->sam)
-		say(m, "sAMAccountName", "name", s->sam);
+		say(m, "sAMAccountName",
+		    h->spaces ? (s->number % 2 ? "na me" : "Na_Me") : "name",
+		    s->sam);
 	if (s->upn != told->upn)
-		say(m, "userPrincipalName", "U@example.com", s->upn);
+		say_upn(h, m, s->upn);
 	if (s->city != told->city)
 		say(m, "l", "City", s->city);
 	if (s->display != told->display)
@@ -260,6 +330,13 @@ static void say_object(struct history *h, struct message *m, unsigned place,
 	say_manager(m, s, told);
 	if (s->group)
 		say_members(h, m, s, told);
+	/* Whoever comes is not always the newest. */
+	if (whole)
+		say_created(m, s->number);
+	if (s->broken)
+		entry_text(&m->t, "lockoutTime", "x");
+	else if (told->broken)
+		entry_attr(&m->t, "lockoutTime");
 	/* The primary group of everybody. */
 	if (place == 0 && whole)
 		entry_sid(&m->t, 513);
@@ -388,22 +465,27 @@ struct world {
 	struct dss_facts facts;
 };
 
-static void make_world(struct world *w)
+static void make_world(const struct history *h, struct world *w)
 {
 	static const char *none[] = { NULL };
+	static const char *reserved[] = { "name3", "name4105", "name4110",
+					  "name4120", NULL };
 	static char name[] = "example.com", home[] = "/home/%u",
-		    shell[] = "/bin/sh", empty[] = "";
+		    shell[] = "/bin/sh", empty[] = "", underscore[] = "_";
 	struct ds_config *config = &w->config;
 
 	memset(w, 0, sizeof(*w));
 	config->domain.name = name;
 	memcpy(&config->sync.bases, &(const char **){ none },
 	       sizeof(config->sync.bases));
-	config->sync.groups = config->identity.reserved_names =
-	    config->sync.bases;
+	config->sync.groups = config->sync.bases;
+	memcpy(&config->identity.reserved_names, &(const char **){ reserved },
+	       sizeof(config->identity.reserved_names));
 	config->identity.home = home;
 	config->identity.shell = shell;
-	config->identity.space_replacement = empty;
+	config->identity.space_replacement = h->spaces ? underscore : empty;
+	config->identity.name_format = config->identity.group_format =
+	    h->bare ? DS_FORMAT_SAM : 0;
 	config->identity.id_range.min = 200000;
 	config->identity.id_range.max = 2000200000;
 	w->facts = (struct dss_facts){ .config = config,
@@ -452,11 +534,20 @@ static void keep(struct history *h, unsigned which, bool *changed,
 	last->size = image->size;
 }
 
+/* What may have happened since the last pull. */
+enum pull {
+	ANYTHING,
+	QUIET, /* nothing that decides about names and ids */
+	WHO,   /* or for the changed objects alone */
+	KINDS,
+};
+
 /* Of the deltas' store, by the model that is kept. */
-static void follow(struct history *h, const struct world *world, bool quiet,
-		   struct image ret_image[2])
+static void follow(struct history *h, const struct world *world,
+		   enum pull pull, struct image ret_image[2])
 {
 	uint64_t builds = h->kept.builds, updates = h->kept.updates;
+	bool noted = h->kept.model.nnotes > 0;
 	struct dss_txn *txn = NULL;
 	size_t count;
 
@@ -470,8 +561,14 @@ static void follow(struct history *h, const struct world *world, bool quiet,
 	/* Each pull led to one of the two, a quiet one never to a build. */
 	assert_int_equal(h->kept.builds + h->kept.updates,
 			 builds + updates + 1);
-	if (quiet)
+	if (pull == QUIET)
 		assert_int_equal(h->kept.builds, builds);
+	/* Where no two want one name, nor the changes bring that about. */
+	if (pull == WHO && !noted && h->kept.model.nnotes == 0 &&
+	    !h->implicit) {
+		assert_int_equal(h->kept.builds, builds);
+		h->alone++;
+	}
 }
 
 /* Of the other store, anew. */
@@ -486,7 +583,7 @@ static void rebuild(const struct loaded *l, const struct world *world,
 	dss_model_done(&model);
 }
 
-static void compare(struct history *h, bool quiet)
+static void compare(struct history *h, enum pull pull)
 {
 	struct loaded l[2] = { { .count = 0 }, { .count = 0 } };
 	struct image image[2][2];
@@ -499,8 +596,8 @@ static void compare(struct history *h, bool quiet)
 		assert_int_equal(dss_txn_each(txn, visit, &l[i]), 0);
 		dss_txn_abort(txn);
 	}
-	make_world(&world);
-	follow(h, &world, quiet, image[0]);
+	make_world(h, &world);
+	follow(h, &world, pull, image[0]);
 	rebuild(&l[1], &world, image[1]);
 	assert_int_equal(l[0].count, l[1].count);
 	for (size_t k = 0; k < l[0].count; k++)
@@ -543,26 +640,34 @@ static void test_histories(void **state)
 {
 	const char *seed = getenv("DSSYNC_SEED");
 	unsigned first = seed ? (unsigned)strtoul(seed, NULL, 10) : 1;
-	unsigned rested[2] = { 0, 0 };
+	unsigned rested[2] = { 0, 0 }, alone = 0;
 	uint64_t updates = 0;
 
 	(void)state;
 	for (unsigned n = first; n < first + HISTORIES; n++) {
-		struct history h = { .next = DOMAIN_USERS, .seed = n };
+		struct history h = { .next = DOMAIN_USERS,
+				     .seed = n,
+				     .implicit = n % 4 == 3,
+				     .spaces = n % 4 == 1,
+				     .bare = n % 4 == 2 };
 
 		print_message("DSSYNC_SEED=%u\n", n);
 		open_stores(&h);
 		make(&h, 0, true);
 		for (unsigned pull = 0; pull < PULLS; pull++) {
-			bool quiet = pull > 0 && dice(&h, 2);
+			enum pull kind = pull ? dice(&h, KINDS) : ANYTHING;
 
-			for (unsigned k = dice(&h, quiet ? 5 : 30); k > 0; k--)
-				change(&h, quiet);
+			for (unsigned k = 1 + dice(&h, 2); kind == WHO && k;
+			     k--)
+				change_who(&h);
+			for (unsigned k = dice(&h, kind ? 5 : 30); k > 0; k--)
+				change(&h, kind != ANYTHING);
 			pull_changes(&h);
 			load_all(&h);
-			compare(&h, quiet);
+			compare(&h, kind);
 		}
 		updates += h.kept.updates;
+		alone += h.alone;
 		rested[0] += h.rested[0];
 		rested[1] += h.rested[1];
 		close_stores(&h);
@@ -570,7 +675,11 @@ static void test_histories(void **state)
 	print_message("%llu of %u publications were updates\n",
 		      (unsigned long long)updates,
 		      (unsigned)(HISTORIES * PULLS));
+	print_message("%u of them with users who came, went, or changed their "
+		      "names\n",
+		      alone);
 	assert_true(updates > HISTORIES * PULLS / 3);
+	assert_true(alone > HISTORIES);
 	assert_true(rested[0] > 0);
 	assert_true(rested[1] > HISTORIES);
 }

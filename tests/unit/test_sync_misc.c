@@ -18,6 +18,7 @@
 
 #include "synccache/sync/fields.h"
 #include "synccache/sync/graph.h"
+#include "synccache/sync/guidmap.h"
 #include "synccache/sync/locals.h"
 #include "synccache/sync/map.h"
 #include "lib/srv.h"
@@ -390,7 +391,8 @@ static void test_graph(void **state)
 		for (int e = 0; e < EDGES; e++)
 			l.edges[e] = any_edge(&l);
 		assert_int_equal(dss_graph_init(&l.graph, l.edges, EDGES,
-						USERS, GROUPS, &l.arena),
+						USERS, USERS, GROUPS,
+						&l.arena),
 				 0);
 		close_over(&l);
 		check_walks(&l);
@@ -409,6 +411,86 @@ static void test_graph(void **state)
 		check_below(&l);
 		dss_arena_done(&l.arena);
 	}
+}
+
+/* A user goes, and comes again between the others with the same edges. */
+static void test_graph_users(void **state)
+{
+	struct links l = { .seed = 11 };
+
+	(void)state;
+	for (int e = 0; e < EDGES; e++)
+		l.edges[e] = any_edge(&l);
+	assert_int_equal(dss_graph_init(&l.graph, l.edges, EDGES, USERS, USERS,
+					GROUPS, &l.arena),
+			 0);
+	close_over(&l);
+	for (uint32_t user = 0; user < USERS; user++) {
+		assert_int_equal(dss_graph_insert(&l.graph, user),
+				 DS_ERR_LIMIT);
+		dss_graph_remove(&l.graph, user);
+		assert_int_equal(dss_graph_insert(&l.graph, user), 0);
+		assert_int_equal(dss_graph_walk(&l.graph, user).count, 0);
+		for (int e = 0; e < EDGES; e++) {
+			if (l.edges[e].member == DSS_USER(user))
+				assert_int_equal(dss_graph_link(&l.graph,
+								&l.edges[e],
+								&l.arena),
+						 0);
+		}
+		check_walks(&l);
+	}
+	dss_arena_done(&l.arena);
+}
+
+#define GUIDS 3000
+
+static void add_one(void *arg, uint32_t *value)
+{
+	(void)arg;
+	++*value;
+}
+
+/* Against a plain list: what was put in is found until it is taken out. */
+static void test_guidmap(void **state)
+{
+	static bool there[GUIDS];
+	struct dss_guidmap map = { .slot = NULL };
+	struct ds_guid guid = { .b = { 0 } };
+	uint32_t seed = 5, value, count = 0;
+
+	(void)state;
+	dss_guidmap_remove(&map, &guid);
+	for (uint32_t round = 0; round < 40000; round++) {
+		uint32_t i = (seed = seed * 1103515245u + 12345u) >> 16;
+		bool fresh;
+
+		i %= GUIDS;
+		memcpy(guid.b, &i, sizeof(i));
+		assert_int_equal(dss_guidmap_find(&map, &guid, &value),
+				 there[i]);
+		if (there[i]) {
+			assert_int_equal(value, i);
+			dss_guidmap_remove(&map, &guid);
+		} else {
+			assert_int_equal(
+			    dss_guidmap_add(&map, &guid, i, &fresh), 0);
+			assert_true(fresh);
+		}
+		there[i] = !there[i];
+	}
+	dss_guidmap_each(&map, add_one, NULL);
+	for (uint32_t i = 0; i < GUIDS; i++) {
+		memcpy(guid.b, &i, sizeof(i));
+		assert_int_equal(dss_guidmap_find(&map, &guid, &value),
+				 there[i]);
+		if (there[i])
+			assert_int_equal(value, i + 1);
+		count += there[i];
+	}
+	assert_int_equal(map.used, count);
+	assert_true(map.cap / 2 >= count && count > GUIDS / 3);
+	dss_guidmap_done(&map);
 }
 
 static void write_file(char *path, const char *text)
@@ -508,6 +590,8 @@ int main(void)
 		cmocka_unit_test(test_home),
 		cmocka_unit_test(test_map),
 		cmocka_unit_test(test_graph),
+		cmocka_unit_test(test_graph_users),
+		cmocka_unit_test(test_guidmap),
 		cmocka_unit_test(test_locals),
 		cmocka_unit_test(test_shells),
 	};
