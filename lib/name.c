@@ -21,17 +21,23 @@ bool ds_name_ok(const char *name)
 	uint32_t cp;
 	size_t n;
 
-	for (; *p; p += n) {
+	while (*p) {
 		unsigned char c = (unsigned char)*p;
 
-		n = c < 0x80 ? (ascii_ok[c >> 6] >> (c & 63)) & 1
-			     : ds_utf8_decode(p, &cp);
+		/* Every name of every object comes by here. */
+		if (c < 0x80 && ((ascii_ok[c >> 6] >> (c & 63)) & 1)) {
+			p++;
+			continue;
+		}
+		n = c < 0x80 ? 0 : ds_utf8_decode(p, &cp);
 		/* C1 controls are the two-byte forms C2 80 to C2 9F. */
-		if (n == 0 || (c >= 0x80 && cp < 0xa0) ||
-		    (size_t)(p - name) + n > DS_NAME_MAX)
+		if (n == 0 || cp < 0xa0)
 			return false;
+		p += n;
 	}
-	return p != name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+	n = (size_t)(p - name);
+	return n > 0 && n <= DS_NAME_MAX && strcmp(name, ".") != 0 &&
+	       strcmp(name, "..") != 0;
 }
 
 bool ds_sam_ok(const char *sam)
