@@ -8,6 +8,7 @@ import pytest
 from laboratory import DOMAIN, new_user, user_of, wait_until
 
 ALICE = f"alice@{DOMAIN}"
+OLIVIA = "olivia@contoso.com"  # from on-premises
 STATE = "/var/lib/dssync"
 
 
@@ -68,6 +69,35 @@ def test_a_full_disk_loses_nothing(lab, tenant, folder):
         # From where it was: neither anew, nor by way of a broken store.
         log = lab.log()[offset:]
         assert "full load" not in log and "damaged" not in log, log
+
+
+def test_a_scope_that_cannot_be_stored(lab):
+    """Another configuration shows nobody whom the store could not follow."""
+    everybody = lab.output("getent", "passwd")
+    conf = lab.lab.host.path("/etc/dssync/dssync.conf")
+    before = conf.read_text()
+    try:
+        with full_disk(lab, "store") as room:
+            lab.daemon("stop")
+            conf.write_text(f"{before}\n[sync]\norigin = cloud\n")
+            offset = len(lab.log())
+            lab.daemon("start")
+            wait_until("the log says so twice", lambda: lab.log()[
+                offset:].count("the scope cannot be found: No space") > 1)
+            # Nobody was taken away, and nobody is let in by mistake.
+            assert lab.output("getent", "passwd") == everybody
+            room()
+            wait_until("the scope is in force", lambda: lab.host(
+                "getent", "passwd", OLIVIA).returncode == 2)
+            assert lab.passwd(ALICE)
+            log = lab.log()[offset:]
+            assert "load" not in log and "damaged" not in log, log
+            conf.write_text(before)
+    finally:
+        conf.write_text(before)
+        lab.daemon("restart")
+        lab.sync()
+    assert lab.output("getent", "passwd") == everybody
 
 
 def limit_files(lab, count):
