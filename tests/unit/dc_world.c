@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,7 +28,6 @@ static struct dc_world *world;
 
 /* ---- the clock and the bind: dc_seams.h ---- */
 
-int64_t dc_test_now(void);
 int dc_test_bind(struct dss_conn *conn, int64_t deadline_ms);
 
 int64_t dc_test_now(void)
@@ -83,11 +83,36 @@ static void show_netlogon(struct script_server *sv,
 	script_done(sv, rq->id, LDAP_SUCCESS);
 }
 
+void dc_world_hush(struct dc_world *w, const struct script_server *sv,
+		   bool silent)
+{
+	w->silent[sv - w->conns] = silent;
+}
+
+/* The root DSE without any attribute. */
+static void answer_probe(struct script_server *sv,
+			 const struct script_request *rq)
+{
+	struct dc_host *host = host_of(sv);
+
+	host->probed++;
+	if (world->probe)
+		world->probe(world);
+	if (host->hangs)
+		dc_world_hush(world, sv, true);
+	else
+		script_done(sv, rq->id, LDAP_SUCCESS);
+}
+
 static void serve_root(struct script_server *sv,
 		       const struct script_request *rq)
 {
 	struct test_entry t = { .e.dn = "" };
 
+	if (strcmp(rq->first_attr, "1.1") == 0) {
+		answer_probe(sv, rq);
+		return;
+	}
 	if (strcmp(rq->first_attr, "netlogon") == 0) {
 		show_netlogon(sv, rq);
 		return;
@@ -105,6 +130,10 @@ static void serve_facts(struct script_server *sv,
 {
 	struct test_entry t;
 
+	if (rq->dirsync) {
+		world->bulk(sv, rq);
+		return;
+	}
 	entry_begin(&t, 1);
 	entry_sid(&t, 1);
 	entry_text(&t, "nETBIOSName", "EXAMPLE");
@@ -169,6 +198,7 @@ int dss_tcp_connect(struct dss_sync *s, const char *host, uint16_t port,
 	world->dcs[n].connected++;
 	sv->invocation = (char)n;
 	sv->root = serve_root;
+	world->fds[sv - world->conns] = pair[0];
 	script_start(sv, pair[1], serve_facts);
 	*ret_fd = pair[0];
 	return DS_OK;
@@ -198,6 +228,11 @@ void dss_channel_site(struct dss_sync *s)
 		       s->status.site);
 }
 
+void dss_status_changed(struct dss_sync *s)
+{
+	(void)s;
+}
+
 void dss_status_state(struct dss_sync *s, enum dss_state state,
 		      const char *phase)
 {
@@ -216,9 +251,37 @@ void dss_status_error(struct dss_sync *s, int err, const char *fmt, ...)
 	va_end(ap);
 }
 
+static bool is_silent(int fd)
+{
+	int n = world->nconns;
+
+	while (--n >= 0 && world->fds[n] != fd)
+		;
+	return n >= 0 && world->silent[n];
+}
+
+/* Patient with those that will answer; for the others the time goes by. */
+static int wait_fd(void *arg, int fd, int64_t deadline_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	(void)arg;
+	while (ds_now_ms() < deadline_ms) {
+		bool silent = is_silent(fd);
+
+		if (poll(&pfd, 1, silent ? 0 : 1) > 0)
+			return DS_OK;
+		if (silent) {
+			world->clock += deadline_ms - ds_now_ms();
+			break;
+		}
+	}
+	return DS_ERR_TIMEOUT;
+}
+
 struct dss_waiter dss_loop_waiter(struct dss_sync *s)
 {
-	return (struct dss_waiter){ script_wait, s };
+	return (struct dss_waiter){ wait_fd, s };
 }
 
 int64_t dss_jitter(int64_t ms)
