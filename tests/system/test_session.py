@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ticket cache of a session: of the type that krb5.conf names, the user's
-alone, and gone at the end.  (KCM needs a daemon of its own, which the lab has
-not: test_auth_ccache knows its name.)"""
+alone, and gone at the end."""
 
 from contextlib import contextmanager
 
@@ -13,6 +12,7 @@ ALICE = f"alice@{DOMAIN}"
 GRACE = f"grace@{DOMAIN}"
 TYPES = {"FILE": "FILE:/tmp/krb5cc_%{uid}",
          "DIR": "DIR:/tmp/krb5dir_%{uid}",
+         "KCM": "KCM:",
          "KEYRING": "KEYRING:persistent:%{uid}"}
 KRBTGT = "krbtgt/AADDSCONTOSO.COM@AADDSCONTOSO.COM"
 
@@ -29,8 +29,19 @@ def default_cache(lab, name):
         path.write_text(before)
 
 
+@pytest.fixture(scope="module", name="kcm")
+def start_kcm(lab):
+    """The daemon behind KCM: caches; it knows whose they are by the socket."""
+    socket = lab.lab.host.path("/run/.heim_org.h5l.kcm-socket")
+    lab.shell("kcm --detach")
+    wait_until("kcm listens", socket.exists)
+    yield
+    lab.output("pkill", "-x", "kcm")
+    socket.unlink()
+
+
 @pytest.fixture(params=sorted(TYPES))
-def cache_type(lab, request):
+def cache_type(lab, kcm, request):
     # The first login of all makes the home.
     assert lab.ssh(ALICE, PASSWORD).returncode == 0
     with default_cache(lab, TYPES[request.param]):
@@ -49,9 +60,9 @@ def leftovers(lab):
     wait_until("alice has no session", lambda: lab.host(
         "pgrep", "-f", f"^sshd: {ALICE}").returncode != 0)
     files = lab.shell("find /tmp -name 'krb5cc_*' -o -name 'tkt*'").stdout
-    keys = as_alice(lab, "klist -l -c KEYRING:persistent:$(id -u) "
-                    "2>/dev/null | grep -a krb_ccache").stdout
-    return files + keys
+    others = as_alice(lab, "for c in KEYRING:persistent:$(id -u) KCM:; do "
+                      "klist -l -c $c 2>/dev/null | grep -a $c; done").stdout
+    return files + others
 
 
 def test_cache_of_each_type(lab, cache_type):
@@ -66,7 +77,7 @@ def test_cache_of_each_type(lab, cache_type):
         "DIR:", "DIR::")), lines
     assert KRBTGT in result.stdout and "works" in lines
     assert lines[lines.index("works") + 1:] == {
-        "FILE": [f"{ALICE} 600"], "KEYRING": [],
+        "FILE": [f"{ALICE} 600"], "KEYRING": [], "KCM": [],
         "DIR": [f"{ALICE} 700", f"{ALICE} 600"]}[cache_type]
     # The session is over, and with it the ticket.
     assert leftovers(lab) == ""
@@ -121,7 +132,7 @@ def test_locker_renews_the_session_s_cache(lab, cache_type, flag):
     assert unlocked == "unlocked" and name == same and good == "good"
     # A new TGT, without the service tickets of the old one.
     assert int(after) < int(before)
-    assert int(files) == (0 if cache_type == "KEYRING" else 1)
+    assert int(files) == (cache_type in ("DIR", "FILE"))
     assert leftovers(lab) == ""
 
 
