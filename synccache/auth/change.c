@@ -34,6 +34,7 @@ struct change {
 	int64_t begin_ms;
 };
 
+/* Once the old password is proven, so that all may be told. */
 static void decide(struct dsa_login *login, enum ds_auth_result result,
 		   const char *text, const char *reason)
 {
@@ -41,6 +42,15 @@ static void decide(struct dsa_login *login, enum ds_auth_result result,
 	login->proven = true;
 	(void)snprintf(login->text, sizeof(login->text), "%s", text);
 	(void)snprintf(login->reason, sizeof(login->reason), "%s", reason);
+}
+
+/* Before any password is looked at. */
+static void decide_unasked(struct dsa_login *login, enum ds_auth_result result,
+			   const char *text, const char *reason)
+{
+	decide(login, result, text, reason);
+	login->proven = false;
+	login->unasked = true;
 }
 
 /* Synchronization into the domain is one way (Microsoft's rules). */
@@ -59,8 +69,8 @@ static void send_elsewhere(const struct dsa_server *server,
 			       "The password of this account is changed where "
 			       "your organization keeps it, not on this "
 			       "computer.");
-	decide(login, DS_AUTH_DENIED, text,
-	       "the account's password is changed in the tenant");
+	decide_unasked(login, DS_AUTH_DENIED, text,
+		       "the account's password is changed in the tenant");
 }
 
 static bool is_utf8(const char *s)
@@ -259,16 +269,18 @@ void dsa_change(const struct dsa_server *server,
 		return;
 	}
 	if (old_password[0] == '\0' && new_password[0] == '\0') {
-		decide(login, DS_AUTH_OK, "", "may be changed here");
+		decide_unasked(login, DS_AUTH_OK, "", "may be changed here");
 		return;
 	}
 	if (old_password[0] == '\0') {
-		decide(login, DS_AUTH_BAD_PASSWORD, "", "empty password");
+		decide_unasked(login, DS_AUTH_BAD_PASSWORD, "",
+			       "empty password");
 		return;
 	}
 	if (!is_utf8(new_password)) {
-		decide(login, DS_AUTH_REJECTED,
-		       "The new password is not UTF-8 text.", "not UTF-8");
+		decide_unasked(login, DS_AUTH_REJECTED,
+			       "The new password is not UTF-8 text.",
+			       "not UTF-8");
 		return;
 	}
 	dsa_login(server, account, old_password, c.begin_ms + TICKET_MS,

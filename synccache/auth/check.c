@@ -148,6 +148,7 @@ static void send_verdict(const struct check *c, int out)
 	ds_frame_begin(&w, DSA_MSG_VERDICT, 0);
 	ds_put_u32(&w, login->result);
 	ds_put_u8(&w, login->proven ? 1 : 0);
+	ds_put_u8(&w, login->unasked ? 1 : 0);
 	ds_put_str(&w, text);
 	ds_put_str(&w, login->reason);
 	ds_put_u64(&w, (uint64_t)login->kdc_ms);
@@ -167,6 +168,19 @@ static void send_verdict(const struct check *c, int out)
 	if (ds_frame_end(&w) == 0)
 		(void)!ds_packet_send(out, &w, -1);
 	dsa_secret_done(&buffer);
+}
+
+/* The main process does not look itself: disks may be slow. */
+static void send_kept(const struct check *c, int out)
+{
+	uint8_t buf[DS_HEADER_LEN + 4];
+	struct ds_writer w;
+
+	ds_writer_init(&w, buf, sizeof(buf));
+	ds_frame_begin(&w, DSA_MSG_KEPT, 0);
+	ds_put_u32(&w, dsa_offcheck_count(c->server));
+	if (ds_frame_end(&w) == 0)
+		(void)!ds_packet_send(out, &w, -1);
 }
 
 /*
@@ -234,6 +248,10 @@ void dsa_check_run(const struct dsa_server *server, int conn, uid_t caller,
 	else if (go_on && !c.change && c.login.result == DS_AUTH_OK &&
 		 !c.login.offline)
 		dsa_offcheck_keep(&c.offline);
+	else
+		goto out;
+	if (server->offline.on)
+		send_kept(&c, out);
 out:
 	dsa_offcheck_end(&c.offline);
 	dsa_secret_done(&c.frame);

@@ -165,6 +165,20 @@ static int hear(struct dsa_job *job, short what, struct ds_frame *ret_frame)
 	return r;
 }
 
+/* After its last word. */
+static int hear_late(struct dsa_job *job, short what)
+{
+	struct ds_frame frame;
+	int r;
+
+	if (!(what & EV_READ) || job->spec.late == NULL)
+		return DS_ERR_CLOSED;
+	r = hear(job, what, &frame);
+	if (r == 0)
+		job->spec.late(job->spec.late_arg, &frame);
+	return r;
+}
+
 static void on_heard(evutil_socket_t fd, short what, void *arg)
 {
 	struct dsa_job *job = arg;
@@ -172,8 +186,8 @@ static void on_heard(evutil_socket_t fd, short what, void *arg)
 	int r;
 
 	(void)fd;
-	r = job->over ? DS_ERR_CLOSED : hear(job, what, &frame);
-	if (r == 0) {
+	r = job->over ? hear_late(job, what) : hear(job, what, &frame);
+	if (r == 0 && !job->over) {
 		job->over = job->spec.heard(job->spec.arg, &frame);
 		explicit_bzero(job->jobs->buffer.p, DS_HEADER_LEN + frame.len);
 		if (job->over)

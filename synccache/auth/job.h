@@ -44,7 +44,8 @@ enum dsa_job_kind {
  *   service, str tty, str rhost, str ruser, str canonical name ("" unknown),
  *   u32 uid.
  * VERDICT, from a check, its last: u32 enum ds_auth_result, u8 whether the
- *   password was proven, str text, str reason, u64 milliseconds at the KDC
+ *   password was proven, u8 whether none was looked at, str text, str reason,
+ * u64 milliseconds at the KDC
  *   (-1: not asked), str principal, blob ccache (empty: no ticket), str
  *   address of the KDC that answered ("": none), the host's health
  *   (health.h), a TGT of the host's (tgt.h; none: the one that was there
@@ -56,7 +57,9 @@ enum dsa_job_kind {
  *   host's.
  *
  * PROBED: u32 enum dsa_kdc_word.
- * REMOVED, from a store job: u32 0 or -ds_err, u32 how many.
+ * REMOVED, from a store job: u32 0 or -ds_err, u32 how many, u32 how many
+ *   there are now.
+ * KEPT, from a check, after its last: u32 how many verifiers there are now.
  * CHECK, to one that waits: u32 uid of the caller, with the connection.
  */
 enum dsa_worker_msg {
@@ -66,6 +69,7 @@ enum dsa_worker_msg {
 	DSA_MSG_PROBED = 1003,
 	DSA_MSG_REMOVED = 1004,
 	DSA_MSG_CHECK = 1005,
+	DSA_MSG_KEPT = 1006,
 };
 
 struct dsa_job_spec {
@@ -82,6 +86,10 @@ struct dsa_job_spec {
 	 */
 	bool (*heard)(void *arg, const struct ds_frame *frame);
 	void *arg;
+	/* What it says after its last word, as long as it may work on; NULL:
+	 * nobody listens. */
+	void (*late)(void *late_arg, const struct ds_frame *frame);
+	void *late_arg;
 };
 
 struct dsa_job;

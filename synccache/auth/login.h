@@ -13,6 +13,9 @@ struct dsa_login {
 	/* Which result's text to show; `proven` as in krberr.h. */
 	enum ds_auth_result say;
 	bool proven;
+	/* Of change.h: no password was looked at, so that this is neither a
+	 * failure nor the end of one. */
+	bool unasked;
 	char text[DS_TEXT_MAX + 1];      /* in place of that text; "": none */
 	char reason[DSA_REASON_MAX + 1]; /* for the audit */
 	char principal[DSA_PRINCIPAL_MAX + 1]; /* of the ticket */

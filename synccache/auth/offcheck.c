@@ -214,3 +214,16 @@ void dsa_offcheck_drop(const struct dsa_server *server,
 		       "the verifier of an old password is still there: %s",
 		       ds_strerror(r));
 }
+
+uint32_t dsa_offcheck_count(const struct dsa_server *server)
+{
+	uint32_t count;
+	int dir;
+
+	if (!server->offline.on ||
+	    dsa_store_open(DSA_OFFLINE_DIR, false, &dir) != 0)
+		return 0;
+	count = dsa_store_count(dir);
+	(void)close(dir);
+	return count;
+}

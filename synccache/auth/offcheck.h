@@ -43,6 +43,9 @@ bool dsa_offcheck_run(const struct dsa_offcheck *check,
  */
 void dsa_offcheck_keep(const struct dsa_offcheck *check);
 
+/* How many verifiers there are now; 0: nobody knows. */
+uint32_t dsa_offcheck_count(const struct dsa_server *server);
+
 /* The password has been changed: the old one is good for nothing now. */
 void dsa_offcheck_drop(const struct dsa_server *server,
 		       const struct ds_snap_account *account);

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -75,7 +74,13 @@ void dsa_offline_start(struct dsa_server *server)
 
 	o->problem = "";
 	if (!server->config.login.offline) {
-		dsa_store_remove(DSA_OFFLINE_DIR);
+		r = dsa_store_remove(DSA_OFFLINE_DIR);
+		if (r != 0)
+			ds_log(DS_LOG_ERR,
+			       DSA_OFFLINE_DIR ": %s; offline is off, but "
+					       "verifiers may still be there",
+			       r == DS_ERR_SYS ? strerror(errno)
+					       : ds_strerror(r));
 		return;
 	}
 	r = dsa_store_open(DSA_OFFLINE_DIR, true, &dir);
@@ -253,9 +258,9 @@ static bool is_wanted(const struct ds_guid *guid, const void *arg)
 static void run_removal(void *arg, int out)
 {
 	const struct removal *m = arg;
-	uint8_t buf[DS_HEADER_LEN + 8];
+	uint8_t buf[DS_HEADER_LEN + 12];
 	struct ds_writer w;
-	uint32_t count = 0;
+	uint32_t count = 0, left = 0;
 	int dir, r = dsa_store_open(DSA_OFFLINE_DIR, false, &dir);
 
 	if (r == 0) {
@@ -264,6 +269,7 @@ static void run_removal(void *arg, int out)
 					   &count);
 		else
 			r = dsa_store_sweep(dir, is_wanted, m->server, &count);
+		left = dsa_store_count(dir);
 		(void)close(dir);
 	} else if (r == DS_ERR_NOTFOUND) {
 		r = 0; /* nothing was ever there */
@@ -272,6 +278,7 @@ static void run_removal(void *arg, int out)
 	ds_frame_begin(&w, DSA_MSG_REMOVED, 0);
 	ds_put_u32(&w, (uint32_t)-r);
 	ds_put_u32(&w, count);
+	ds_put_u32(&w, left);
 	if (ds_frame_end(&w) == 0)
 		(void)!ds_packet_send(out, &w, -1);
 }
@@ -279,15 +286,18 @@ static void run_removal(void *arg, int out)
 static bool on_removal(void *arg, const struct ds_frame *frame)
 {
 	struct removal *m = arg;
-	uint32_t code = (uint32_t)-DS_ERR_TIMEOUT, count = 0;
+	uint32_t code = (uint32_t)-DS_ERR_TIMEOUT, count = 0, left;
 	struct ds_reader r;
 
 	if (frame != NULL && frame->type == DSA_MSG_REMOVED) {
 		ds_reader_init(&r, frame->payload, frame->len);
 		code = ds_get_u32(&r);
 		count = ds_get_u32(&r);
+		left = ds_get_u32(&r);
 		if (ds_reader_end(&r) != 0)
 			code = (uint32_t)-DS_ERR_FORMAT;
+		else
+			m->server->offline.verifiers = left;
 	}
 	if (m->asked)
 		answer_drop(m->seq, code, count);
@@ -371,25 +381,17 @@ int dsa_offline_drop(struct dsa_server *server, const struct ds_frame *frame)
 
 /* ---- status ---- */
 
-/* Of the folder that does not change often: counted when it has. */
-static uint32_t verifiers(void)
+void dsa_offline_kept(struct dsa_server *server, const struct ds_frame *frame)
 {
-	static struct timespec seen;
-	static uint32_t count;
-	struct stat st;
-	int dir;
+	struct ds_reader r;
+	uint32_t count;
 
-	if (stat(DSA_OFFLINE_DIR, &st) != 0)
-		return 0;
-	if (st.st_mtim.tv_sec == seen.tv_sec &&
-	    st.st_mtim.tv_nsec == seen.tv_nsec)
-		return count;
-	if (dsa_store_open(DSA_OFFLINE_DIR, false, &dir) != 0)
-		return 0;
-	count = dsa_store_count(dir);
-	seen = st.st_mtim;
-	(void)close(dir);
-	return count;
+	ds_reader_init(&r, frame->payload, frame->len);
+	count = ds_get_u32(&r);
+	if (ds_reader_end(&r) != 0)
+		return;
+	server->offline.verifiers = count;
+	dsa_report_changed(server);
 }
 
 json_t *dsa_offline_json(const struct dsa_server *server)
@@ -398,8 +400,8 @@ json_t *dsa_offline_json(const struct dsa_server *server)
 
 	return json_pack("{s:b, s:s, s:I, s:b, s:I, s:I, s:I}", "enabled",
 			 server->config.login.offline, "problem", o->problem,
-			 "verifiers", (json_int_t)(o->on ? verifiers() : 0),
-			 "kdc_away", dsa_offline_away(server), "signed_in",
+			 "verifiers", (json_int_t)o->verifiers, "kdc_away",
+			 dsa_offline_away(server), "signed_in",
 			 (json_int_t)o->signed_in, "kdf_us",
 			 (json_int_t)o->last.kdf_us, "check_us",
 			 (json_int_t)o->last.check_us);

@@ -37,6 +37,7 @@ struct dsa_offserver {
 	 * before the verifier is tried. */
 	int64_t away_until_ms; /* ds_now_ms() */
 	int64_t probe_after_ms;
+	uint32_t verifiers; /* that are there, as workers have counted */
 	uint64_t signed_in; /* offline, since the start */
 	struct dsa_offline_cost last;
 };
@@ -59,6 +60,8 @@ void dsa_offline_probe(struct dsa_server *server);
 
 /* A new mirror: verifiers of accounts that it refuses are removed. */
 void dsa_offline_reload(struct dsa_server *server);
+/* KEPT from a worker. */
+void dsa_offline_kept(struct dsa_server *server, const struct ds_frame *frame);
 /* DROP from the monitor; answered with DROPPED.  DS_ERR_FORMAT. */
 DS_MUST_CHECK int dsa_offline_drop(struct dsa_server *server,
 				   const struct ds_frame *frame);

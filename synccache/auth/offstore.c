@@ -187,15 +187,16 @@ static void remove_name(int dir, const char *name, void *arg)
 	(void)unlinkat(dir, name, 0);
 }
 
-void dsa_store_remove(const char *path)
+int dsa_store_remove(const char *path)
 {
-	int dir;
+	int dir, r = dsa_store_open(path, false, &dir);
 
-	if (dsa_store_open(path, false, &dir) != 0)
-		return;
-	(void)each_name(dir, remove_name, NULL);
+	if (r != 0)
+		return r == DS_ERR_NOTFOUND ? 0 : r;
+	r = each_name(dir, remove_name, NULL);
 	(void)close(dir);
-	(void)rmdir(path);
+	/* What could not be removed keeps the folder. */
+	return r == 0 && rmdir(path) == 0 ? 0 : DS_ERR_SYS;
 }
 
 int dsa_store_key(int dir, struct dsa_secret *ret_key)

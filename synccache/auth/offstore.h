@@ -40,8 +40,12 @@
  * (another's, or open to others), DS_ERR_SYS.  The caller closes *ret_dir.
  */
 DS_MUST_CHECK int dsa_store_open(const char *path, bool create, int *ret_dir);
-/* Removes all that this file can have made, and the folder. */
-void dsa_store_remove(const char *path);
+/*
+ * Removes all that is in the folder, and the folder; 0 if there is none.
+ * DS_ERR_UNSAFE, as above, and nothing is touched; DS_ERR_SYS (errno): not
+ * all is gone.
+ */
+DS_MUST_CHECK int dsa_store_remove(const char *path);
 
 /* Reads the host key or makes one; to be freed. */
 DS_MUST_CHECK int dsa_store_key(int dir, struct dsa_secret *ret_key);

@@ -88,7 +88,7 @@ static void take_subject(struct dsa_conn *c, const struct ds_frame *frame)
 
 struct verdict {
 	uint32_t result;
-	bool proven;
+	bool proven, unasked;
 	char text[DS_TEXT_MAX + 1];
 	char reason[DSA_REASON_MAX + 1];
 	int64_t kdc_ms;
@@ -110,6 +110,7 @@ static int read_verdict(const struct ds_frame *frame, struct verdict *v)
 	ds_reader_init(&r, frame->payload, frame->len);
 	v->result = ds_get_u32(&r);
 	v->proven = ds_get_u8(&r) != 0;
+	v->unasked = ds_get_u8(&r) != 0;
 	ds_get_str(&r, v->text, sizeof(v->text));
 	ds_get_str(&r, v->reason, sizeof(v->reason));
 	v->kdc_ms = (int64_t)ds_get_u64(&r);
@@ -162,15 +163,14 @@ static void learn(struct dsa_conn *c, const struct verdict *v)
 static void count(struct dsa_conn *c, const struct verdict *v)
 {
 	struct dsa_delays *delays = c->gate->server->pam->delays;
-	bool checked = v->kdc_ms >= 0 || v->offline;
 
-	if (v->proven || v->result == DS_AUTH_OK) {
-		if (checked)
-			dsa_delays_passed(delays, c->delay_key);
-	} else if (v->result != DS_AUTH_UNAVAILABLE &&
-		   v->result != DS_AUTH_UNKNOWN) {
+	if (v->unasked)
+		return;
+	if (v->proven)
+		dsa_delays_passed(delays, c->delay_key);
+	else if (v->result != DS_AUTH_UNAVAILABLE &&
+		 v->result != DS_AUTH_UNKNOWN)
 		dsa_delays_failed(delays, ds_now_ms(), c->delay_key);
-	}
 }
 
 /* False: the session gets no ticket. */
@@ -204,7 +204,7 @@ static void answer(struct dsa_conn *c, const struct verdict *v)
 	dsa_audit(event_of(c), &c->subject, (enum ds_auth_result)v->result,
 		  v->reason, v->kdc_ms);
 	dsa_report_result(server, (enum ds_auth_result)v->result,
-			  v->proven ? NULL : v->reason);
+			  v->proven || v->unasked ? NULL : v->reason);
 	reply_auth(c, (enum ds_auth_result)v->result, v->text,
 		   kept ? handle : NULL);
 	explicit_bzero(handle, sizeof(handle));
@@ -266,6 +266,12 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 	return true;
 }
 
+static void on_late(void *arg, const struct ds_frame *frame)
+{
+	if (frame->type == DSA_MSG_KEPT)
+		dsa_offline_kept(arg, frame);
+}
+
 static void run_worker(void *arg, int out)
 {
 	struct dsa_conn *c = arg;
@@ -316,6 +322,8 @@ static void start_worker(struct dsa_conn *c)
 		.run = run_worker,
 		.heard = on_worker,
 		.arg = c,
+		.late = on_late,
+		.late_arg = server,
 	};
 	int r;
 

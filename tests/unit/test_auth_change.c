@@ -165,6 +165,13 @@ static enum ds_auth_result change(const char *old_password,
 	dsa_change(&server, &account, old_password, new_password, &login);
 	assert_null(login.ccache.p);
 	assert_string_equal(login.principal, "");
+	/* What no KDC was asked counts as nothing, and proves nothing. */
+	assert_true(login.unasked == (kdc.logins == 0));
+	if (login.unasked)
+		assert_false(login.proven);
+	else if (login.result == DS_AUTH_OK ||
+		 login.result == DS_AUTH_REJECTED)
+		assert_true(login.proven);
 	return login.result;
 }
 

@@ -129,6 +129,12 @@ void dsa_offcheck_keep(const struct dsa_offcheck *check)
 	offline_kept++;
 }
 
+uint32_t dsa_offcheck_count(const struct dsa_server *with)
+{
+	assert_ptr_equal(with, &server);
+	return 3;
+}
+
 static int offline_dropped;
 
 void dsa_offcheck_drop(const struct dsa_server *with,
@@ -227,6 +233,7 @@ struct heard {
 	char reason[DSA_REASON_MAX + 1];
 	enum dsa_kdc_word word;
 	bool offline;
+	uint32_t verifiers; /* that it says there are, after its verdict */
 };
 
 static void read_tail(struct ds_reader *r, struct heard *h)
@@ -263,9 +270,14 @@ static struct heard hear(int fd)
 			ds_get_str(&r, h.subject.name, sizeof(h.subject.name));
 			h.subject.uid = ds_get_u32(&r);
 			assert_int_equal(ds_reader_end(&r), 0);
+		} else if (frame.type == DSA_MSG_KEPT) {
+			assert_int_not_equal(h.result, -1);
+			h.verifiers = ds_get_u32(&r);
+			assert_int_equal(ds_reader_end(&r), 0);
 		} else {
 			assert_int_equal(frame.type, DSA_MSG_VERDICT);
 			h.result = (int)ds_get_u32(&r);
+			(void)ds_get_u8(&r);
 			(void)ds_get_u8(&r);
 			ds_get_str(&r, h.text, sizeof(h.text));
 			ds_get_str(&r, h.reason, sizeof(h.reason));
@@ -404,14 +416,19 @@ static void test_a_kdc_that_answers_decides(void **state)
 		DS_AUTH_UNAVAILABLE, /* its clock is off, say */
 	};
 
+	struct heard h;
+
 	(void)state;
 	server.offline.on = true;
-	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result, DS_AUTH_OK);
+	h = check(W_DRILEY, DRILEY, "pw");
+	assert_int_equal(h.result, DS_AUTH_OK);
+	assert_int_equal(h.verifiers, 3);
 	assert_asked(1, 0, 1);
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
 		kdc_result = refusals[i];
-		assert_int_equal(check(W_DRILEY, DRILEY, "pw").result,
-				 refusals[i]);
+		h = check(W_DRILEY, DRILEY, "pw");
+		assert_int_equal(h.result, refusals[i]);
+		assert_int_equal(h.verifiers, 0);
 		assert_asked(1, 0, 0);
 	}
 	/* Nor where nobody was asked: there is no host key, say. */

@@ -555,9 +555,8 @@ static int close_folder(void **state)
 {
 	(void)state;
 	(void)close(dir);
-	dsa_store_remove(path);
 	/* All that was made is gone. */
-	return access(path, F_OK) == 0;
+	return dsa_store_remove(path) != 0 || access(path, F_OK) == 0;
 }
 
 static void keep(const struct dsa_verifier *v)
@@ -781,11 +780,28 @@ static void test_folder_that_is_not_ours(void **state)
 	assert_int_equal(dsa_store_open(link_path, true, &fd), DS_ERR_UNSAFE);
 	/* Nor is anything removed behind it. */
 	keep(&w.verifier);
-	dsa_store_remove(link_path);
+	assert_int_equal(dsa_store_remove(link_path), DS_ERR_UNSAFE);
 	assert_int_equal(dsa_store_count(dir), 1);
 	assert_int_equal(unlink(link_path), 0);
 	assert_int_equal(dsa_store_open(link_path, false, &fd),
 			 DS_ERR_NOTFOUND);
+}
+
+/* Somebody must hear of what stays. */
+static void test_remove(void **state)
+{
+	char name[96];
+
+	(void)state;
+	keep(&w.verifier);
+	(void)snprintf(name, sizeof(name), "%s/folder", path);
+	assert_int_equal(mkdir(name, 0700), 0);
+	assert_int_equal(dsa_store_remove(path), DS_ERR_SYS);
+	assert_int_equal(errno, ENOTEMPTY);
+	assert_int_equal(dsa_store_count(dir), 0);
+	assert_int_equal(rmdir(name), 0);
+	assert_int_equal(dsa_store_remove(path), 0);
+	assert_int_equal(dsa_store_remove(path), 0);
 }
 
 static void test_host_key(void **state)
@@ -1034,6 +1050,7 @@ int main(void)
 		IN_FOLDER(test_damaged_tries),
 		IN_FOLDER(test_files_that_are_not_ours),
 		IN_FOLDER(test_folder_that_is_not_ours),
+		IN_FOLDER(test_remove),
 		IN_FOLDER(test_host_key),
 		IN_FOLDER(test_clock_file),
 		IN_FOLDER(test_no_more_than_there_may_be),

@@ -170,6 +170,15 @@ int dsa_spare_hand(struct dsa_server *s, const struct dsa_job_spec *spec,
 	return DS_ERR_NOTFOUND;
 }
 
+static int late_words;
+
+void dsa_offline_kept(struct dsa_server *s, const struct ds_frame *frame)
+{
+	assert_ptr_equal(s, &server);
+	assert_int_equal(frame->type, DSA_MSG_KEPT);
+	late_words++;
+}
+
 static enum ds_auth_result verdict = DS_AUTH_OK;
 
 static bool offline;   /* in a worker: by the verifier */
@@ -191,7 +200,8 @@ static void say(int out, uint16_t type, const struct dsa_subject *s,
 		ds_put_u32(&w, 700001);
 	} else {
 		ds_put_u32(&w, verdict);
-		ds_put_u8(&w, verdict == DS_AUTH_OK ? 1 : 0);
+		ds_put_u8(&w, verdict == DS_AUTH_OK && !unchecked ? 1 : 0);
+		ds_put_u8(&w, unchecked ? 1 : 0);
 		ds_put_str(&w, "text");
 		ds_put_str(&w, reason);
 		ds_put_u64(&w, unchecked ? UINT64_MAX : 5);
@@ -263,8 +273,13 @@ void dsa_check_run(const struct dsa_server *s, int conn, uid_t caller, int out)
 		verdict = DS_AUTH_UNAVAILABLE;
 	(void)snprintf(reason, sizeof(reason), "%zu descriptors", descriptors);
 	say(out, DSA_MSG_VERDICT, &subject, reason);
-	if (strcmp(script, "linger") == 0)
-		(void)pause();
+	if (strcmp(script, "linger") != 0)
+		return;
+	/* What it says now is nobody's verdict. */
+	verdict = DS_AUTH_DENIED;
+	say(out, DSA_MSG_VERDICT, &subject, reason);
+	say(out, DSA_MSG_KEPT, &subject, reason);
+	(void)pause();
 }
 
 /* ---- the caller ---- */
@@ -765,6 +780,8 @@ static void test_user_rests(void **state)
 /* What works on after its answer is root's, or holds the user's own slot. */
 static void test_user_does_not_linger(void **state)
 {
+	int before = late_words;
+
 	(void)state;
 	rest();
 	server.offline.on = true;
@@ -777,6 +794,11 @@ static void test_user_does_not_linger(void **state)
 			 DS_AUTH_OK);
 	assert_int_equal(server.jobs.running[DSA_JOB_LINGER], 1);
 	assert_int_equal(server.jobs.running[DSA_JOB_CHECK], 0);
+	/* Both are heard, and neither lives longer for it. */
+	for (int i = 0; i < 200 && late_words < before + 2; i++)
+		run_for(10);
+	assert_int_equal(late_words, before + 2);
+	assert_int_equal(audited.result, DS_AUTH_OK);
 	server.offline.on = false;
 	no_worker_left();
 }
