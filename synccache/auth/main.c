@@ -115,9 +115,9 @@ static bool start(struct event *own[3])
 	       event_add(own[0], NULL) == 0 && event_add(own[1], NULL) == 0 &&
 	       event_add(own[2], &tick) == 0 &&
 	       dsa_jobs_init(&server.jobs, server.base) &&
-	       dsa_report_start(&server) && dsa_monitor_start(&server) &&
-	       dsa_peer_start(&server) && dsa_pam_start(&server) &&
-	       dsa_offline_tick(&server);
+	       dsa_spare_start(&server) && dsa_report_start(&server) &&
+	       dsa_monitor_start(&server) && dsa_peer_start(&server) &&
+	       dsa_pam_start(&server) && dsa_offline_tick(&server);
 }
 
 static void free_event(struct event *event)
@@ -129,6 +129,7 @@ static void free_event(struct event *event)
 static void stop(struct event *own[3])
 {
 	dsa_jobs_done(&server.jobs);
+	dsa_spare_stop(&server);
 	dsa_looks_free(server.looks);
 	dsa_pam_stop(&server);
 	dsa_report_stop(&server);

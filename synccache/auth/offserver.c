@@ -18,11 +18,12 @@
 #include "synccache/auth/offline.h"
 #include "synccache/auth/probe.h"
 
-#define AWAY_MS      30000
-#define PROBE_MS     5000 /* from one probe to the next */
-#define TICK_SECONDS 600  /* of the house clock */
-#define SLOTS_MAX    16
-#define STORE_MS     10000 /* a job in the folder */
+#define AWAY_MS       30000
+#define PROBE_MS      5000 /* from one probe to the next */
+#define PROBE_SOON_MS 10   /* whoever was just answered runs first */
+#define TICK_SECONDS  600  /* of the house clock */
+#define SLOTS_MAX     16
+#define STORE_MS      10000 /* a job in the folder */
 
 /* ---- the folder, before anybody is served ---- */
 
@@ -102,53 +103,6 @@ void dsa_offline_start(struct dsa_server *server)
 	o->on = true;
 }
 
-static void save_clock(struct dsa_offserver *o)
-{
-	struct dsa_now now;
-	int dir;
-
-	dsa_now_read(&now);
-	dsa_clock_advance(&o->clock, &now);
-	if (dsa_store_open(DSA_OFFLINE_DIR, false, &dir) != 0)
-		return;
-	(void)!dsa_store_write_clock(dir, o->key.p, &o->clock);
-	(void)close(dir);
-}
-
-static void on_tick(evutil_socket_t fd, short what, void *arg)
-{
-	struct dsa_server *server = arg;
-
-	(void)fd;
-	(void)what;
-	save_clock(&server->offline);
-}
-
-bool dsa_offline_tick(struct dsa_server *server)
-{
-	const struct timeval period = { .tv_sec = TICK_SECONDS };
-	struct dsa_offserver *o = &server->offline;
-
-	if (!o->on)
-		return true;
-	o->tick = event_new(server->base, -1, EV_PERSIST, on_tick, server);
-	if (o->tick == NULL || event_add(o->tick, &period) != 0)
-		return false;
-	dsa_offline_reload(server);
-	return true;
-}
-
-void dsa_offline_stop(struct dsa_server *server)
-{
-	struct dsa_offserver *o = &server->offline;
-
-	if (o->tick != NULL)
-		event_free(o->tick);
-	if (o->on)
-		save_clock(o);
-	dsa_secret_done(&o->key);
-}
-
 /* ---- is there a KDC? ---- */
 
 bool dsa_offline_away(const struct dsa_server *server)
@@ -190,8 +144,9 @@ static void run_probe(void *arg, int out)
 	dsa_probe_run(arg, out);
 }
 
-void dsa_offline_probe(struct dsa_server *server)
+static void on_probe_time(evutil_socket_t fd, short what, void *arg)
 {
+	struct dsa_server *server = arg;
 	const struct dsa_job_spec spec = {
 		.kind = DSA_JOB_PROBE,
 		.keep_fd = -1,
@@ -200,14 +155,76 @@ void dsa_offline_probe(struct dsa_server *server)
 		.heard = on_probe,
 		.arg = server,
 	};
+
+	(void)fd;
+	(void)what;
+	/* Without one the window just ends. */
+	(void)!dsa_job_start(&server->jobs, &spec);
+}
+
+void dsa_offline_probe(struct dsa_server *server)
+{
+	const struct timeval soon = { .tv_usec = PROBE_SOON_MS * 1000 };
 	struct dsa_offserver *o = &server->offline;
 
-	if (ds_now_ms() < o->probe_after_ms ||
+	if (!o->on || ds_now_ms() < o->probe_after_ms ||
 	    !dsa_job_has_room(&server->jobs, DSA_JOB_PROBE))
 		return;
 	o->probe_after_ms = ds_now_ms() + PROBE_MS;
-	/* Without one the window just ends. */
-	(void)!dsa_job_start(&server->jobs, &spec);
+	(void)evtimer_add(o->probe, &soon);
+}
+
+/* ---- as long as it runs ---- */
+
+static void save_clock(struct dsa_offserver *o)
+{
+	struct dsa_now now;
+	int dir;
+
+	dsa_now_read(&now);
+	dsa_clock_advance(&o->clock, &now);
+	if (dsa_store_open(DSA_OFFLINE_DIR, false, &dir) != 0)
+		return;
+	(void)!dsa_store_write_clock(dir, o->key.p, &o->clock);
+	(void)close(dir);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct dsa_server *server = arg;
+
+	(void)fd;
+	(void)what;
+	save_clock(&server->offline);
+}
+
+bool dsa_offline_tick(struct dsa_server *server)
+{
+	const struct timeval period = { .tv_sec = TICK_SECONDS };
+	struct dsa_offserver *o = &server->offline;
+
+	if (!o->on)
+		return true;
+	o->tick = event_new(server->base, -1, EV_PERSIST, on_tick, server);
+	o->probe = evtimer_new(server->base, on_probe_time, server);
+	if (o->tick == NULL || o->probe == NULL ||
+	    event_add(o->tick, &period) != 0)
+		return false;
+	dsa_offline_reload(server);
+	return true;
+}
+
+void dsa_offline_stop(struct dsa_server *server)
+{
+	struct dsa_offserver *o = &server->offline;
+
+	if (o->tick != NULL)
+		event_free(o->tick);
+	if (o->probe != NULL)
+		event_free(o->probe);
+	if (o->on)
+		save_clock(o);
+	dsa_secret_done(&o->key);
 }
 
 /* ---- removing verifiers: in a worker, because disks may be slow ---- */

@@ -32,7 +32,7 @@ struct dsa_offserver {
 	unsigned int slots;  /* KDFs at a time */
 	struct dsa_secret key;
 	struct dsa_clock clock;
-	struct event *tick;
+	struct event *tick, *probe;
 	/* No KDC answered a moment ago: until then nobody waits for one
 	 * before the verifier is tried. */
 	int64_t away_until_ms; /* ds_now_ms() */

@@ -381,23 +381,14 @@ int dsa_record_count(struct dsa_record *record,
 {
 	int r = write_tries(record, key);
 
-	if (r != 0)
-		return r;
-	record->sync = (struct aiocb){ .aio_fildes = record->fd };
-	record->syncing = aio_fsync(O_DSYNC, &record->sync) == 0;
-	return 0;
+	if (r == 0)
+		dsa_datasync_begin(&record->sync, record->fd);
+	return r;
 }
 
 int dsa_record_settle(struct dsa_record *record)
 {
-	const struct aiocb *const list[] = { &record->sync };
-
-	if (!record->syncing) /* there was no thread for it */
-		return fdatasync(record->fd) == 0 ? 0 : DS_ERR_SYS;
-	while (aio_error(&record->sync) == EINPROGRESS)
-		(void)aio_suspend(list, 1, NULL);
-	record->syncing = false;
-	return aio_return(&record->sync) == 0 ? 0 : DS_ERR_SYS;
+	return dsa_datasync_end(&record->sync);
 }
 
 void dsa_record_unlock(const struct dsa_record *record)
@@ -418,7 +409,7 @@ void dsa_record_forgive(struct dsa_record *record,
 
 void dsa_record_close(struct dsa_record *record)
 {
-	if (record->syncing)
+	if (record->sync.running)
 		(void)!dsa_record_settle(record);
 	(void)close(record->fd);
 	explicit_bzero(record, sizeof(*record));

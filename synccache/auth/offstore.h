@@ -26,8 +26,7 @@
 #ifndef DSA_OFFSTORE_H
 #define DSA_OFFSTORE_H
 
-#include <aio.h>
-
+#include "synccache/auth/datasync.h"
 #include "synccache/auth/secret.h"
 #include "synccache/auth/verifier.h"
 
@@ -68,8 +67,7 @@ struct dsa_record {
 	int fd;
 	struct dsa_verifier verifier;
 	struct dsa_tries tries;
-	struct aiocb sync; /* of the count; stays where it is meanwhile */
-	bool syncing;
+	struct dsa_datasync sync; /* of the count; not moved meanwhile */
 };
 /* DS_ERR_NOTFOUND: there is none; DS_ERR_DENIED: not this host's, or damaged.
  */

@@ -372,7 +372,7 @@ static void on_slot_free(void *arg)
 
 	start_workers(&pam->root);
 	start_workers(&pam->user);
-	dsa_spare_refresh(pam->root.server);
+	dsa_spare_soon(pam->root.server);
 	dsa_report_changed(pam->root.server);
 }
 

@@ -19,6 +19,7 @@
 #include "synccache/auth/check.h"
 
 #define PAUSE_MS 5000
+#define SOON_MS  10
 
 /* Byte by byte comparable: what lies between the fields is zero. */
 static void facts_of(const struct dsa_server *server, struct dsa_facts *f)
@@ -114,6 +115,34 @@ void dsa_spare_refresh(struct dsa_server *server)
 	facts_of(server, &server->spare.facts);
 	/* Without one a check waits for a fork. */
 	(void)!dsa_job_start(&server->jobs, &spec);
+}
+
+static void on_soon(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	dsa_spare_refresh(arg);
+}
+
+bool dsa_spare_start(struct dsa_server *server)
+{
+	server->spare.soon = evtimer_new(server->base, on_soon, server);
+	return server->spare.soon != NULL;
+}
+
+void dsa_spare_stop(struct dsa_server *server)
+{
+	if (server->spare.soon != NULL)
+		event_free(server->spare.soon);
+	server->spare.soon = NULL;
+}
+
+void dsa_spare_soon(struct dsa_server *server)
+{
+	const struct timeval delay = { .tv_usec = SOON_MS * 1000 };
+
+	if (!evtimer_pending(server->spare.soon, NULL))
+		(void)evtimer_add(server->spare.soon, &delay);
 }
 
 int dsa_spare_hand(struct dsa_server *server, const struct dsa_job_spec *spec,

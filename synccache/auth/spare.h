@@ -42,10 +42,15 @@ struct dsa_facts {
 struct dsa_spare {
 	struct dsa_facts facts; /* as it inherited them */
 	int64_t pause_until_ms; /* ds_now_ms(); after one died by itself */
+	struct event *soon;
 };
 
-/* Has one wait that knows what is known now, if there are workers left. */
+DS_MUST_CHECK bool dsa_spare_start(struct dsa_server *server);
+void dsa_spare_stop(struct dsa_server *server);
+/* Has one wait that knows what is known now. */
 void dsa_spare_refresh(struct dsa_server *server);
+/* The same in a moment: whoever was just answered is to run first. */
+void dsa_spare_soon(struct dsa_server *server);
 
 /*
  * Gives it the check of the connection spec->keep_fd, which `caller` opened;

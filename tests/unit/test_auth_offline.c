@@ -672,6 +672,35 @@ static void test_count_survives(void **state)
 	dsa_record_close(&r);
 }
 
+static void put_file(const char *name)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT, 0600);
+
+	assert_true(fd >= 0);
+	(void)close(fd);
+}
+
+/* Nothing is taken for written that is not. */
+static void test_datasync(void **state)
+{
+	struct dsa_datasync sync;
+	int ends[2];
+
+	(void)state;
+	put_file("some");
+	dsa_datasync_begin(&sync, openat(dir, "some", O_WRONLY));
+	assert_int_equal(dsa_datasync_end(&sync), 0);
+	(void)close((int)sync.request.aio_fildes);
+	/* What the kernel does not even begin. */
+	dsa_datasync_begin(&sync, -1);
+	assert_int_equal(dsa_datasync_end(&sync), DS_ERR_SYS);
+	assert_int_equal(pipe(ends), 0);
+	dsa_datasync_begin(&sync, ends[1]);
+	assert_int_equal(dsa_datasync_end(&sync), DS_ERR_SYS);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
 /* Many at once: none of their counts is lost. */
 static void test_counts_of_many(void **state)
 {
@@ -921,14 +950,6 @@ static bool is_alice(const struct ds_guid *guid, const void *arg)
 	return ds_guid_equal(guid, &alice);
 }
 
-static void put_file(const char *name)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT, 0600);
-
-	assert_true(fd >= 0);
-	(void)close(fd);
-}
-
 static void test_sweep(void **state)
 {
 	struct dsa_verifier b = w.verifier;
@@ -1045,6 +1066,7 @@ int main(void)
 		IN_FOLDER(test_keep),
 		IN_FOLDER(test_moved_to_another_name),
 		IN_FOLDER(test_count_survives),
+		IN_FOLDER(test_datasync),
 		IN_FOLDER(test_counts_of_many),
 		IN_FOLDER(test_cut_files),
 		IN_FOLDER(test_damaged_tries),

@@ -156,7 +156,7 @@ void dsa_offline_probe(struct dsa_server *s)
 	assert_int_equal(poll(&p, 1, 0), 1);
 }
 
-void dsa_spare_refresh(struct dsa_server *s)
+void dsa_spare_soon(struct dsa_server *s)
 {
 	(void)s;
 }

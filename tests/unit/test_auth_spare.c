@@ -180,6 +180,7 @@ static int setup(void **state)
 	server.base = event_base_new();
 	assert_non_null(server.base);
 	assert_true(dsa_jobs_init(&server.jobs, server.base));
+	assert_true(dsa_spare_start(&server));
 	(void)snprintf(server.kdc, sizeof(server.kdc), "192.0.2.1");
 	dsa_spare_refresh(&server);
 	assert_true(dsa_job_is_waiting(&server.jobs));
@@ -190,6 +191,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	dsa_jobs_done(&server.jobs);
+	dsa_spare_stop(&server);
 	event_base_free(server.base);
 	/* Killed, but not reaped by those that ended. */
 	while (waitpid(-1, NULL, 0) > 0)
@@ -218,7 +220,12 @@ static void test_serves(void **state)
 	assert_int_equal(server.jobs.running[DSA_JOB_CHECK], 0);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	first = told.pid;
-	dsa_spare_refresh(&server);
+	dsa_spare_soon(&server);
+	dsa_spare_soon(&server);
+	assert_true(none_waits());
+	for (int i = 0; i < 2000 && none_waits(); i++)
+		run_for(5);
+	assert_int_equal(waiting(), 1);
 	check_is_served();
 	assert_int_not_equal(told.pid, first);
 }
