@@ -58,7 +58,8 @@ bool ds_site_usable(const char *site);
 
 /*
  * Asks DNS for the domain's controllers, in the order in which to try them:
- * those of the site first if it is not "".  Blocks for a few seconds at most.
+ * those of the site first if it is not "".  Blocks for a few seconds at most
+ * for each of these two questions, and asks one if nobody answers.
  * DS_ERR_UNAVAIL: no answer; DS_ERR_NOTFOUND: none registered.
  */
 DS_MUST_CHECK int ds_srv_lookup(const char *domain, const char *site,

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "lib/wire.h"
+
 #define QUERY_SECONDS 2
 #define QUERY_TRIES   1
 
@@ -57,15 +59,19 @@ int ds_srv_lookup(const char *domain, const char *site,
 		  struct ds_srv *ret_list, size_t *ret_count)
 {
 	static struct ds_srv all[DS_SRV_MAX];
+	int64_t since = ds_now_ms();
 	char name[NS_MAXDNAME];
 	size_t count = 0, nall = 0;
-	int err;
+	int err = DS_OK;
 
-	if (site[0] &&
-	    (size_t)snprintf(name, sizeof(name),
-			     "_ldap._tcp.%s._sites.dc._msdcs.%s", site,
-			     domain) < sizeof(name) &&
-	    ask(name, ret_list, &count) != 0)
+	if (site[0] && (size_t)snprintf(name, sizeof(name),
+					"_ldap._tcp.%s._sites.dc._msdcs.%s",
+					site, domain) < sizeof(name))
+		err = ask(name, ret_list, &count);
+	/* Who let that much time pass will not answer another question. */
+	if (err && ds_now_ms() - since >= QUERY_SECONDS * 1000)
+		return err;
+	if (err)
 		count = 0;
 	if ((size_t)snprintf(name, sizeof(name), "_ldap._tcp.dc._msdcs.%s",
 			     domain) >= sizeof(name))

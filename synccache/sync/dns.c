@@ -18,7 +18,7 @@
 #include "lib/wire.h"
 #include "synccache/sync/site.h"
 
-#define ANSWER_MS 5000
+#define ANSWER_MS 5000 /* for each question to the name servers */
 
 union items {
 	struct ds_srv servers[DS_SRV_MAX];
@@ -88,11 +88,10 @@ __attribute__((noreturn)) static void answer(const struct question *q,
 	_exit(0);
 }
 
-/* All that comes until the child is done; *ret_len bytes, at most cap. */
-static int read_all(struct dss_sync *s, int fd, uint8_t *buf, size_t cap,
-		    size_t *ret_len)
+/* All that comes until the child is done: *ret_len bytes, at most cap. */
+static int read_all(struct dss_sync *s, int fd, int64_t deadline, uint8_t *buf,
+		    size_t cap, size_t *ret_len)
 {
-	int64_t deadline = ds_now_ms() + ANSWER_MS;
 	size_t len = 0;
 
 	for (;;) {
@@ -123,7 +122,9 @@ static int read_answer(struct dss_sync *s, const struct question *q, int fd,
 		uint8_t end; /* so that an answer never fills all of it */
 	} in;
 	size_t len;
-	int err = read_all(s, fd, (uint8_t *)&in, sizeof(in), &len);
+	int64_t patience = q->site && q->site[0] ? 2 * ANSWER_MS : ANSWER_MS;
+	int err = read_all(s, fd, ds_now_ms() + patience, (uint8_t *)&in,
+			   sizeof(in), &len);
 
 	if (err)
 		return err;
