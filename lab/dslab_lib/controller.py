@@ -102,19 +102,20 @@ class Controller(Box):
         self.run(["samba_spnupdate"])
         self.install_files(LAB_DIR / "files/dc", {
             **self.names, "NAMESERVER": self.address})
-        self.replicate_to(first)
+        # By which name to call this one.
+        self.tell(first, "(servicePrincipalName=ldap/"
+                  f"{self.fqdn}/{self.names['DOMAIN']})")
 
-    def replicate_to(self, other):
-        """Wait until the other one knows by which names to call this one."""
+    def tell(self, other, expression):
+        """Replicate to another one until it finds such an entry, too."""
         base = ",".join(f"DC={p}" for p in self.names["DOMAIN"].split("."))
-        name = f"ldap/{self.fqdn}/{self.names['DOMAIN']}"
         deadline = time.monotonic() + 90
-        while name not in other.run(
+        while "\ndn: " not in "\n" + other.run(
                 ["ldbsearch", "-H", "/var/lib/samba/private/sam.ldb",
-                 f"(servicePrincipalName={name})",
-                 "servicePrincipalName"]).stdout:
+                 expression, "dn"]).stdout:
             if time.monotonic() > deadline:
-                raise LabError(f"{other.name} does not hear of {self.name}")
+                raise LabError(f"{other.name} does not hear from "
+                               f"{self.name}: {expression}")
             self.run(["samba-tool", "drs", "replicate", other.fqdn,
                       self.fqdn, base, f"-UAdministrator%{ADMIN_PASSWORD}"],
                      check=False)

@@ -2,6 +2,7 @@
 """A lab: a switch, a domain controller and a joined host, under one name."""
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -153,6 +154,10 @@ class Lab:
             host.set_up()
             host.join()
             authority.introduce(host)
+            # At whichever it joined; the names come last.
+            for dc, other in itertools.permutations(self.dcs, 2):
+                dc.tell(other, f"(&(sAMAccountName={host.name.upper()}$)"
+                        "(servicePrincipalName=host/*))")
         self.dc.close_join_audit()
         for host in self.hosts:
             host.start_sshd()
