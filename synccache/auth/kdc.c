@@ -249,6 +249,14 @@ static int64_t within(const struct dsa_kdc *kdc, int ms)
 	return end < kdc->deadline ? end : kdc->deadline;
 }
 
+static bool is_passed(const struct dsa_kdc *kdc, const char *address)
+{
+	for (size_t i = 0; i < kdc->passed_count; i++)
+		if (strcmp(address, kdc->passed[i]) == 0)
+			return true;
+	return kdc->count > 1 && strcmp(address, kdc->failed) == 0;
+}
+
 /*
  * Any of a name's addresses; 0 or an errno.  One that has just failed is
  * passed over, if there is anything else.  *ret_address is "" for one that
@@ -274,8 +282,7 @@ static int connect_host(const struct dsa_kdc *kdc, const char *host,
 		if (getnameinfo(ai->ai_addr, ai->ai_addrlen, address,
 				sizeof(address), NULL, 0, NI_NUMERICHOST) != 0)
 			address[0] = '\0';
-		if (kdc->count > 1 && address[0] != '\0' &&
-		    strcmp(address, kdc->failed) == 0)
+		if (address[0] != '\0' && is_passed(kdc, address))
 			continue;
 		error = connect_to(ai, within(kdc, timeout_ms), ret_fd);
 		if (error == 0) {
@@ -493,4 +500,19 @@ krb5_error_code dsa_kdc_tgs(struct dsa_kdc *kdc, krb5_context ctx,
 		code = krb5_tkt_creds_get_creds(ctx, tcc, ret_creds);
 	krb5_tkt_creds_free(ctx, tcc);
 	return code;
+}
+
+bool dsa_kdc_elsewhere(struct dsa_kdc *kdc, krb5_error_code unknown,
+		       krb5_error_code now, krb5_error_code *code)
+{
+	if (*code == unknown &&
+	    (now == KRB5_KDC_UNREACH || now == KRB5_REALM_UNKNOWN))
+		return false;
+	*code = now;
+	if (now != unknown || kdc->near[0] == '\0' ||
+	    kdc->passed_count == DSA_KDCS_MAX)
+		return false;
+	memcpy(kdc->passed[kdc->passed_count++], kdc->near, sizeof(kdc->near));
+	kdc->near[0] = '\0';
+	return true;
 }

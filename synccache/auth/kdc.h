@@ -29,6 +29,9 @@ struct dsa_kdc {
 	 * first: without a name server.  "": none has. */
 	char near[DSA_KDC_ADDRESS_MAX + 1];
 	char failed[DSA_KDC_ADDRESS_MAX + 1]; /* what was `near` */
+	/* What does not know the host yet, and is not asked again. */
+	char passed[DSA_KDCS_MAX][DSA_KDC_ADDRESS_MAX + 1];
+	size_t passed_count;
 	uint16_t port;
 	/* For one KDC while there are others; a busy one drops connections
 	 * and is slow, so that the last one gets last_ms to connect, and all
@@ -84,5 +87,16 @@ krb5_error_code dsa_kdc_as(struct dsa_kdc *kdc, krb5_context ctx,
 krb5_error_code dsa_kdc_tgs(struct dsa_kdc *kdc, krb5_context ctx,
 			    krb5_ccache cc, krb5_creds *want,
 			    krb5_creds *ret_creds);
+
+/*
+ * Domain controllers hear of each other's changes late, and one may not know
+ * yet a host that has just joined.  After an exchange about the host that
+ * ended with `now`: true if that is `unknown`, and it is to be tried again,
+ * because there may be a KDC that was not asked yet.  *code, 0 before the
+ * first time, is what the exchange has come to: `now`, unless that says only
+ * that no other KDC could be reached.  Never for a user's own exchange.
+ */
+bool dsa_kdc_elsewhere(struct dsa_kdc *kdc, krb5_error_code unknown,
+		       krb5_error_code now, krb5_error_code *code);
 
 #endif

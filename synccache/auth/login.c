@@ -40,6 +40,7 @@ static krb5_error_code host_ticket(struct attempt *a, krb5_creds *tgt,
 {
 	krb5_creds want = { .client = tgt->client, .server = a->host };
 	krb5_ccache cc;
+	krb5_error_code now;
 	krb5_error_code code = krb5_cc_new_unique(a->ctx, "MEMORY", NULL, &cc);
 
 	if (code != 0)
@@ -48,7 +49,11 @@ static krb5_error_code host_ticket(struct attempt *a, krb5_creds *tgt,
 	if (code == 0)
 		code = krb5_cc_store_cred(a->ctx, cc, tgt);
 	if (code == 0)
-		code = dsa_kdc_tgs(&a->kdc, a->ctx, cc, &want, ret_service);
+		do
+			now = dsa_kdc_tgs(&a->kdc, a->ctx, cc, &want,
+					  ret_service);
+		while (dsa_kdc_elsewhere(
+		    &a->kdc, KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN, now, &code));
 	(void)krb5_cc_destroy(a->ctx, cc);
 	return code;
 }

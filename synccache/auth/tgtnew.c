@@ -59,8 +59,12 @@ krb5_error_code dsa_tgt_new(krb5_context ctx, struct dsa_kdc *kdc,
 	};
 	struct dsa_tgt tgt = { .serial = serial };
 	krb5_creds creds = { 0 };
-	krb5_error_code code = dsa_as_exchange(&as, NULL, &creds);
+	krb5_error_code code = 0, now;
 
+	do
+		now = dsa_as_exchange(&as, NULL, &creds);
+	while (dsa_kdc_elsewhere(kdc, KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN, now,
+				 &code));
 	if (code != 0)
 		return code;
 	tgt.end = creds.times.endtime;

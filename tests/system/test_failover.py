@@ -244,6 +244,8 @@ def test_the_site_is_discovered_and_preferred(pair):
 
 # ---- password checks -------------------------------------------------------
 
+COMPUTERS = "OU=AADDC Computers," + ",".join(
+    f"DC={part}" for part in DOMAIN.split("."))
 ADDRESSES = {"dc1": "10.99.0.10", "dc2": "10.99.0.11"}
 UNDO = {"stop": "start", "hang": "resume", "cut": "mend"}
 
@@ -262,14 +264,51 @@ def login(lab):
     return next(dc for dc in ADDRESSES if ADDRESSES[dc] == address)
 
 
-@pytest.mark.parametrize("what", UNDO)
-def test_another_kdc_answers_within_seconds(pair, what):
-    dc2 = pair.lab.machine("dc2")
+def wait_for_dc2(lab):
+    dc2 = lab.lab.machine("dc2")
     wait_until("the second one knows the host", lambda: "pwdLastSet"
                in dc2.run(["ldbsearch", "-H", SAM_DB,
                            "(&(sAMAccountName=HOST1$)"
                            "(servicePrincipalName=host/*))",
                            "pwdLastSet"]).stdout)
+
+
+@contextlib.contextmanager
+def unknown_to_dc2(lab):
+    """The host's account has another name there, and only there."""
+    def outbound(sign):
+        on_dc1(lab, "samba-tool", "drs", "options", f"dc2.{DOMAIN}",
+               f"--dsa-option={sign}DISABLE_OUTBOUND_REPL")
+
+    def rename(name):
+        lab.lab.machine("dc2").run(
+            ["ldbmodify", "-H", SAM_DB], input=f"dn: CN=HOST1,{COMPUTERS}\n"
+            "changetype: modify\nreplace: sAMAccountName\n"
+            f"sAMAccountName: {name}\n")
+    wait_for_dc2(lab)
+    outbound("+")
+    try:
+        rename("OTHER1$")
+        yield
+    finally:
+        rename("HOST1$")
+        outbound("-")
+
+
+@pytest.mark.parametrize("fast", ("try", "never"))
+def test_a_host_that_one_does_not_know_yet(pair, fast):
+    """It has joined a moment ago, and replication is late: the other one
+    proves itself, and the password is not sent again."""
+    with unknown_to_dc2(pair), configured(
+            pair, f"servers = dc2.{DOMAIN}, dc1.{DOMAIN}", "[login]",
+            f"fast = {fast}") as log:
+        assert login(pair) == "dc1"
+        assert "refused" not in log(), log()
+
+
+@pytest.mark.parametrize("what", UNDO)
+def test_another_kdc_answers_within_seconds(pair, what):
+    wait_for_dc2(pair)
     first = login(pair)
     trouble(pair, "dc", what, first)
     try:

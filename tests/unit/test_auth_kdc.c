@@ -326,6 +326,79 @@ static void test_once(void **state)
 	(void)stop(2);
 }
 
+#define UNKNOWN KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN
+
+/* As one that does not know the host, n times, and then one that does. */
+static krb5_error_code ask_elsewhere(int n)
+{
+	krb5_error_code code = 0, now;
+
+	do {
+		now = ask_them(false);
+		if (now == 0 && n-- > 0)
+			now = UNKNOWN;
+	} while (dsa_kdc_elsewhere(&kdc, UNKNOWN, now, &code));
+	return code;
+}
+
+/* Each KDC is asked once, whichever was the first. */
+static void test_elsewhere(void **state)
+{
+	static const char *const last[] = { "127.0.0.3", "127.0.0.3",
+					    "127.0.0.3", "127.0.0.2" };
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		near = (const char *[]){ "", "127.0.0.1", "127.0.0.2",
+					 "127.0.0.3" }[i];
+		world(ANSWER, ANSWER, ANSWER);
+		assert_int_equal(ask_elsewhere(2), 0);
+		assert_string_equal(dsa_kdc_address(&kdc), last[i]);
+		for (int k = 0; k < KDCS; k++)
+			assert_int_equal(stop(k), 1);
+		world(ANSWER, ANSWER, ANSWER);
+		assert_int_equal(ask_elsewhere(3), UNKNOWN);
+		for (int k = 0; k < KDCS; k++)
+			assert_int_equal(stop(k), 1);
+	}
+	near = "";
+	/* Silence elsewhere is no answer that counts. */
+	world(ANSWER, SILENT, REFUSE);
+	assert_int_equal(ask_elsewhere(1), UNKNOWN);
+	assert_int_equal(dsa_kdc_word(&kdc, UNKNOWN), DSA_KDC_ANSWERED);
+	for (int k = 0; k < KDCS; k++)
+		(void)stop(k);
+	world(ANSWER, SILENT, ANSWER);
+	assert_int_equal(ask_elsewhere(1), 0);
+	assert_int_equal(stop(0), 1);
+	(void)stop(1);
+	assert_int_equal(stop(2), 1);
+}
+
+/* Any other word is the last one. */
+static void test_nowhere_else(void **state)
+{
+	static const krb5_error_code words[] = {
+		0, KRB5KDC_ERR_POLICY, KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN,
+		KRB5_KDC_UNREACH
+	};
+
+	(void)state;
+	world(ANSWER, ANSWER, REFUSE);
+	assert_int_equal(ask_them(false), 0);
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		krb5_error_code code = 0;
+
+		assert_false(
+		    dsa_kdc_elsewhere(&kdc, UNKNOWN, words[i], &code));
+		assert_int_equal(code, words[i]);
+	}
+	assert_int_equal(ask_them(false), 0);
+	assert_int_equal(stop(0), 2);
+	assert_int_equal(stop(1), 0);
+	(void)stop(2);
+}
+
 static void test_none(void **state)
 {
 	const char *text;
@@ -383,6 +456,8 @@ int main(void)
 		cmocka_unit_test(test_failover),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_once),
+		cmocka_unit_test(test_elsewhere),
+		cmocka_unit_test(test_nowhere_else),
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_patience_with_the_last),
 		cmocka_unit_test(test_time),
