@@ -363,7 +363,7 @@ static int try_all(struct dss_sync *s, const struct candidates *c,
 		if (err == DS_OK) {
 			s->rank = rank(s, c, i);
 			s->return_at =
-			    s->rank > best
+			    s->rank > best || dss_site_elsewhere(s)
 				? ds_now_ms() + dss_jitter(RETURN_MS)
 				: 0;
 		}
@@ -431,29 +431,38 @@ static void settle(struct dss_sync *s, const char *tried)
 
 /*
  * What DNS says of it now, which may have been asked for another site before;
- * one that it does not name (among so many) is not of the site.
+ * one that it does not name (among so many) is not of the site, if that has
+ * any.
  */
 static uint32_t rank_of_mine(const struct dss_sync *s,
 			     const struct candidates *c)
 {
-	for (size_t i = 0; i < c->count; i++)
+	uint32_t away = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
 		if (strcasecmp(c->list[i].host, s->status.server) == 0)
 			return rank(s, c, i);
-	return s->rank | AWAY;
+		if (c->list[i].away)
+			away = AWAY;
+	}
+	return s->rank | away;
 }
 
 static void look_for_better(struct dss_sync *s)
 {
 	struct dss_conn *before = s->conn;
 	struct candidates c = { .count = 0 };
-	char tried[DSS_TEXT] = "";
+	char tried[DSS_TEXT] = "", site[DS_HOST_MAX + 1];
 
+	(void)snprintf(site, sizeof(site), "%s", dss_site(s));
 	s->return_at = ds_now_ms() + dss_jitter(RETURN_MS);
 	if (find_candidates(s, &c) != 0)
 		return;
 	s->rank = rank_of_mine(s, &c);
 	if (s->rank <= best_rank(s, &c)) {
-		s->return_at = 0;
+		/* Its site may get a server of its own. */
+		if (!dss_site_elsewhere(s))
+			s->return_at = 0;
 		return;
 	}
 	s->conn = NULL;
@@ -463,6 +472,9 @@ static void look_for_better(struct dss_sync *s)
 	}
 	dss_conn_free(before);
 	settle(s, tried);
+	/* Two that send this host to each other get one visit each. */
+	if (strcasecmp(dss_site(s), site) != 0)
+		s->return_at = 0;
 }
 
 int dss_dc_connect(struct dss_sync *s)
@@ -475,8 +487,9 @@ int dss_dc_connect(struct dss_sync *s)
 	err = dss_dc_open(s, "", "", tried, sizeof(tried));
 	if (err == DS_OK) {
 		settle(s, tried);
-		/* Once: two servers may tell of two sites. */
-		if (dss_site_missed(s, site))
+		/* DNS was asked for another site, or for none. */
+		if (dss_site_elsewhere(s) &&
+		    strcasecmp(dss_site(s), site) != 0)
 			look_for_better(s);
 	} else if (!s->stop) {
 		dss_status_error(

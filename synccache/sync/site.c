@@ -97,12 +97,11 @@ void dss_site_learn(struct dss_sync *s, const char *host,
 		ds_log(DS_LOG_INFO, "%s: this host is in no site", host);
 }
 
-bool dss_site_missed(const struct dss_sync *s, const char *before)
+bool dss_site_elsewhere(const struct dss_sync *s)
 {
 	const struct dss_status *st = &s->status;
 
-	return dss_site_wanted(s) && st->site[0] &&
-	       strcasecmp(st->site, before) != 0 &&
+	return st->site[0] && st->server_site[0] &&
 	       strcasecmp(st->site, st->server_site) != 0;
 }
 

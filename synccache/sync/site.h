@@ -30,11 +30,8 @@ void dss_site_start(struct dss_sync *s);
  */
 void dss_site_learn(struct dss_sync *s, const char *host,
 		    const struct dss_netlogon *said);
-/*
- * True if the server is known to be of another site than this host, of which
- * `before`, the site that DNS was asked for, tells nothing.
- */
-bool dss_site_missed(const struct dss_sync *s, const char *before);
+/* True if the server has said that it is of another site than this host. */
+bool dss_site_elsewhere(const struct dss_sync *s);
 /* Remembers what was learnt, in the pull's transaction. */
 DS_MUST_CHECK int dss_site_save(const struct dss_sync *s, struct dss_txn *txn);
 

@@ -294,14 +294,19 @@ static void test_site_is_served(void **state)
 	w->dcs[0].says = w->dcs[1].says = "NORTH";
 	connect_anew(w);
 	expect(w, "- NORTH ", "dc1.example.com", 1, 0);
-	assert_int_equal(w->s.return_at, 0);
-	w->clock += 2 * RETURN_MS;
 	dss_dc_return(&w->s, true);
-	expect(w, "- NORTH ", "dc1.example.com", 1, 0);
+	expect(w, "- NORTH NORTH ", "dc1.example.com", 1, 0);
 	w->dcs[0].covers = true;
-	w->s.status.site[0] = 0;
 	connect_anew(w);
-	expect(w, "- NORTH ", "dc1.example.com", 2, 0);
+	expect(w, "NORTH ", "dc1.example.com", 2, 0);
+	dss_dc_return(&w->s, true);
+	expect(w, "NORTH NORTH ", "dc1.example.com", 2, 0);
+	/* Until it gets one of its own. */
+	w->dcs[0].covers = false;
+	w->dcs[1].site = "NORTH";
+	w->clock += RETURN_MS + 1;
+	dss_dc_return(&w->s, false);
+	expect(w, "NORTH NORTH NORTH ", "dc2.example.com", 2, 1);
 	assert_int_equal(w->s.return_at, 0);
 }
 
@@ -311,12 +316,22 @@ static void test_not_named(void **state)
 	struct dc_world *w = *state;
 
 	two_sites(w);
-	w->dcs[0].unnamed = w->dcs[1].down = true;
+	w->dcs[2] =
+	    (struct dc_host){ .name = "dc3.example.com", .site = "SOUTH" };
+	w->dcs[0].unnamed = true;
+	w->dcs[0].says = "NORTH";
 	connect_anew(w);
-	expect(w, "- EAST ", "dc1.example.com", 1, 0);
+	expect(w, "- NORTH ", "dc1.example.com", 1, 0);
+	/* The site has servers, but none can be used. */
+	strcpy(w->s.status.site, "EAST");
+	w->dcs[1].down = true;
+	w->asked[0] = 0;
+	dss_dc_return(&w->s, true);
+	expect(w, "EAST ", "dc1.example.com", 1, 0);
 	w->dcs[1].down = false;
 	dss_dc_return(&w->s, true);
-	expect(w, "- EAST EAST ", "dc2.example.com", 1, 1);
+	expect(w, "EAST EAST ", "dc2.example.com", 1, 1);
+	assert_int_equal(w->dcs[2].connected, 0);
 }
 
 /* Two that send this host to each other get a visit each, not more. */
@@ -336,6 +351,16 @@ static void test_two_words(void **state)
 	expect(w, "- EAST ", "dc2.example.com", 1, 1);
 	connect_anew(w);
 	expect(w, "WEST EAST ", "dc2.example.com", 2, 2);
+	/* Also by way of the timer. */
+	w->dcs[1].down = true;
+	connect_anew(w);
+	expect(w, "WEST EAST ", "dc1.example.com", 3, 2);
+	w->dcs[1].down = false;
+	for (int i = 0; i < 3; i++) {
+		w->clock += 2 * RETURN_MS;
+		dss_dc_return(&w->s, true);
+	}
+	expect(w, "WEST EAST EAST ", "dc2.example.com", 3, 3);
 }
 
 static void test_configured(void **state)
