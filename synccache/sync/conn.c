@@ -31,6 +31,7 @@
 #define DIRSYNC_BYTES (1 << 20)
 #define BREATHE_EVERY 256 /* messages between two looks at everything else */
 #define SILENCES_MAX  10  /* of one message */
+#define MESSAGE_MAX   ((ber_len_t)256 << 20) /* a million members in one */
 #define URL_MAX       300
 
 struct dss_conn {
@@ -94,11 +95,17 @@ static int set_options(struct dss_conn *conn)
 {
 	const int version = LDAP_VERSION3;
 	const ber_len_t ssf = SSF_MIN;
+	ber_len_t most = MESSAGE_MAX;
+	Sockbuf *sb = NULL;
 
 	if (ldap_set_option(conn->ld, LDAP_OPT_PROTOCOL_VERSION, &version) ||
 	    ldap_set_option(conn->ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) ||
 	    ldap_set_option(conn->ld, LDAP_OPT_X_SASL_NOCANON, LDAP_OPT_ON) ||
 	    ldap_set_option(conn->ld, LDAP_OPT_X_SASL_SSF_MIN, &ssf))
+		return DS_ERR_INVAL;
+	/* libldap makes room for as much as a message says that it has. */
+	if (ldap_get_option(conn->ld, LDAP_OPT_SOCKBUF, &sb) || !sb ||
+	    ber_sockbuf_ctrl(sb, LBER_SB_OPT_SET_MAX_INCOMING, &most) <= 0)
 		return DS_ERR_INVAL;
 	return DS_OK;
 }

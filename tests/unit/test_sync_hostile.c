@@ -401,6 +401,14 @@ static void garbage(struct script_server *sv, const struct script_request *rq)
 	(void)shutdown(sv->fd, SHUT_RDWR);
 }
 
+/* 1 GiB is announced, and nothing of it comes: nobody waits for that. */
+static void too_large(struct script_server *sv,
+		      const struct script_request *rq)
+{
+	(void)rq;
+	script_bytes(sv, "\x30\x84\x40\x00\x00\x00\x02", 7);
+}
+
 static void no_ber(struct script_server *sv, const struct script_request *rq)
 {
 	(void)rq;
@@ -439,6 +447,7 @@ static void test_failures(void **state)
 		{ "dies between", dies_between, false },
 		{ "resets", resets, true },
 		{ "garbage", garbage, false },
+		{ "too large", too_large, false },
 		{ "no BER", no_ber, false },
 		{ "busy", busy, false },
 	};
@@ -450,6 +459,7 @@ static void test_failures(void **state)
 			fail_msg("%s", games[i].name);
 		assert_int_equal(world_objects(w), 2);
 		assert_int_not_equal(dss_conn_text(w->s.conn)[0], 0);
+		assert_null(strstr(dss_conn_text(w->s.conn), "in time"));
 	}
 	w->tcp = false;
 	assert_int_equal(world_pull(w, 0, script_two_users), 0);
