@@ -301,8 +301,8 @@ def test_unknown_and_wrong_look_the_same(lab):
 
 def test_a_name_that_is_not_ours_costs_nothing(lab):
     """Not a question to the domain, nor one to dssync-auth."""
-    pids = lab.pids("dssync-auth")
-    lab.output("kill", "-STOP", *map(str, pids))
+    auth = str(auth_process(lab))
+    lab.output("kill", "-STOP", auth)
     lab.samba("stop")
     try:
         assert pamtester(lab, "localuser", "Local-Pass-1",
@@ -313,7 +313,7 @@ def test_a_name_that_is_not_ours_costs_nothing(lab):
                 "not known" in result.stderr
     finally:
         lab.samba("start")
-        lab.output("kill", "-CONT", *map(str, pids))
+        lab.output("kill", "-CONT", auth)
         lab.sync()
 
 

@@ -176,7 +176,7 @@ def test_a_policy_that_names_nothing_denies(lab, lines, who):
 
 def restart_auth(lab):
     before = lab.pids("dssync-auth")
-    lab.output("kill", *map(str, before))
+    lab.output("kill", str(min(before)))    # its workers go with it
     wait_until("another one serves", lambda: lab.pids("dssync-auth") and
                not set(before) & set(lab.pids("dssync-auth")))
 
@@ -202,10 +202,10 @@ def test_accounts_that_cannot_be_read_deny(lab):
 # ---- decisions while everything changes -------------------------------------
 
 LOOP = """
-import subprocess, sys, time
-end, failed, n = time.monotonic() + float(sys.argv[1]), [], 0
-while time.monotonic() < end:
-    r = subprocess.run(sys.argv[2:], input="%s\\n", text=True,
+import select, subprocess, sys
+failed, n = [], 0
+while n < 20 or not select.select([sys.stdin], [], [], 0)[0]:
+    r = subprocess.run(sys.argv[1:], input="%s\\n", text=True,
                        capture_output=True)
     n += 1
     if r.returncode:
@@ -215,14 +215,14 @@ print(n, len(failed), failed[:3])
 
 
 @contextmanager
-def looping(lab, seconds, *command):
-    """A command again and again on the host while the block runs; ends with
-    (how many times, how many of them failed, ...)."""
+def looping(lab, *command):
+    """A command again and again on the host while the block runs, and 20
+    times at least; ends with (how many times, how many failed, ...)."""
     host, outcome = lab.lab.host, []
     with subprocess.Popen(
             host.command(["/usr/bin/python3", "-c", LOOP % PASSWORD,
-                          str(seconds), *command]),
-            env=host.environment(), stdin=subprocess.DEVNULL,
+                          *command]),
+            env=host.environment(), stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True) as process:
         yield outcome
         outcome.extend(process.communicate()[0].split(None, 2))
@@ -234,7 +234,7 @@ def test_logins_while_the_mirror_is_published_anew(lab, tenant):
     with config(lab, "", "\n[login]\nallow_groups = "
                 f"Engineering@{DOMAIN}\n"):
         first = lab.status()["snapshot"]["generation"]
-        with looping(lab, 12, "pamtester", "advisory", ALICE, "authenticate",
+        with looping(lab, "pamtester", "advisory", ALICE, "authenticate",
                      "acct_mgmt") as outcome:
             for turn in range(3):
                 # The group that lets her in changes, and so does she.
@@ -245,7 +245,7 @@ def test_logins_while_the_mirror_is_published_anew(lab, tenant):
                 lab.apply(tenant)
                 lab.sync(*(["--full"] if turn == 1 else []))
         assert lab.status()["snapshot"]["generation"] >= first + 3
-    assert int(outcome[0]) > 20 and outcome[1] == "0", outcome
+    assert int(outcome[0]) >= 20 and outcome[1] == "0", outcome
 
 
 # ---- a compromised daemon ---------------------------------------------------
