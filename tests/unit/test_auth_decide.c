@@ -1,7 +1,7 @@
 /*
- * What is decided without a KDC: who is meant, what is refused at once,
- * tickets by handle.  check.c, account.c, policy.c and mirror.c are the real
- * ones over a small domain's snapshots; the KDC is scripted.
+ * AUTH and CHANGE: who is meant, what is refused at once, and whose word
+ * counts.  check.c, policy.c and mirror.c are the real ones over a small
+ * domain's snapshots; the KDC and the verifier are scripted.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -31,7 +31,6 @@
 static struct dsa_server server;
 static struct ds_snap base, accounts;
 static uint8_t *base_image, *accounts_image;
-static char *nothing[] = { NULL };
 
 /* ---- the KDC ---- */
 
@@ -145,32 +144,6 @@ void dsa_offcheck_drop(const struct dsa_server *with,
 	offline_dropped++;
 }
 
-void dsa_report_changed(struct dsa_server *s)
-{
-	(void)s;
-}
-
-void dsa_audit(const char *event, const struct dsa_subject *subject,
-	       enum ds_auth_result result, const char *reason, int64_t kdc_ms)
-{
-	(void)event;
-	(void)subject;
-	(void)result;
-	(void)reason;
-	(void)kdc_ms;
-}
-
-int dsa_look(struct dsa_looks *looks, const struct ds_guid *guid,
-	     dsa_look_heard heard, void *arg)
-{
-	(void)looks;
-	(void)guid;
-	(void)heard;
-	(void)arg;
-	fail();
-	return 0;
-}
-
 /* ---- the world ---- */
 
 static int setup(void **state)
@@ -185,10 +158,7 @@ static int setup(void **state)
 	assert_int_equal(
 	    ds_snap_attach(accounts_image, len, DS_SNAP_ACCOUNTS, &accounts),
 	    0);
-	server.config.login.allow_users = nothing;
-	server.config.login.allow_groups = nothing;
 	server.config.login.password_change_url = strdup("https://x");
-	server.handles = dsa_handles_new(4);
 	return 0;
 }
 
@@ -196,7 +166,6 @@ static int teardown(void **state)
 {
 	(void)state;
 	free(server.config.login.password_change_url);
-	dsa_handles_free(server.handles);
 	free(base_image);
 	free(accounts_image);
 	return 0;
@@ -207,8 +176,6 @@ static int fresh(void **state)
 	(void)state;
 	server.mirror.base = base;
 	server.mirror.accounts = accounts;
-	server.config.login.allow_users = nothing;
-	server.config.login.allow_groups = nothing;
 	kdc_calls = offline_checks = offline_kept = 0;
 	kdc_result = offline_result = DS_AUTH_OK;
 	kdc_word = DSA_KDC_ANSWERED;
@@ -547,58 +514,11 @@ static void test_cut_frames(void **state)
 	assert_int_equal(kdc_calls, 0);
 }
 
-/* ---- TICKET ---- */
-
-static enum ds_auth_result redeem(const void *handle, size_t len, uint32_t uid,
-				  size_t *ret_ccache)
-{
-	uint8_t in[128], out[1024];
-	struct ds_frame frame = { .type = DS_MSG_TICKET, .payload = in };
-	struct ds_writer w;
-	struct ds_reader r;
-	char principal[DSA_PRINCIPAL_MAX + 1];
-	enum ds_auth_result result;
-
-	ds_writer_init(&w, in, sizeof(in));
-	ds_put_blob(&w, handle, len);
-	ds_put_u32(&w, uid);
-	frame.len = w.len;
-	ds_writer_init(&w, out, sizeof(out));
-	dsa_ticket_answer(&server, caller, &frame, &w);
-	assert_int_equal(ds_frame_end(&w), 0);
-	ds_reader_init(&r, out + DS_HEADER_LEN, w.len - DS_HEADER_LEN);
-	result = (enum ds_auth_result)ds_get_u32(&r);
-	ds_get_str(&r, principal, sizeof(principal));
-	(void)ds_get_blob(&r, ret_ccache);
-	assert_int_equal(ds_reader_end(&r), 0);
-	return result;
-}
-
-static void test_ticket(void **state)
-{
-	uint8_t handle[DS_HANDLE_LEN];
-	size_t len;
-
-	(void)state;
-	assert_int_equal(dsa_handles_put(server.handles, ds_now_ms(), 5, "p@R",
-					 "ticket", 6, handle),
-			 0);
-	assert_int_equal(redeem(handle, DS_HANDLE_LEN - 1, 5, &len),
-			 DS_AUTH_UNAVAILABLE);
-	assert_int_equal(redeem(handle, DS_HANDLE_LEN, 5, &len), DS_AUTH_OK);
-	assert_int_equal(len, 6);
-	assert_int_equal(redeem(handle, DS_HANDLE_LEN, 5, &len),
-			 DS_AUTH_UNAVAILABLE);
-	assert_int_equal(len, 0);
-}
-
 /* ---- at pam-user.sock: about oneself, or nobody ---- */
 
 static void test_another_user_asks(void **state)
 {
-	uint8_t handle[DS_HANDLE_LEN];
 	struct heard h;
-	size_t len;
 
 	(void)state;
 	caller = WORLD_UID0 + W_SMITH;
@@ -607,20 +527,8 @@ static void test_another_user_asks(void **state)
 	assert_string_equal(h.reason, DSA_NOT_YOURSELF);
 	assert_string_equal(h.text, "");
 	assert_int_equal(kdc_calls, 0);
-	assert_int_equal(dsa_handles_put(server.handles, ds_now_ms(),
-					 WORLD_UID0 + W_DRILEY, "p@R",
-					 "ticket", 6, handle),
-			 0);
-	assert_int_equal(
-	    redeem(handle, DS_HANDLE_LEN, WORLD_UID0 + W_DRILEY, &len),
-	    DS_AUTH_UNAVAILABLE);
-
 	caller = WORLD_UID0 + W_DRILEY;
 	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result, DS_AUTH_OK);
-	/* The attempt of the other has not spoilt it. */
-	assert_int_equal(
-	    redeem(handle, DS_HANDLE_LEN, WORLD_UID0 + W_DRILEY, &len),
-	    DS_AUTH_OK);
 	caller = 0;
 }
 
@@ -635,7 +543,6 @@ int main(void)
 		cmocka_unit_test_setup(test_refused_at_once, fresh),
 		cmocka_unit_test_setup(test_password_limits, fresh),
 		cmocka_unit_test_setup(test_cut_frames, fresh),
-		cmocka_unit_test_setup(test_ticket, fresh),
 		cmocka_unit_test_setup(test_another_user_asks, fresh),
 	};
 

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/wire.h"
+#include "synccache/auth/auth.h"
 #include "synccache/auth/handles.h"
 
 #define UID 700001
@@ -165,6 +167,87 @@ static void test_fork(void **state)
 	dsa_secret_done(&shared);
 }
 
+/* ---- TICKET, as account.c answers it ---- */
+
+static struct dsa_server server;
+static uid_t caller;
+
+static int open_server(void **state)
+{
+	(void)state;
+	caller = 0;
+	server.handles = dsa_handles_new(4);
+	return server.handles == NULL;
+}
+
+static int close_server(void **state)
+{
+	(void)state;
+	dsa_handles_free(server.handles);
+	return 0;
+}
+
+static enum ds_auth_result redeem(const void *handle, size_t len, uint32_t uid,
+				  size_t *ret_ccache)
+{
+	uint8_t in[128], out[1024];
+	struct ds_frame frame = { .type = DS_MSG_TICKET, .payload = in };
+	struct ds_writer w;
+	struct ds_reader r;
+	char principal[DSA_PRINCIPAL_MAX + 1];
+	enum ds_auth_result result;
+
+	ds_writer_init(&w, in, sizeof(in));
+	ds_put_blob(&w, handle, len);
+	ds_put_u32(&w, uid);
+	frame.len = w.len;
+	ds_writer_init(&w, out, sizeof(out));
+	dsa_ticket_answer(&server, caller, &frame, &w);
+	assert_int_equal(ds_frame_end(&w), 0);
+	ds_reader_init(&r, out + DS_HEADER_LEN, w.len - DS_HEADER_LEN);
+	result = (enum ds_auth_result)ds_get_u32(&r);
+	ds_get_str(&r, principal, sizeof(principal));
+	(void)ds_get_blob(&r, ret_ccache);
+	assert_int_equal(ds_reader_end(&r), 0);
+	return result;
+}
+
+static void test_ticket(void **state)
+{
+	uint8_t handle[DS_HANDLE_LEN];
+	size_t len;
+
+	(void)state;
+	assert_int_equal(dsa_handles_put(server.handles, ds_now_ms(), 5, "p@R",
+					 "ticket", 6, handle),
+			 0);
+	assert_int_equal(redeem(handle, DS_HANDLE_LEN - 1, 5, &len),
+			 DS_AUTH_UNAVAILABLE);
+	assert_int_equal(redeem(handle, DS_HANDLE_LEN, 5, &len), DS_AUTH_OK);
+	assert_int_equal(len, 6);
+	assert_int_equal(redeem(handle, DS_HANDLE_LEN, 5, &len),
+			 DS_AUTH_UNAVAILABLE);
+	assert_int_equal(len, 0);
+}
+
+/* At pam-user.sock nobody gets another's. */
+static void test_ticket_of_another(void **state)
+{
+	uint8_t handle[DS_HANDLE_LEN];
+	size_t len;
+
+	(void)state;
+	assert_int_equal(dsa_handles_put(server.handles, ds_now_ms(), UID,
+					 "p@R", "ticket", 6, handle),
+			 0);
+	caller = UID + 1;
+	assert_int_equal(redeem(handle, DS_HANDLE_LEN, UID, &len),
+			 DS_AUTH_UNAVAILABLE);
+	/* The attempt of the other has not spoilt it. */
+	caller = UID;
+	assert_int_equal(redeem(handle, DS_HANDLE_LEN, UID, &len), DS_AUTH_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +258,10 @@ int main(void)
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_fork),
+		cmocka_unit_test_setup_teardown(test_ticket, open_server,
+						close_server),
+		cmocka_unit_test_setup_teardown(test_ticket_of_another,
+						open_server, close_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
