@@ -70,7 +70,7 @@ class Member(Box):
         stage = self.state_dir / "install"
         # Two labs may come up at once, from one build tree.
         result = subprocess.run(
-            ["flock", f"{build}/config.status",
+            ["flock", f"{build}/Makefile",
              "make", "-C", str(build), "install", f"DESTDIR={stage}"],
             capture_output=True, text=True, errors="replace")
         if result.returncode != 0:
