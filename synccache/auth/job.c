@@ -74,7 +74,7 @@ static void worker(const struct dsa_job_spec *spec, int out, pid_t parent,
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent ||
 	    !close_all_but(spec->keep_fd, out))
 		_exit(1);
-	(void)dsa_secret_lock_process();
+	dsa_secret_lock_forked();
 	spec->run(spec->arg, out);
 	_exit(0);
 }

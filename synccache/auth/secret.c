@@ -12,6 +12,34 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+/*
+ * Where the shared ones are: the host's ticket and the key of the verifiers,
+ * each twice while a new one takes an old one's place.
+ */
+#define SHARED_MAX 16
+static struct {
+	void *p; /* NULL: a free entry */
+	size_t cap;
+} shared[SHARED_MAX];
+
+static bool share(void *p, size_t cap)
+{
+	for (size_t i = 0; i < SHARED_MAX; i++)
+		if (shared[i].p == NULL) {
+			shared[i].p = p;
+			shared[i].cap = cap;
+			return true;
+		}
+	return false;
+}
+
+static void unshare_gone(const void *p)
+{
+	for (size_t i = 0; i < SHARED_MAX; i++)
+		if (shared[i].p == p)
+			shared[i].p = NULL;
+}
+
 int dsa_secret_init(struct dsa_secret *ret_secret, size_t cap,
 		    enum dsa_secret_fork fork)
 {
@@ -20,8 +48,9 @@ int dsa_secret_init(struct dsa_secret *ret_secret, size_t cap,
 
 	if (p == MAP_FAILED)
 		return DS_ERR_NOMEM;
-	if (fork == DSA_SECRET_PRIVATE &&
-	    madvise(p, cap, MADV_WIPEONFORK) != 0) {
+	/* One of which a worker would not know would not be locked there. */
+	if (fork == DSA_SECRET_PRIVATE ? madvise(p, cap, MADV_WIPEONFORK) != 0
+				       : !share(p, cap)) {
 		(void)munmap(p, cap);
 		return DS_ERR_NOMEM;
 	}
@@ -49,6 +78,7 @@ void dsa_secret_done(struct dsa_secret *secret)
 {
 	if (secret->p != NULL) {
 		explicit_bzero(secret->p, secret->cap);
+		unshare_gone(secret->p);
 		(void)munmap(secret->p, secret->cap);
 	}
 	*secret = (struct dsa_secret){ 0 };
@@ -62,6 +92,15 @@ bool dsa_secret_lock_process(void)
 	    limit.rlim_cur != RLIM_INFINITY)
 		return false;
 	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+}
+
+void dsa_secret_lock_forked(void)
+{
+	if (dsa_secret_lock_process())
+		return;
+	for (size_t i = 0; i < SHARED_MAX; i++)
+		if (shared[i].p != NULL)
+			(void)mlock(shared[i].p, shared[i].cap);
 }
 
 int dsa_random(void *buf, size_t len)

@@ -25,8 +25,9 @@ enum dsa_secret_fork {
 };
 
 /*
- * DS_ERR_NOMEM; never fails because of the lock limit.  DSA_SECRET_PRIVATE
- * fails rather than give memory that a worker could read.
+ * DS_ERR_NOMEM, also where there are more than a handful of shared ones; never
+ * fails because of the lock limit.  DSA_SECRET_PRIVATE fails rather than give
+ * memory that a worker could read.
  */
 DS_MUST_CHECK int dsa_secret_init(struct dsa_secret *ret_secret, size_t cap,
 				  enum dsa_secret_fork fork);
@@ -42,6 +43,12 @@ void dsa_secret_done(struct dsa_secret *secret);
  * secrets' own pages are locked.  Returns whether it did.
  */
 bool dsa_secret_lock_process(void);
+
+/*
+ * In a worker, first of all: mlock(2) is not inherited.  Locks this process as
+ * the above does or, with a limit, the shared secrets that it has inherited.
+ */
+void dsa_secret_lock_forked(void);
 
 /* At most 256 random bytes, which come whole: getrandom(2).  DS_ERR_SYS. */
 DS_MUST_CHECK int dsa_random(void *buf, size_t len);

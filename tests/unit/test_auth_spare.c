@@ -8,9 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +34,54 @@ int dsa_verifier_warm(void)
 	if (dies)
 		_exit(7);
 	return 0;
+}
+
+/* ---- locks: what the sources under test ask the kernel for ---- */
+
+static bool unlimited; /* RLIMIT_MEMLOCK */
+
+static struct {
+	pid_t pid; /* who has asked */
+	int all;   /* mlockall(2): its flags */
+	const void *p[8];
+	size_t len[8], count;
+} asked;
+
+/* A worker begins with a record of its own, as it does with no locks. */
+static void new_record(void)
+{
+	if (asked.pid != getpid())
+		memset(&asked, 0, sizeof(asked));
+	asked.pid = getpid();
+}
+
+int test_mlock(const void *p, size_t len)
+{
+	new_record();
+	asked.p[asked.count % 8] = p;
+	asked.len[asked.count++ % 8] = len;
+	return 0;
+}
+
+int test_mlockall(int flags)
+{
+	new_record();
+	asked.all = flags;
+	return 0;
+}
+
+int test_getrlimit(__rlimit_resource_t resource, struct rlimit *ret_limit)
+{
+	assert_int_equal(resource, RLIMIT_MEMLOCK);
+	ret_limit->rlim_cur = unlimited ? RLIM_INFINITY : 65536;
+	return 0;
+}
+
+/* All that is locked in this process is this secret. */
+static bool is_locked(const struct dsa_secret *secret)
+{
+	return asked.pid == getpid() && asked.count == 1 &&
+	       asked.p[0] == secret->p && asked.len[0] == secret->cap;
 }
 
 /* ---- the check ---- */
@@ -62,6 +114,8 @@ void dsa_check_run(const struct dsa_server *s, int conn, uid_t caller, int out)
 	ds_put_u32(&w, open_descriptors());
 	ds_put_str(&w, name);
 	ds_put_str(&w, s->kdc);
+	ds_put_u32(&w, asked.pid == getpid() ? (uint32_t)asked.all : 0);
+	ds_put_u8(&w, is_locked(&s->host_tgt.ccache));
 	if (ds_frame_end(&w) != 0 || ds_packet_send(out, &w, -1) != 0)
 		_exit(9);
 }
@@ -69,7 +123,8 @@ void dsa_check_run(const struct dsa_server *s, int conn, uid_t caller, int out)
 static struct {
 	int times, ends;
 	pid_t pid;
-	uint32_t caller, descriptors;
+	uint32_t caller, descriptors, all_locked;
+	bool ticket_locked;
 	char name[16], kdc[64];
 } told;
 
@@ -89,6 +144,8 @@ static bool on_check(void *arg, const struct ds_frame *frame)
 	told.descriptors = ds_get_u32(&r);
 	ds_get_str(&r, told.name, sizeof(told.name));
 	ds_get_str(&r, told.kdc, sizeof(told.kdc));
+	told.all_locked = ds_get_u32(&r);
+	told.ticket_locked = ds_get_u8(&r);
 	assert_int_equal(ds_reader_end(&r), 0);
 	told.times++;
 	return true;
@@ -392,6 +449,113 @@ static void test_dies(void **state)
 	check_is_served();
 }
 
+/* Locks are not inherited: a worker locks the secrets that it is born with. */
+static void test_locks_its_secrets(void **state)
+{
+	struct dsa_secret *ticket = &server.host_tgt.ccache, gone;
+
+	(void)state;
+	assert_int_equal(dsa_secret_copy(&gone, "old", 3, DSA_SECRET_SHARED),
+			 0);
+	assert_int_equal(
+	    dsa_secret_copy(ticket, "ticket", 6, DSA_SECRET_SHARED), 0);
+	dsa_secret_done(&gone);
+	dsa_spare_refresh(&server);
+	check_is_served();
+	assert_true(told.ticket_locked);
+	assert_int_equal(told.all_locked, 0);
+	assert_true(soon(none_is_left));
+	/* And everything, where that is allowed. */
+	unlimited = true;
+	dsa_spare_refresh(&server);
+	unlimited = false;
+	check_is_served();
+	assert_int_equal(told.all_locked,
+			 MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+	dsa_secret_done(ticket);
+}
+
+/* One of which no worker would know is refused; and places come free. */
+static void test_few_secrets_are_shared(void **state)
+{
+	struct dsa_secret many[64];
+	size_t n;
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		for (n = 0; n < 64; n++)
+			if (dsa_secret_init(&many[n], 1, DSA_SECRET_SHARED) !=
+			    0)
+				break;
+		assert_in_range(n, 4, 63);
+		assert_int_equal(
+		    dsa_secret_init(&many[n], 1, DSA_SECRET_PRIVATE), 0);
+		for (size_t i = 0; i <= n; i++)
+			dsa_secret_done(&many[i]);
+	}
+}
+
+/* ---- a main process that is killed ---- */
+
+static void hang(void *arg, int out)
+{
+	(void)out;
+	(void)alarm(60); /* should the test fail */
+	if (write(*(int *)arg, "x", 1) == 1)
+		for (;;)
+			(void)pause();
+}
+
+static bool on_hang(void *arg, const struct ds_frame *frame)
+{
+	(void)arg;
+	(void)frame;
+	return true;
+}
+
+static __attribute__((noreturn)) void main_process(int fd)
+{
+	struct dsa_job_spec spec = {
+		.kind = DSA_JOB_CHECK,
+		.keep_fd = fd,
+		.run = hang,
+		.heard = on_hang,
+		.arg = &fd,
+	};
+	struct event_base *base = event_base_new();
+	struct dsa_jobs jobs;
+
+	if (base == NULL || !dsa_jobs_init(&jobs, base) ||
+	    dsa_job_start(&jobs, &spec) != 0)
+		_exit(1);
+	(void)close(fd);
+	for (;;)
+		(void)pause();
+}
+
+static void test_no_worker_outlives_the_main_process(void **state)
+{
+	struct pollfd p = { .events = POLLIN };
+	int fds[2], status;
+	char byte;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0)
+		main_process(fds[1]);
+	(void)close(fds[1]);
+	p.fd = fds[0];
+	assert_int_equal(read(fds[0], &byte, 1), 1); /* the worker's */
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	/* The worker had the only other end. */
+	assert_int_equal(poll(&p, 1, 30000), 1);
+	assert_int_equal(read(fds[0], &byte, 1), 0);
+	(void)close(fds[0]);
+}
+
 int main(void)
 {
 #define SPARE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -403,6 +567,9 @@ int main(void)
 		SPARE(test_hangs),
 		SPARE(test_no_slot),
 		SPARE(test_dies),
+		SPARE(test_locks_its_secrets),
+		cmocka_unit_test(test_few_secrets_are_shared),
+		cmocka_unit_test(test_no_worker_outlives_the_main_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
