@@ -18,7 +18,7 @@
 
 #define PAM_SOCK    DS_RUN_DIR "/pam.sock"
 #define PAM_SERVICE "dssyncctl" /* in the audit line */
-#define AUTH_MS     60000
+#define AUTH_MS     70000
 #define ACCOUNT_MS  30000
 #define REQUEST_MAX 4096
 #define REPORT_MS   400 /* dssync-auth reports every 200 */

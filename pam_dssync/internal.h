@@ -46,7 +46,7 @@
 
 /* How long the caller may be kept waiting, in milliseconds. */
 #ifndef PDS_AUTH_TIMEOUT
-#define PDS_AUTH_TIMEOUT 60000 /* a KDC that is slow, then another */
+#define PDS_AUTH_TIMEOUT 70000 /* a queue, and a KDC that is slow */
 #endif
 #ifndef PDS_ACCOUNT_TIMEOUT
 #define PDS_ACCOUNT_TIMEOUT 30000

@@ -21,6 +21,8 @@
 #define READ_MS  5000
 #define TAIL_LEN 13   /* of a VERDICT, after the TGT */
 #define REST_LEN 4096 /* and all of it but the tickets */
+#define REST_MS  3000 /* of the worker's time: for a KDF, and the answer */
+#define ASK_MS   6000 /* a KDC, after the verifier */
 
 struct check {
 	const struct dsa_server *server;
@@ -32,7 +34,8 @@ struct check {
 	struct ds_snap_account account;
 	struct dsa_login login; /* the outcome */
 	struct dsa_offcheck offline;
-	int64_t begin_us;
+	int64_t begin_ms; /* of the worker's time */
+	int64_t begin_us; /* when the whole request was there */
 };
 
 static int read_request(struct check *c, int conn)
@@ -183,28 +186,48 @@ static void send_kept(const struct check *c, int out)
 		(void)!ds_packet_send(out, &w, -1);
 }
 
+/* What the KDCs say; false: nothing. */
+static bool ask_domain(struct check *c, int64_t end_ms)
+{
+	dsa_login(c->server, &c->account, (const char *)c->password.p, end_ms,
+		  &c->login);
+	c->offline.health = c->login.health;
+	return c->login.heard != DSA_KDC_SILENT;
+}
+
+/* Whether a yes of the verifier's is one still: no KDC has come back. */
+static bool stands(const struct check *c)
+{
+	return c->login.result == DS_AUTH_OK &&
+	       !dsa_offline_answered(c->server, c->begin_ms);
+}
+
 /*
  * The domain decides where it can be asked; the verifier only where no KDC
  * answered, now or a moment ago.  Then it is asked before the KDC, so that
  * nobody waits; but its no is the last word only if the KDC says nothing
- * again.
+ * again, and its yes only if no KDC has answered anybody meanwhile: whoever
+ * waits for the KDF has a probe run beside it.
  */
 static void check_password(struct check *c)
 {
+	int64_t end_ms = c->begin_ms + DSA_CHECK_MS + DSA_OFFLINE_MS - REST_MS;
 	bool tried = dsa_offline_away(c->server) &&
-		     dsa_offcheck_run(&c->offline, &c->login);
+		     dsa_offcheck_run(&c->offline, end_ms - ASK_MS, &c->login);
 	struct dsa_login offline = c->login;
 
-	if (tried && offline.result == DS_AUTH_OK)
+	if (tried && stands(c))
 		return;
-	dsa_login(c->server, &c->account, (const char *)c->password.p,
-		  INT64_MAX, &c->login);
-	c->offline.health = c->login.health;
-	if (c->login.heard != DSA_KDC_SILENT)
+	if (ask_domain(c, end_ms))
 		return;
-	if (!tried)
-		(void)dsa_offcheck_run(&c->offline, &c->login);
-	else
+	if (!tried && dsa_offcheck_run(&c->offline, end_ms, &c->login)) {
+		tried = true;
+		offline = c->login;
+		if (offline.result == DS_AUTH_OK && !stands(c) &&
+		    ask_domain(c, end_ms))
+			return;
+	}
+	if (tried)
 		c->login = offline;
 	c->login.heard = DSA_KDC_SILENT;
 }
@@ -229,7 +252,9 @@ static void decide(struct check *c)
 void dsa_check_run(const struct dsa_server *server, int conn, uid_t caller,
 		   int out)
 {
-	struct check c = { .server = server, .offline.dir = -1 };
+	struct check c = { .server = server,
+			   .offline.dir = -1,
+			   .begin_ms = ds_now_ms() };
 	bool go_on;
 
 	if (read_request(&c, conn) != 0)

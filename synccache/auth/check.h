@@ -10,6 +10,10 @@
 #include "synccache/auth/auth.h"
 
 #define DSA_REQUEST_MAX 4096 /* bytes of any request frame of PAM */
+#ifndef DSA_CHECK_MS         /* only tests have others */
+#define DSA_CHECK_MS   24000 /* a worker's whole life; see kdc.c, change.c */
+#define DSA_OFFLINE_MS 10000 /* more, where many may wait for a KDF */
+#endif
 
 /*
  * Reads the AUTH or CHANGE frame from `conn`, decides, and reports SUBJECT and

@@ -75,29 +75,22 @@ static bool admit(const struct dsa_offcheck *c, struct dsa_record *record,
 		  struct dsa_login *login, uint64_t *ret_left_ms)
 {
 	const struct dsa_server *server = c->server;
-	const uint8_t *key = server->offline.key.p;
 	struct dsa_clock clock = server->offline.clock;
 	struct dsa_offline_verdict v;
 	struct dsa_now now;
-	int r = dsa_record_open(c->dir, &c->account->guid, key, record);
 
-	if (r != 0) {
-		decide(login, DS_AUTH_UNAVAILABLE, no_record(r));
-		return false;
-	}
 	dsa_now_read(&now);
 	dsa_clock_advance(&clock, &now);
 	v = dsa_offline_judge(&server->config, c->account, &record->verifier,
 			      &record->tries, &clock, &now);
 	decide(login, v.result, v.reason);
 	*ret_left_ms = v.left_ms;
-	if (v.result == DS_AUTH_OK) {
-		dsa_tries_count(&record->tries, &now);
-		if (dsa_record_count(record, key) != 0)
-			decide(login, DS_AUTH_UNAVAILABLE,
-			       "offline: the try could not be counted");
-	}
-	dsa_record_unlock(record);
+	if (v.result != DS_AUTH_OK)
+		return false;
+	dsa_tries_count(&record->tries, &now);
+	if (dsa_record_count(record, server->offline.key.p) != 0)
+		decide(login, DS_AUTH_UNAVAILABLE,
+		       "offline: the try could not be counted");
 	return login->result == DS_AUTH_OK;
 }
 
@@ -134,28 +127,54 @@ static void judge(const struct dsa_offcheck *c, struct dsa_record *record,
 		dsa_record_forgive(record, c->server->offline.key.p);
 }
 
-bool dsa_offcheck_run(const struct dsa_offcheck *c, struct dsa_login *login)
+/* With the record, if there is one, and a place to look at it. */
+static void look(const struct dsa_offcheck *c, int found,
+		 struct dsa_record *record, struct dsa_login *login,
+		 uint64_t *ret_left_ms)
 {
+	bool admitted = found == 0 && admit(c, record, login, ret_left_ms);
+	int r;
+
+	if (found != 0)
+		decide(login, DS_AUTH_UNAVAILABLE, no_record(found));
+	r = run_kdf(c, admitted ? &record->verifier : NULL, login);
+	if (admitted)
+		judge(c, record, r, login);
+}
+
+/*
+ * One person's tries go one after the other, so that a right one has made up
+ * for itself before the next is judged.  They wait for each other first: only
+ * who can go on takes a place for a KDF, and only who has got one uses up a
+ * try.
+ */
+bool dsa_offcheck_run(const struct dsa_offcheck *c, int64_t end_ms,
+		      struct dsa_login *login)
+{
+	const struct dsa_offserver *offline = &c->server->offline;
 	struct dsa_record record = { .fd = -1 };
 	uint64_t left_ms = 0;
-	bool admitted;
-	int slot, r;
+	int slot = -1, found, r;
 
 	if (c->key.p == NULL)
 		return false;
 	*login = (struct dsa_login){ .kdc_ms = -1, .offline = true };
-	admitted = admit(c, &record, login, &left_ms);
-	if (dsa_store_slot(c->dir, c->server->offline.slots, &slot) != 0) {
+	found = dsa_record_open(c->dir, &c->account->guid, offline->key.p,
+				end_ms, &record);
+	r = found;
+	if (found != DS_ERR_TIMEOUT)
+		r = dsa_store_slot(c->dir, offline->slots, end_ms, &slot);
+	if (r == 0)
+		look(c, found, &record, login, &left_ms);
+	else
 		decide(login, DS_AUTH_UNAVAILABLE,
-		       "offline: no place to check the password");
-	} else {
-		r = run_kdf(c, admitted ? &record.verifier : NULL, login);
-		(void)close(slot);
-		if (admitted)
-			judge(c, &record, r, login);
-	}
+		       r == DS_ERR_TIMEOUT
+			   ? "offline: too many passwords are checked now"
+			   : "offline: no place to check the password");
 	if (record.fd >= 0)
 		dsa_record_close(&record);
+	if (slot >= 0)
+		(void)close(slot);
 	login->proven = login->result == DS_AUTH_OK;
 	dsa_offline_text(login->result, left_ms, login->text,
 			 sizeof(login->text));
@@ -182,7 +201,7 @@ void dsa_offcheck_keep(const struct dsa_offcheck *c)
 	v.made_real = dsa_offline_made(&now, &c->health);
 	memcpy(v.clock_id, clock.id, sizeof(v.clock_id));
 	(void)!nice(NICENESS);
-	r = dsa_store_slot(c->dir, offline->slots, &slot);
+	r = dsa_store_slot(c->dir, offline->slots, INT64_MAX, &slot);
 	if (r == 0) {
 		r = dsa_verifier_make(c->key.p, &v);
 		(void)close(slot);

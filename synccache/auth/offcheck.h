@@ -31,10 +31,12 @@ void dsa_offcheck_end(struct dsa_offcheck *check);
 
 /*
  * Decides without the domain, and takes as long for every reason to refuse.
- * False, and *login untouched: offline logins are off.  Else *login is wholly
- * set; it holds no secrets.
+ * Waits until end_ms, ds_now_ms(), for those who came before; who waited in
+ * vain is told DS_AUTH_UNAVAILABLE, and has used up no try.  False, and *login
+ * untouched: offline logins are off.  Else *login is wholly set; it holds no
+ * secrets.
  */
-bool dsa_offcheck_run(const struct dsa_offcheck *check,
+bool dsa_offcheck_run(const struct dsa_offcheck *check, int64_t end_ms,
 		      struct dsa_login *login);
 
 /*

@@ -10,7 +10,8 @@
  * - pwdLastSet: the password that was changed because somebody knew it;
  * - offline_days, by the house clock: the laptop that never comes back;
  * - tries, counted on disk before the password is looked at: guessing, over
- *   parallel logins, crashes and restarts;
+ *   parallel logins, crashes and restarts.  By the object alone: whatever else
+ *   they were counted by, whoever guesses would have another of it;
  * - offline_delay, by the uptime: a clock that is set forward, or a reboot,
  *   does not end a pause sooner.
  *

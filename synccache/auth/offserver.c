@@ -18,9 +18,8 @@
 #include "synccache/auth/offline.h"
 #include "synccache/auth/probe.h"
 
-#define AWAY_MS       30000
-#define PROBE_MS      5000 /* from one probe to the next */
-#define PROBE_SOON_MS 10   /* whoever was just answered runs first */
+#define PROBE_MS      5000 /* from one probe to the next, in the window */
+#define PROBE_SOON_MS 2    /* whose password is checked runs first */
 #define TICK_SECONDS  600  /* of the house clock */
 #define SLOTS_MAX     16
 #define STORE_MS      10000 /* a job in the folder */
@@ -94,6 +93,10 @@ void dsa_offline_start(struct dsa_server *server)
 		r = open_clock(o, dir);
 	if (r == 0)
 		r = dsa_verifier_warm();
+	if (r == 0) {
+		o->away = dsa_away_new();
+		r = o->away != NULL ? 0 : DS_ERR_NOMEM;
+	}
 	(void)close(dir);
 	if (r != 0) {
 		fail(o, r);
@@ -108,33 +111,61 @@ void dsa_offline_start(struct dsa_server *server)
 bool dsa_offline_away(const struct dsa_server *server)
 {
 	return server->offline.on &&
-	       ds_now_ms() < server->offline.away_until_ms;
+	       dsa_away_is(server->offline.away, ds_now_ms());
 }
 
-void dsa_offline_heard(struct dsa_server *server, enum dsa_kdc_word word)
+bool dsa_offline_answered(const struct dsa_server *server, int64_t since_ms)
+{
+	return server->offline.on &&
+	       dsa_away_answered(server->offline.away, since_ms);
+}
+
+static void probe_in(struct dsa_offserver *o, int ms)
+{
+	const struct timeval delay = { .tv_sec = ms / 1000,
+				       .tv_usec = ms % 1000 * 1000 };
+
+	(void)evtimer_add(o->probe, &delay);
+}
+
+void dsa_offline_heard(struct dsa_server *server, enum dsa_kdc_word word,
+		       int64_t began_ms)
 {
 	struct dsa_offserver *o = &server->offline;
 
+	if (!o->on)
+		return;
 	if (word == DSA_KDC_ANSWERED)
-		o->away_until_ms = 0;
+		dsa_away_answer(o->away, ds_now_ms());
 	else if (word == DSA_KDC_SILENT)
-		o->away_until_ms = ds_now_ms() + AWAY_MS;
+		dsa_away_silence(o->away, began_ms, ds_now_ms());
+	if (dsa_offline_away(server) && !evtimer_pending(o->probe, NULL))
+		probe_in(o, PROBE_MS);
+}
+
+void dsa_offline_used(struct dsa_server *server)
+{
+	if (server->offline.on)
+		dsa_away_used(server->offline.away, ds_now_ms());
 }
 
 static bool on_probe(void *arg, const struct ds_frame *frame)
 {
 	struct dsa_server *server = arg;
+	struct dsa_offserver *o = &server->offline;
+	uint32_t word = DSA_KDC_SILENT;
 	struct ds_reader r;
-	uint32_t word;
 
-	if (frame == NULL || frame->type != DSA_MSG_PROBED) {
-		dsa_offline_heard(server, DSA_KDC_SILENT);
-		return true;
+	if (frame != NULL && frame->type == DSA_MSG_PROBED) {
+		ds_reader_init(&r, frame->payload, frame->len);
+		word = ds_get_u32(&r);
+		if (ds_reader_end(&r) != 0)
+			return true;
 	}
-	ds_reader_init(&r, frame->payload, frame->len);
-	word = ds_get_u32(&r);
-	if (ds_reader_end(&r) == 0)
-		dsa_offline_heard(server, (enum dsa_kdc_word)word);
+	if (word == DSA_KDC_ANSWERED)
+		dsa_offline_heard(server, DSA_KDC_ANSWERED, o->probe_began_ms);
+	else if (word == DSA_KDC_SILENT)
+		dsa_away_probed(o->away, o->probe_began_ms);
 	dsa_report_changed(server);
 	return true;
 }
@@ -144,9 +175,8 @@ static void run_probe(void *arg, int out)
 	dsa_probe_run(arg, out);
 }
 
-static void on_probe_time(evutil_socket_t fd, short what, void *arg)
+static void start_probe(struct dsa_server *server)
 {
-	struct dsa_server *server = arg;
 	const struct dsa_job_spec spec = {
 		.kind = DSA_JOB_PROBE,
 		.keep_fd = -1,
@@ -156,22 +186,36 @@ static void on_probe_time(evutil_socket_t fd, short what, void *arg)
 		.arg = server,
 	};
 
-	(void)fd;
-	(void)what;
+	if (!dsa_job_has_room(&server->jobs, DSA_JOB_PROBE))
+		return;
+	server->offline.probe_began_ms = ds_now_ms();
 	/* Without one the window just ends. */
 	(void)!dsa_job_start(&server->jobs, &spec);
 }
 
+static void on_probe_time(evutil_socket_t fd, short what, void *arg)
+{
+	struct dsa_server *server = arg;
+
+	(void)fd;
+	(void)what;
+	server->offline.probe_soon = false;
+	if (!dsa_offline_away(server))
+		return;
+	start_probe(server);
+	probe_in(&server->offline, PROBE_MS);
+}
+
 void dsa_offline_probe(struct dsa_server *server)
 {
-	const struct timeval soon = { .tv_usec = PROBE_SOON_MS * 1000 };
 	struct dsa_offserver *o = &server->offline;
 
-	if (!o->on || ds_now_ms() < o->probe_after_ms ||
+	/* One that is about to run is not put off by the next check. */
+	if (!o->on || o->probe_soon ||
 	    !dsa_job_has_room(&server->jobs, DSA_JOB_PROBE))
 		return;
-	o->probe_after_ms = ds_now_ms() + PROBE_MS;
-	(void)evtimer_add(o->probe, &soon);
+	o->probe_soon = true;
+	probe_in(o, PROBE_SOON_MS);
 }
 
 /* ---- as long as it runs ---- */
@@ -225,6 +269,9 @@ void dsa_offline_stop(struct dsa_server *server)
 	if (o->on)
 		save_clock(o);
 	dsa_secret_done(&o->key);
+	dsa_away_free(o->away);
+	o->away = NULL;
+	o->on = false;
 }
 
 /* ---- removing verifiers: in a worker, because disks may be slow ---- */

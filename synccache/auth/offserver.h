@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "lib/proto.h"
+#include "synccache/auth/away.h"
 #include "synccache/auth/kdc.h"
 #include "synccache/auth/offstore.h"
 
@@ -33,10 +34,9 @@ struct dsa_offserver {
 	struct dsa_secret key;
 	struct dsa_clock clock;
 	struct event *tick, *probe;
-	/* No KDC answered a moment ago: until then nobody waits for one
-	 * before the verifier is tried. */
-	int64_t away_until_ms; /* ds_now_ms() */
-	int64_t probe_after_ms;
+	struct dsa_away *away; /* not NULL if on */
+	bool probe_soon;
+	int64_t probe_began_ms;
 	uint32_t verifiers; /* that are there, as workers have counted */
 	uint64_t signed_in; /* offline, since the start */
 	struct dsa_offline_cost last;
@@ -53,9 +53,20 @@ void dsa_offline_stop(struct dsa_server *server);
 
 /* Whether to try the verifier first.  In a worker as well. */
 bool dsa_offline_away(const struct dsa_server *server);
-/* What a worker has seen. */
-void dsa_offline_heard(struct dsa_server *server, enum dsa_kdc_word word);
-/* After a check that did not wait for a KDC: is there one again? */
+/*
+ * Whether any KDC has answered since, ds_now_ms(): in a worker as well, which
+ * sees what others have heard meanwhile.
+ */
+bool dsa_offline_answered(const struct dsa_server *server, int64_t since_ms);
+/* What a worker has seen that began then, ds_now_ms(). */
+void dsa_offline_heard(struct dsa_server *server, enum dsa_kdc_word word,
+		       int64_t began_ms);
+/* A check was decided without asking a KDC. */
+void dsa_offline_used(struct dsa_server *server);
+/*
+ * A check begins, and will not ask a KDC first: is there one again?  Forks,
+ * but in a moment.
+ */
 void dsa_offline_probe(struct dsa_server *server);
 
 /* A new mirror: verifiers of accounts that it refuses are removed. */

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,16 +18,18 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/wire.h"
 
-#define KEY_FILE    "host.key"
-#define CLOCK_FILE  "clock"
-#define LOCK_FILE   "lock"
-#define NEW_PREFIX  "new."
-#define SUFFIX      ".verifier"
-#define NAME_MAX_   (DS_GUID_STR_MAX + sizeof(SUFFIX))
-#define EPOCH_LEN   8
-#define ENTRIES_MAX (2 * DSA_VERIFIERS_MAX + 256) /* of a folder in order */
-#define REPLACED    8 /* times that a file may be while it is opened */
+#define KEY_FILE     "host.key"
+#define CLOCK_FILE   "clock"
+#define LOCK_FILE    "lock"
+#define NEW_PREFIX   "new."
+#define SUFFIX       ".verifier"
+#define NAME_MAX_    (DS_GUID_STR_MAX + sizeof(SUFFIX))
+#define EPOCH_LEN    8
+#define ENTRIES_MAX  (2 * DSA_VERIFIERS_MAX + 256) /* of a folder in order */
+#define REPLACED     8 /* times that a file may be while it is opened */
+#define LOCK_POLL_MS 10
 
 /* ---- files ---- */
 
@@ -130,6 +133,22 @@ static int lock_folder(int dir, int *ret_fd)
 			return DS_ERR_SYS;
 		}
 	*ret_fd = fd;
+	return 0;
+}
+
+/*
+ * flock(2) waits for ever.  Whoever is killed gives its locks away; one that
+ * runs has them for a KDF, beside which looking now and then is nothing.
+ */
+static int lock_until(int fd, int64_t end_ms)
+{
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return DS_ERR_SYS;
+		if (ds_now_ms() >= end_ms)
+			return DS_ERR_TIMEOUT;
+		(void)poll(NULL, 0, LOCK_POLL_MS);
+	}
 	return 0;
 }
 
@@ -251,26 +270,31 @@ int dsa_store_write_clock(int dir, const uint8_t key[DSA_HOST_KEY_LEN],
 	return r;
 }
 
-int dsa_store_slot(int dir, unsigned int slots, int *ret_fd)
+int dsa_store_slot(int dir, unsigned int slots, int64_t end_ms, int *ret_fd)
 {
-	/* Who finds none free waits for one that is as good as any. */
-	unsigned int mine = (unsigned int)getpid() % slots;
 	char name[32];
 	int fd = -1, r;
 
-	for (unsigned int i = 0; i <= slots; i++) {
-		(void)snprintf(name, sizeof(name), "slot.%u",
-			       (mine + i) % slots);
+	for (unsigned int i = 0;; i++) {
+		(void)snprintf(name, sizeof(name), "slot.%u", i % slots);
 		r = open_file(dir, name, O_RDWR | O_CREAT, -1, &fd);
-		if (r != 0)
-			return r;
-		if (flock(fd, i < slots ? LOCK_EX | LOCK_NB : LOCK_EX) == 0) {
+		if (r == 0)
+			r = lock_until(fd, 0);
+		if (r == 0) {
 			*ret_fd = fd;
 			return 0;
 		}
-		(void)close(fd);
+		if (fd >= 0)
+			(void)close(fd);
+		fd = -1;
+		if (r != DS_ERR_TIMEOUT)
+			return r;
+		if (i % slots < slots - 1)
+			continue;
+		if (ds_now_ms() >= end_ms)
+			return DS_ERR_TIMEOUT;
+		(void)poll(NULL, 0, LOCK_POLL_MS);
 	}
-	return DS_ERR_SYS;
 }
 
 static uint64_t read_epoch(int fd)
@@ -310,7 +334,7 @@ int dsa_store_epoch(int dir, uint64_t *ret_epoch)
 /* ---- one record ---- */
 
 /* Locked, and still the one that has the name. */
-static int open_locked(int dir, const char *name, int *ret_fd)
+static int open_locked(int dir, const char *name, int64_t end_ms, int *ret_fd)
 {
 	struct stat st;
 
@@ -319,12 +343,14 @@ static int open_locked(int dir, const char *name, int *ret_fd)
 
 		if (r != 0)
 			return r;
-		if (flock(fd, LOCK_EX) == 0 && fstat(fd, &st) == 0 &&
-		    st.st_nlink == 1) {
+		r = lock_until(fd, end_ms);
+		if (r == 0 && fstat(fd, &st) == 0 && st.st_nlink == 1) {
 			*ret_fd = fd;
 			return 0;
 		}
 		(void)close(fd);
+		if (r != 0)
+			return r;
 	}
 	return DS_ERR_SYS;
 }
@@ -350,11 +376,12 @@ static int read_record(int fd, const uint8_t key[DSA_HOST_KEY_LEN],
 }
 
 int dsa_record_open(int dir, const struct ds_guid *guid,
-		    const uint8_t key[DSA_HOST_KEY_LEN],
+		    const uint8_t key[DSA_HOST_KEY_LEN], int64_t end_ms,
 		    struct dsa_record *ret_record)
 {
 	char name[NAME_MAX_];
-	int fd = -1, r = open_locked(dir, record_name(guid, name), &fd);
+	int fd = -1,
+	    r = open_locked(dir, record_name(guid, name), end_ms, &fd);
 
 	if (r != 0)
 		return r;
@@ -391,20 +418,12 @@ int dsa_record_settle(struct dsa_record *record)
 	return dsa_datasync_end(&record->sync);
 }
 
-void dsa_record_unlock(const struct dsa_record *record)
-{
-	(void)flock(record->fd, LOCK_UN);
-}
-
 void dsa_record_forgive(struct dsa_record *record,
 			const uint8_t key[DSA_HOST_KEY_LEN])
 {
 	/* A record that was replaced meanwhile is nobody's any more. */
-	if (flock(record->fd, LOCK_EX) == 0) {
-		record->tries.count = 0;
-		(void)!write_tries(record, key);
-		dsa_record_unlock(record);
-	}
+	record->tries.count = 0;
+	(void)!write_tries(record, key);
 }
 
 void dsa_record_close(struct dsa_record *record)

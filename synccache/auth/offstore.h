@@ -56,8 +56,12 @@ DS_MUST_CHECK int dsa_store_write_clock(int dir,
 					const uint8_t key[DSA_HOST_KEY_LEN],
 					const struct dsa_clock *clock);
 
-/* Waits for one of `slots` slots; closing *ret_fd frees it. */
-DS_MUST_CHECK int dsa_store_slot(int dir, unsigned int slots, int *ret_fd);
+/*
+ * Waits for one of `slots` slots until end_ms, ds_now_ms(); closing *ret_fd
+ * frees it.  DS_ERR_TIMEOUT: none was free in time.
+ */
+DS_MUST_CHECK int dsa_store_slot(int dir, unsigned int slots, int64_t end_ms,
+				 int *ret_fd);
 
 /* The counter of the lock, to be given to dsa_store_keep() later. */
 DS_MUST_CHECK int dsa_store_epoch(int dir, uint64_t *ret_epoch);
@@ -69,10 +73,13 @@ struct dsa_record {
 	struct dsa_tries tries;
 	struct dsa_datasync sync; /* of the count; not moved meanwhile */
 };
-/* DS_ERR_NOTFOUND: there is none; DS_ERR_DENIED: not this host's, or damaged.
+/*
+ * Waits for who has it until end_ms, ds_now_ms(): DS_ERR_TIMEOUT.
+ * DS_ERR_NOTFOUND: there is none; DS_ERR_DENIED: not this host's, or damaged.
  */
 DS_MUST_CHECK int dsa_record_open(int dir, const struct ds_guid *guid,
 				  const uint8_t key[DSA_HOST_KEY_LEN],
+				  int64_t end_ms,
 				  struct dsa_record *ret_record);
 /*
  * Writes record->tries in place, and has them brought to the disk: the disk
@@ -82,7 +89,6 @@ DS_MUST_CHECK int dsa_record_count(struct dsa_record *record,
 				   const uint8_t key[DSA_HOST_KEY_LEN]);
 /* Waits until they are there, and says whether they are. */
 DS_MUST_CHECK int dsa_record_settle(struct dsa_record *record);
-void dsa_record_unlock(const struct dsa_record *record);
 /* A password was right: no tries, unless another verifier has come. */
 void dsa_record_forgive(struct dsa_record *record,
 			const uint8_t key[DSA_HOST_KEY_LEN]);

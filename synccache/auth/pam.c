@@ -24,7 +24,6 @@
 
 #ifndef DSA_QUEUE_MS        /* only tests have others */
 #define DSA_QUEUE_MS  30000 /* until a worker is free */
-#define DSA_CHECK_MS  24000 /* a worker's whole life; see kdc.c, change.c */
 #define DSA_LINGER_MS 10000 /* to make a verifier after the answer */
 #endif
 #define DSA_KDC_KEEP_MS 600000
@@ -231,9 +230,11 @@ static void keep_kdc(struct dsa_server *server, const char *address)
 
 static void note_offline(struct dsa_server *server, const struct verdict *v)
 {
-	dsa_offline_heard(server, (enum dsa_kdc_word)v->heard);
+	dsa_offline_heard(server, (enum dsa_kdc_word)v->heard,
+			  ds_now_ms() - v->cost.check_us / 1000);
 	if (!v->offline)
 		return;
+	dsa_offline_used(server);
 	server->offline.last = v->cost;
 	if (v->result == DS_AUTH_OK)
 		server->offline.signed_in++;
@@ -243,7 +244,6 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 {
 	struct dsa_conn *c = arg;
 	struct dsa_server *server = c->gate->server;
-	bool away = dsa_offline_away(server); /* before it is noted */
 	struct verdict v = { 0 };
 
 	if (frame != NULL && frame->type == DSA_MSG_SUBJECT) {
@@ -256,9 +256,6 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 		dsa_health_keep(&server->health, &v.health);
 		note_offline(server, &v);
 		answer(c, &v);
-		/* It forks, which nobody is to wait for. */
-		if (away && v.offline)
-			dsa_offline_probe(server);
 	} else {
 		fail_auth(c, DS_AUTH_UNAVAILABLE, "the worker gave no answer");
 	}
@@ -312,7 +309,8 @@ static void start_worker(struct dsa_conn *c)
 	const struct dsa_job_spec spec = {
 		.kind = c->gate->kind,
 		.keep_fd = c->fd,
-		.timeout_ms = DSA_CHECK_MS,
+		.timeout_ms =
+		    DSA_CHECK_MS + (server->offline.on ? DSA_OFFLINE_MS : 0),
 		/* A user's keeps the user's slot, and has less time: what
 		 * lingers for root is not for users to crowd out. */
 		.linger_ms =
@@ -343,6 +341,8 @@ static void start_worker(struct dsa_conn *c)
 		       ds_strerror(r));
 		fail_auth(c, DS_AUTH_UNAVAILABLE,
 			  "no worker could be started");
+	} else if (dsa_offline_away(server)) {
+		dsa_offline_probe(server);
 	}
 }
 

@@ -108,7 +108,7 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 		dsa_health_keep(&q->server->health, &v.health);
 		dsa_report_changed(q->server);
 		dsa_fast_keep(q->server, &v.tgt);
-		dsa_offline_heard(q->server, DSA_KDC_ANSWERED);
+		dsa_offline_heard(q->server, DSA_KDC_ANSWERED, ds_now_ms());
 		reply(q->seq, &v);
 	}
 	dsa_tgt_done(&v.tgt);

@@ -10,6 +10,8 @@
 #include "lib/wire.h"
 #include "synccache/auth/krb.h"
 
+#define ANSWER_MS 5000
+
 static enum dsa_kdc_word probe(const struct dsa_server *server,
 			       krb5_context ctx)
 {
@@ -25,6 +27,9 @@ static enum dsa_kdc_word probe(const struct dsa_server *server,
 		return word;
 	dsa_kdc_init(&kdc, &server->config, server->realm, server->site,
 		     server->kdc);
+	/* Another probe comes; one KDC that is silent, behind a network that
+	 * was just mended, must not hold it up. */
+	dsa_kdc_until(&kdc, ds_now_ms() + ANSWER_MS);
 	code = krb5_parse_name(ctx, keytab->principal, &host);
 	if (code == 0) {
 		code = dsa_tgt_new(ctx, &kdc, kt, host, keytab->serial, false,

@@ -36,7 +36,6 @@ static void facts_of(const struct dsa_server *server, struct dsa_facts *f)
 	memcpy(f->kdc, server->kdc, strlen(server->kdc));
 	memcpy(f->site, server->site, strlen(server->site));
 	f->fast_seen = server->fast_seen;
-	f->away_until_ms = server->offline.away_until_ms;
 	f->clock = server->offline.clock;
 }
 

@@ -24,7 +24,7 @@ struct dsa_server;
 /*
  * All that a check reads of the server (check.c, login.c, change.c,
  * offcheck.c), but what never changes after the start: the configuration, the
- * realm, and the key of the verifiers.
+ * realm, and the key of the verifiers; and what it sees change (away.h).
  */
 struct dsa_facts {
 	struct {
@@ -35,7 +35,6 @@ struct dsa_facts {
 	struct dsa_tgt host_tgt;
 	char kdc[256], site[256];
 	bool fast_seen;
-	int64_t away_until_ms;
 	struct dsa_clock clock;
 };
 

@@ -27,7 +27,8 @@ extern struct gate_audited audited;
 extern bool mirrored;     /* whether we are a user of the domain */
 extern const char *rhost; /* in requests */
 extern int probes;
-extern int asked; /* whose answer has to be there before a probe; -1: none */
+extern int64_t heard_began; /* when what KDCs have said last began */
+extern int offline_used;
 extern int late_words; /* that workers said after their last */
 
 /* ACCOUNT is answered at once, or when the test says so. */

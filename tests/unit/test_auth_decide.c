@@ -38,13 +38,14 @@ static int kdc_calls;
 static char kdc_sam[64], kdc_password[64];
 static enum ds_auth_result kdc_result;
 static enum dsa_kdc_word kdc_word;
+static int kdc_second; /* what it answers when asked again; -1: likewise */
 
 void dsa_login(const struct dsa_server *with,
 	       const struct ds_snap_account *account, const char *password,
 	       int64_t end_ms, struct dsa_login *login)
 {
 	assert_ptr_equal(with, &server);
-	assert_int_equal(end_ms, INT64_MAX);
+	assert_true(end_ms > ds_now_ms());
 	kdc_calls++;
 	(void)snprintf(kdc_sam, sizeof(kdc_sam), "%s", account->sam);
 	(void)snprintf(kdc_password, sizeof(kdc_password), "%s", password);
@@ -52,6 +53,10 @@ void dsa_login(const struct dsa_server *with,
 				     .say = kdc_result,
 				     .kdc_ms = 7,
 				     .heard = kdc_word };
+	if (kdc_calls == 2 && kdc_second >= 0) {
+		login->result = (enum ds_auth_result)kdc_second;
+		login->heard = DSA_KDC_ANSWERED;
+	}
 	if (kdc_result != DS_AUTH_OK)
 		return;
 	(void)snprintf(login->principal, sizeof(login->principal), "p@R");
@@ -91,6 +96,15 @@ bool dsa_offline_away(const struct dsa_server *with)
 	return away;
 }
 
+static bool answered; /* by a KDC, to somebody else meanwhile */
+
+bool dsa_offline_answered(const struct dsa_server *with, int64_t since_ms)
+{
+	assert_ptr_equal(with, &server);
+	assert_true(since_ms > 0 && since_ms <= ds_now_ms());
+	return answered;
+}
+
 void dsa_offcheck_begin(struct dsa_offcheck *check,
 			const struct dsa_server *with,
 			const struct ds_snap_account *account,
@@ -107,10 +121,11 @@ void dsa_offcheck_end(struct dsa_offcheck *check)
 	(void)check;
 }
 
-bool dsa_offcheck_run(const struct dsa_offcheck *check,
+bool dsa_offcheck_run(const struct dsa_offcheck *check, int64_t end_ms,
 		      struct dsa_login *login)
 {
 	(void)check;
+	assert_true(end_ms > ds_now_ms());
 	offline_checks++;
 	if (!server.offline.on)
 		return false;
@@ -179,8 +194,9 @@ static int fresh(void **state)
 	kdc_calls = offline_checks = offline_kept = 0;
 	kdc_result = offline_result = DS_AUTH_OK;
 	kdc_word = DSA_KDC_ANSWERED;
+	kdc_second = -1;
 	change_result = DS_AUTH_REJECTED;
-	server.offline.on = away = false;
+	server.offline.on = away = answered = false;
 	return 0;
 }
 
@@ -453,6 +469,35 @@ static void test_none_answered_a_moment_ago(void **state)
 	assert_asked(1, 1, 0);
 }
 
+/* The domain is back while the verifier is looked at: its word counts. */
+static void test_a_kdc_came_back_meanwhile(void **state)
+{
+	(void)state;
+	server.offline.on = away = answered = true;
+	kdc_result = DS_AUTH_BAD_PASSWORD;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result,
+			 DS_AUTH_BAD_PASSWORD);
+	assert_asked(1, 1, 0);
+	/* Or so it seemed. */
+	kdc_result = DS_AUTH_UNAVAILABLE;
+	kdc_word = DSA_KDC_SILENT;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result, DS_AUTH_OK);
+	assert_asked(1, 1, 0);
+	/* None answered this check, but one has answered another. */
+	away = false;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result, DS_AUTH_OK);
+	assert_asked(2, 1, 0);
+	kdc_second = DS_AUTH_BAD_PASSWORD;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result,
+			 DS_AUTH_BAD_PASSWORD);
+	assert_asked(2, 1, 0);
+	/* A no of the verifier's is not shown to the KDC again. */
+	offline_result = DS_AUTH_BAD_PASSWORD;
+	assert_int_equal(check(W_DRILEY, DRILEY, "pw").result,
+			 DS_AUTH_BAD_PASSWORD);
+	assert_asked(1, 1, 0);
+}
+
 static void test_refused_at_once(void **state)
 {
 	(void)state;
@@ -540,6 +585,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_kdc_that_answers_decides, fresh),
 		cmocka_unit_test_setup(test_no_kdc_answers, fresh),
 		cmocka_unit_test_setup(test_none_answered_a_moment_ago, fresh),
+		cmocka_unit_test_setup(test_a_kdc_came_back_meanwhile, fresh),
 		cmocka_unit_test_setup(test_refused_at_once, fresh),
 		cmocka_unit_test_setup(test_password_limits, fresh),
 		cmocka_unit_test_setup(test_cut_frames, fresh),

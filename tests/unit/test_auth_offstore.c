@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/wire.h"
 #include "synccache/auth/offstore.h"
 #include "tests/unit/offline_world.h"
 
@@ -81,21 +82,21 @@ static void test_keep(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r),
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r),
 			 DS_ERR_NOTFOUND);
 	keep(&verifier);
 	assert_int_equal(dsa_store_count(dir), 1);
 	assert_int_equal(stat(name_of(&alice), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(st.st_size, DSA_RECORD_LEN);
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r), 0);
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r), 0);
 	assert_memory_equal(r.verifier.check, verifier.check, DSA_CHECK_LEN);
 	assert_int_equal(r.tries.count, 0);
 	dsa_record_close(&r);
-	assert_int_equal(dsa_record_open(dir, &bob, host, &r),
+	assert_int_equal(dsa_record_open(dir, &bob, host, 0, &r),
 			 DS_ERR_NOTFOUND);
 	/* As another host finds it, in a copy of the folder. */
-	assert_int_equal(dsa_record_open(dir, &alice, other_host, &r),
+	assert_int_equal(dsa_record_open(dir, &alice, other_host, 0, &r),
 			 DS_ERR_DENIED);
 }
 
@@ -108,7 +109,7 @@ static void test_moved_to_another_name(void **state)
 	keep(&verifier);
 	(void)snprintf(from, sizeof(from), "%s", name_of(&alice));
 	assert_int_equal(rename(from, name_of(&bob)), 0);
-	assert_int_equal(dsa_record_open(dir, &bob, host, &r), 0);
+	assert_int_equal(dsa_record_open(dir, &bob, host, 0, &r), 0);
 	/* The rules take it for nobody else's. */
 	assert_true(ds_guid_equal(&r.verifier.guid, &alice));
 	dsa_record_close(&r);
@@ -122,7 +123,7 @@ static void count_in_child(bool killed)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		if (dsa_record_open(dir, &alice, host, &r) != 0)
+		if (dsa_record_open(dir, &alice, host, INT64_MAX, &r) != 0)
 			_exit(1);
 		r.tries.count++;
 		r.tries.boot_ms = 2;
@@ -148,22 +149,21 @@ static void test_count_survives(void **state)
 	/* A restart. */
 	(void)close(dir);
 	assert_int_equal(dsa_store_open(path, true, &dir), 0);
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r), 0);
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r), 0);
 	assert_int_equal(r.tries.count, 4);
 	assert_int_equal(r.tries.boot_ms, 2);
 	r.tries.count++;
 	assert_int_equal(dsa_record_count(&r, host), 0);
-	dsa_record_unlock(&r);
 	assert_int_equal(dsa_record_settle(&r), 0);
 	dsa_record_forgive(&r, host);
 	dsa_record_close(&r);
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r), 0);
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r), 0);
 	assert_int_equal(r.tries.count, 0);
 	dsa_record_close(&r);
 	/* And a login with the domain starts anew. */
 	count_in_child(false);
 	keep(&verifier);
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r), 0);
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r), 0);
 	assert_int_equal(r.tries.count, 0);
 	dsa_record_close(&r);
 }
@@ -218,7 +218,7 @@ static void test_counts_of_many(void **state)
 		assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
 		assert_int_equal(status, 0);
 	}
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r), 0);
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r), 0);
 	assert_int_equal(r.tries.count, 40);
 	dsa_record_close(&r);
 }
@@ -231,12 +231,12 @@ static void test_cut_files(void **state)
 	keep(&verifier);
 	for (off_t len = DSA_RECORD_LEN - 1; len >= 0; len -= 93) {
 		assert_int_equal(truncate(name_of(&alice), len), 0);
-		assert_int_equal(dsa_record_open(dir, &alice, host, &r),
+		assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r),
 				 DS_ERR_FORMAT);
 	}
 	/* As long as it should be, and empty, as after a crash. */
 	assert_int_equal(truncate(name_of(&alice), DSA_RECORD_LEN), 0);
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r),
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r),
 			 DS_ERR_DENIED);
 }
 
@@ -252,7 +252,7 @@ static void test_damaged_tries(void **state)
 	assert_int_equal(pwrite(fd, "", 1, DSA_BLOCK_LEN + 24 + 1), 1);
 	assert_int_equal(pwrite(fd, "x", 1, DSA_BLOCK_LEN + 24), 1);
 	(void)close(fd);
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r),
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r),
 			 DS_ERR_DENIED);
 }
 
@@ -267,27 +267,27 @@ static void test_files_that_are_not_ours(void **state)
 	/* A good record, behind a link. */
 	assert_int_equal(rename(name_of(&alice), elsewhere), 0);
 	assert_int_equal(symlink(elsewhere, name_of(&alice)), 0);
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r),
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r),
 			 DS_ERR_UNSAFE);
 	/* A new one takes the name, and leaves alone what it led to. */
 	assert_int_equal(truncate(elsewhere, 3), 0);
 	keep(&verifier);
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r), 0);
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r), 0);
 	dsa_record_close(&r);
 	/* Two names. */
 	assert_int_equal(unlink(elsewhere), 0);
 	assert_int_equal(link(name_of(&alice), elsewhere), 0);
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r),
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r),
 			 DS_ERR_UNSAFE);
 	assert_int_equal(unlink(elsewhere), 0);
 	/* Open to others. */
 	assert_int_equal(chmod(name_of(&alice), 0640), 0);
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r),
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r),
 			 DS_ERR_UNSAFE);
 	/* A pipe: nobody waits for its writer. */
 	assert_int_equal(unlink(name_of(&alice)), 0);
 	assert_int_equal(mkfifo(name_of(&alice), 0600), 0);
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r),
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r),
 			 DS_ERR_UNSAFE);
 }
 
@@ -396,10 +396,10 @@ static void test_no_more_than_there_may_be(void **state)
 	v.guid.b[0] = 9;
 	keep(&v);
 	assert_int_equal(dsa_store_count(dir), 4);
-	assert_int_equal(dsa_record_open(dir, &v.guid, host, &r), 0);
+	assert_int_equal(dsa_record_open(dir, &v.guid, host, 0, &r), 0);
 	dsa_record_close(&r);
 	v.guid.b[0] = 0;
-	assert_int_equal(dsa_record_open(dir, &v.guid, host, &r),
+	assert_int_equal(dsa_record_open(dir, &v.guid, host, 0, &r),
 			 DS_ERR_NOTFOUND);
 }
 
@@ -471,6 +471,25 @@ static void test_sweep(void **state)
 	assert_int_equal(dsa_store_keep(dir, epoch, host, &verifier), 0);
 }
 
+/* A record is one check's at a time; the next waits, as long as it may. */
+static void test_record_is_locked(void **state)
+{
+	struct dsa_record r, again;
+
+	(void)state;
+	keep(&verifier);
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r), 0);
+	assert_int_equal(
+	    dsa_record_open(dir, &alice, host, ds_now_ms() + 30, &again),
+	    DS_ERR_TIMEOUT);
+	/* A login with the domain waits for nobody, and what it has made is
+	 * another record. */
+	keep(&verifier);
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &again), 0);
+	dsa_record_close(&again);
+	dsa_record_close(&r);
+}
+
 /* As many as there are slots at once, and the next waits. */
 static void test_slots(void **state)
 {
@@ -478,14 +497,16 @@ static void test_slots(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_int_equal(dsa_store_slot(dir, 2, &one), 0);
-	assert_int_equal(dsa_store_slot(dir, 2, &two), 0);
+	assert_int_equal(dsa_store_slot(dir, 2, 0, &one), 0);
+	assert_int_equal(dsa_store_slot(dir, 2, 0, &two), 0);
+	assert_int_equal(dsa_store_slot(dir, 2, ds_now_ms() + 30, &three),
+			 DS_ERR_TIMEOUT);
 	pid = fork();
 	if (pid == 0) {
 		/* A lock is its descriptor's, and a worker has none. */
 		(void)close(one);
 		(void)close(two);
-		_exit(dsa_store_slot(dir, 2, &three) == 0 ? 0 : 1);
+		_exit(dsa_store_slot(dir, 2, INT64_MAX, &three) == 0 ? 0 : 1);
 	}
 	assert_true(pid > 0);
 	(void)usleep(50000);
@@ -522,7 +543,7 @@ static void test_full_disk(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(result, DS_ERR_SYS);
 	assert_int_equal(dsa_store_count(dir), 1);
-	assert_int_equal(dsa_record_open(dir, &alice, host, &r), 0);
+	assert_int_equal(dsa_record_open(dir, &alice, host, 0, &r), 0);
 	assert_int_equal(r.verifier.made_ms, verifier.made_ms);
 	/* A try that cannot be counted is none: the caller hears of it. */
 	none.rlim_cur = DSA_BLOCK_LEN;
@@ -555,6 +576,7 @@ int main(void)
 		IN_FOLDER(test_drop),
 		IN_FOLDER(test_drop_during_a_login),
 		IN_FOLDER(test_sweep),
+		IN_FOLDER(test_record_is_locked),
 		IN_FOLDER(test_slots),
 		IN_FOLDER(test_full_disk),
 	};

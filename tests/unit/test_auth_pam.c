@@ -43,9 +43,13 @@ static void test_offline_proves_nothing(void **state)
 	(void)state;
 	memset(&server.proven, 0, sizeof(server.proven));
 	probes = 0;
-	asked = ask(DS_MSG_AUTH, "offline");
-	assert_int_equal(result_and_close(asked, 1000), DS_AUTH_OK);
+	offline_used = 0;
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "offline"), 1000),
+			 DS_AUTH_OK);
 	assert_int_equal(probes, 1);
+	assert_int_equal(offline_used, 1);
+	/* It has taken 90.5 ms, as it says. */
+	assert_true(heard_began <= ds_now_ms() - 90);
 	assert_false(
 	    dsa_proven_has(&server.proven, ds_now_ms(), getpid(), &nobody));
 	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "ok"), 1000),

@@ -341,7 +341,7 @@ static void change(int what)
 		server.fast_seen = true;
 		break;
 	case 11:
-		server.offline.away_until_ms++;
+		(void)snprintf(server.site, sizeof(server.site), "WEST");
 		break;
 	case 12:
 		server.offline.clock.seen.real_ms++;
