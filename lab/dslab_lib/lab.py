@@ -152,7 +152,10 @@ class Lab:
         for host in (*self.hosts, *self.rogues):
             say(f"joining {host.name}")
             host.set_up()
-            host.join()
+            if host in self.rogues:
+                host.join_as_rogue()
+            else:
+                host.join()
             authority.introduce(host)
             # At whichever it joined; the names come last.
             for dc, other in itertools.permutations(self.dcs, 2):
@@ -162,7 +165,7 @@ class Lab:
         for host in self.hosts:
             host.start_sshd()
         for rogue in self.rogues:
-            rogue.start_rogue()
+            rogue.start_rogue(self.dc)
         if plan.build is not None:
             say("installing the product")
             for host in self.hosts:

@@ -33,7 +33,7 @@ class Member(Box):
                   LOCAL_USER])
         self.run(["chpasswd"], input=f"{LOCAL_USER}:{LOCAL_PASSWORD}\n")
 
-    def join(self):
+    def join(self, *options):
         """Join the domain as an administrator of a real host would."""
         domain = self.names["DOMAIN"]
         base = ",".join(f"DC={part}" for part in domain.split("."))
@@ -41,7 +41,7 @@ class Member(Box):
                   "--login-user=Administrator",
                   f"--host-fqdn={self.name}.{domain}",
                   f"--computer-name={self.name.upper()}",
-                  f"--domain-ou=OU=AADDC Computers,{base}"],
+                  f"--domain-ou=OU=AADDC Computers,{base}", *options],
                  input=ADMIN_PASSWORD)
 
     def renew_key(self):
@@ -53,10 +53,15 @@ class Member(Box):
             self.run(["rm", "-f", "/etc/krb5.keytab"])
             self.join()
 
-    def start_rogue(self):
+    def join_as_rogue(self):
+        """With a service principal like a domain controller's."""
+        self.join("--add-service-principal="
+                  f"ldap/{self.name}.{self.names['DOMAIN']}")
+
+    def start_rogue(self, kdc):
         self.spawn(["/usr/bin/python3", "-B",
                     f"{LAB_DIR_INSIDE}/dslab_lib/rogue.py",
-                    self.names["DOMAIN"], ROGUE_LOG],
+                    self.names["DOMAIN"], ROGUE_LOG, kdc.address],
                    "/var/log/rogue.err", "rogue")
 
     def start_sshd(self):

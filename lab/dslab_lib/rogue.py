@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A member machine that poses as a domain controller, on port 389.
 
-It says yes to every bind and answers every search: the root DSE in the
+It has an ldap/ service principal of its own, as whoever owns a computer account
+can give it one, passes Kerberos on to a real KDC, says yes to every bind and answers every search: the root DSE in the
 domain's name, and one user that the domain does not have.  What it was asked
 is in its log, a JSON object a line, so that a test sees what a client told
 it.  Only what LDAP needs of BER is here.
 
-rogue.py DOMAIN LOG
+rogue.py DOMAIN LOG KDC
 """
 
 import json
+import socket
 import socketserver
 import sys
+import threading
 
 BIND, UNBIND, SEARCH, EXTENDED = 0x60, 0x42, 0x63, 0x77
 NAMES = {BIND: "bind", UNBIND: "unbind", SEARCH: "search",
@@ -101,12 +104,40 @@ class Rogue(socketserver.StreamRequestHandler):
                 self.wfile.write(tlv(0x30, tlv(0x02, number), answer))
 
 
+class Relay(socketserver.StreamRequestHandler):
+    """One request to the real KDC, and its answer (RFC 4120 7.2.2)."""
+
+    def handle(self):
+        with socket.create_connection((KDC, 88), timeout=10) as kdc:
+            stream = kdc.makefile("rwb")
+            for source, sink in ((self.rfile, stream), (stream, self.wfile)):
+                head = source.read(4)
+                sink.write(head + source.read(int.from_bytes(head, "big")))
+                sink.flush()
+
+
+class DatagramRelay(socketserver.DatagramRequestHandler):
+    def handle(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as kdc:
+            kdc.settimeout(10)
+            kdc.sendto(self.rfile.read(), (KDC, 88))
+            self.wfile.write(kdc.recv(1 << 16))
+
+
+class DatagramServer(socketserver.ThreadingUDPServer):
+    max_packet_size = 1 << 16
+    daemon_threads = True
+
+
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
 
 if __name__ == "__main__":
-    DOMAIN, LOG = sys.argv[1:]
+    DOMAIN, LOG, KDC = sys.argv[1:]
     BASE = ",".join(f"DC={part}" for part in DOMAIN.split("."))
+    for each in (Server(("", 88), Relay),
+                 DatagramServer(("", 88), DatagramRelay)):
+        threading.Thread(target=each.serve_forever, daemon=True).start()
     Server(("", 389), Rogue).serve_forever()

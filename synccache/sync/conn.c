@@ -28,6 +28,7 @@
 
 #define SSF_MIN       56 /* sealed, not just signed */
 #define PAGE_SIZE     1000
+#define PAGES_MAX     100000 /* a server may make them as small as it likes */
 #define DIRSYNC_BYTES (1 << 20)
 #define BREATHE_EVERY 256 /* messages between two looks at everything else */
 #define SILENCES_MAX  10  /* of one message */
@@ -586,9 +587,17 @@ int dss_conn_search(struct dss_conn *conn, const struct dss_search *search,
 	int id, code = LDAP_OTHER, err;
 
 	if (paged) {
+		int page = 0;
+
 		do {
 			err = one_page(conn, search, &cookie);
-		} while (err == DS_OK && cookie.bv_len > 0);
+		} while (err == DS_OK && cookie.bv_len > 0 &&
+			 ++page < PAGES_MAX);
+		if (err == DS_OK && cookie.bv_len > 0) {
+			(void)snprintf(conn->text, sizeof(conn->text),
+				       "the server's pages do not end");
+			err = DS_ERR_FORMAT;
+		}
 		ber_memfree(cookie.bv_val);
 		return err;
 	}

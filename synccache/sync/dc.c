@@ -129,12 +129,19 @@ static int ask(struct dss_conn *conn, const char *base, enum dss_scope scope,
 	return dss_conn_search(conn, &search, false);
 }
 
+static int read_root(struct dss_conn *conn, struct facts *f)
+{
+	static const char *const attrs[] = { "defaultNamingContext",
+					     "configurationNamingContext",
+					     NULL };
+
+	return ask(conn, "", DSS_SCOPE_BASE, "(objectClass=*)", attrs,
+		   root_entry, f);
+}
+
 static int read_facts(const struct dss_sync *s, struct dss_conn *conn,
 		      struct facts *f)
 {
-	static const char *const root[] = { "defaultNamingContext",
-					    "configurationNamingContext",
-					    NULL };
 	static const char *const sid[] = { "objectSid", "maxPwdAge",
 					   "lockoutDuration", NULL };
 	static const char *const netbios[] = { "nETBIOSName", NULL };
@@ -143,8 +150,7 @@ static int read_facts(const struct dss_sync *s, struct dss_conn *conn,
 				   sizeof(f->domain.base_dn));
 
 	if (err == DS_OK)
-		err = ask(conn, "", DSS_SCOPE_BASE, "(objectClass=*)", root,
-			  root_entry, f);
+		err = read_root(conn, f);
 	if (err == DS_OK && strcasecmp(f->server_base, f->domain.base_dn) != 0)
 		err = DS_ERR_CONFLICT;
 	if (err == DS_OK)
@@ -166,7 +172,8 @@ static int read_facts(const struct dss_sync *s, struct dss_conn *conn,
 
 /*
  * In which site the server sees this host (MS-ADTS 6.3.3), by the address of
- * this connection.  One that does not say so serves all the same.
+ * this connection.  One that does not say so, whatever it says instead, serves
+ * all the same, if the connection does: that is asked once more then.
  */
 static int read_site(const struct dss_sync *s, struct dss_conn *conn,
 		     struct facts *f)
@@ -179,7 +186,7 @@ static int read_site(const struct dss_sync *s, struct dss_conn *conn,
 		       "(&(DnsDomain=%s)(NtVer=" DSS_NETLOGON_NTVER "))",
 		       s->config.domain.name);
 	err = ask(conn, "", DSS_SCOPE_BASE, filter, attrs, ping_entry, f);
-	return err == DS_ERR_NOTFOUND || err == DS_ERR_DENIED ? DS_OK : err;
+	return err ? read_root(conn, f) : DS_OK;
 }
 
 /*

@@ -53,8 +53,11 @@ static int rounds(struct dss_pull *p, const struct dss_search *search,
 	int err = DS_OK;
 
 	for (int round = 0; more && err == DS_OK; round++) {
-		if (round == ROUNDS_MAX)
-			return DS_ERR_LIMIT;
+		if (round == ROUNDS_MAX) {
+			(void)snprintf(p->s->why, sizeof(p->s->why),
+				       "the server's changes do not end");
+			return DS_ERR_FORMAT;
+		}
 		err = dss_conn_dirsync(p->s->conn, search, replication, cookie,
 				       &more);
 	}

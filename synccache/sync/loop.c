@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/wire.h"
+#include "synccache/sync/pace.h"
 #include "synccache/sync/sync.h"
 
 static void on_ready(evutil_socket_t fd, short what, void *arg)
@@ -102,13 +103,18 @@ int dss_wait(struct dss_sync *s, int fd, bool write, int64_t deadline_ms)
 	return late ? DS_ERR_TIMEOUT : DS_OK;
 }
 
-int64_t dss_spread(int64_t ms)
+uint32_t dss_chance(void)
 {
 	uint32_t v = 0;
 
 	if (getrandom(&v, sizeof(v), GRND_NONBLOCK) != (ssize_t)sizeof(v))
-		v = (uint32_t)ds_now_ms() ^ (uint32_t)getpid();
-	return (int64_t)(v % 4096) * ms / 4096;
+		v = ((uint32_t)ds_now_ms() ^ (uint32_t)getpid()) * 2654435761u;
+	return v;
+}
+
+int64_t dss_spread(int64_t ms)
+{
+	return dss_pace_part(ms, dss_chance());
 }
 
 int64_t dss_jitter(int64_t ms)

@@ -24,6 +24,7 @@
 #include "synccache/sync/guard.h"
 #include "synccache/sync/look.h"
 #include "synccache/sync/model.h"
+#include "synccache/sync/pace.h"
 #include "synccache/sync/site.h"
 #include "synccache/sync/sync.h"
 #include "synccache/sync/tls.h"
@@ -31,31 +32,25 @@
 #define STORE_DIR DS_STATE_DIR "/store"
 #define STAGE_DIR DS_STATE_DIR "/stage"
 
-#define COALESCE_MS      2000 /* between two publications */
-#define BACKOFF_FIRST_MS 2000 /* doubled with each failure */
-#define BACKOFF_LAST_MS  300000
-/* So that hosts do not come all together: the first pull after a start that
- * has a mirror, and the one after a broken connection. */
-#define START_MS     5000
-#define RECONNECT_MS 1000
-#define SPREAD_MS    30000
-#define LOCALS_MS    10000 /* how often passwd and group are looked at */
+#define COALESCE_MS 2000 /* between two publications */
+/* The longest backoff: of a server that all hosts ask, and of a disk. */
+#define PULL_LAST_MS    300000
+#define PUBLISH_LAST_MS 60000
+#define RECONNECT_MS    1000
+#define LOCALS_MS       10000 /* how often passwd and group are looked at */
 
 /* When what is due, in ds_now_ms(). */
 struct plan {
 	int64_t pull, not_before, locals;
-	unsigned failures;
+	int64_t publish;                /* what is owed */
+	unsigned failures, unpublished; /* in a row */
 	bool notified;
 	int64_t noticed; /* when something changed that is not published */
 };
 
-static int64_t backoff(unsigned failures)
+static int64_t interval_ms(const struct dss_sync *s)
 {
-	int64_t ms = BACKOFF_FIRST_MS;
-
-	while (failures-- > 1 && ms < BACKOFF_LAST_MS)
-		ms *= 2;
-	return dss_jitter(ms < BACKOFF_LAST_MS ? ms : BACKOFF_LAST_MS);
+	return (int64_t)s->config.sync.interval * 1000;
 }
 
 static int open_store(struct dss_sync *s)
@@ -111,7 +106,7 @@ static bool grow_store(struct dss_sync *s)
 	return true;
 }
 
-static bool publish(struct dss_sync *s, bool all)
+static bool try_publish(struct dss_sync *s, bool all)
 {
 	int err = dss_publish(s, all);
 
@@ -140,6 +135,27 @@ static bool publish(struct dss_sync *s, bool all)
 				 err == DS_ERR_SYS ? ": " : "",
 				 err == DS_ERR_SYS ? strerror(errno) : "");
 	return false;
+}
+
+/* A publication that failed is owed, and tried again, ever more rarely. */
+static bool publish(struct dss_sync *s, struct plan *plan, bool all)
+{
+	bool ok = try_publish(s, all);
+
+	s->restage |= !ok && dss_pull_complete(s);
+	plan->unpublished = ok ? 0 : plan->unpublished + 1;
+	plan->not_before = ds_now_ms() + COALESCE_MS;
+	plan->publish = ds_now_ms() +
+			(ok ? COALESCE_MS
+			    : dss_pace_backoff(plan->unpublished,
+					       PUBLISH_LAST_MS, dss_chance()));
+	return ok;
+}
+
+/* Unless somebody asks, a publication that fails has to wait. */
+static bool is_put_off(const struct plan *plan, uint64_t ticket)
+{
+	return plan->unpublished > 0 && !ticket && ds_now_ms() < plan->publish;
 }
 
 /* Connects where needed, and pulls; says why if not. */
@@ -183,11 +199,12 @@ static void plan_next(struct dss_sync *s, struct plan *plan, bool ok)
 
 	if (ok) {
 		plan->failures = 0;
-		wait = (int64_t)s->config.sync.interval * 1000;
+		wait = dss_pace_wait(interval_ms(s), dss_chance());
 		dss_status_state(s, DSS_IDLE, "up to date");
 	} else {
 		plan->failures++;
-		wait = backoff(plan->failures);
+		wait = dss_pace_backoff(plan->failures, PULL_LAST_MS,
+					dss_chance());
 		dss_status_state(s, DSS_WAITING, "waiting to try again");
 	}
 	plan->pull = ds_now_ms() + wait;
@@ -213,15 +230,16 @@ static void work(struct dss_sync *s, struct plan *plan)
 	dss_guard_leave(STORE_DIR);
 	if (ok && !s->stop) {
 		s->status.last_pull = (uint64_t)time(NULL);
-		/* A publication that failed is owed. */
-		if (s->restage || changed) {
-			ok = publish(s, s->restage);
+		if (!s->restage && !changed) {
+			dss_publish_settle(s);
+		} else if (is_put_off(plan, ticket)) {
+			s->restage = true;
+			ok = false;
+		} else {
+			ok = publish(s, plan, s->restage);
 			s->status.lag_ms =
 			    (uint64_t)(ds_now_ms() - plan->noticed);
-		} else {
-			dss_publish_settle(s);
 		}
-		s->restage |= !ok && dss_pull_complete(s);
 	}
 	if (s->stop)
 		return;
@@ -240,7 +258,6 @@ static void work(struct dss_sync *s, struct plan *plan)
 static void listen(struct dss_sync *s, struct plan *plan)
 {
 	bool changed = false;
-	int64_t wait;
 	int err = dss_conn_notified(s->conn, &changed);
 
 	if (err == DS_OK) {
@@ -263,9 +280,8 @@ static void listen(struct dss_sync *s, struct plan *plan)
 	       dss_conn_text(s->conn));
 	dss_dc_close(s);
 	/* All hosts lost it at this moment. */
-	wait = (int64_t)s->config.sync.interval * 1000;
 	plan->pull = ds_now_ms() + RECONNECT_MS +
-		     dss_spread(wait < SPREAD_MS ? wait : SPREAD_MS);
+		     dss_pace_start(interval_ms(s), true, dss_chance());
 }
 
 static int64_t earliest(const struct plan *plan)
@@ -301,36 +317,53 @@ static bool rescope(struct dss_sync *s)
 	return !s->stop;
 }
 
+/* What is owed, apart from a pull: the files anew. */
+static void publish_owed(struct dss_sync *s, struct plan *plan)
+{
+	bool ok = publish(s, plan, true);
+
+	if (!dss_pull_complete(s))
+		plan->pull = ds_now_ms();
+	if (!s->stop && ok)
+		dss_status_state(s, DSS_IDLE, "up to date");
+	else if (!s->stop)
+		dss_status_state(s, DSS_WAITING, "waiting to try again");
+}
+
+static void plan_first(struct dss_sync *s, struct plan *plan)
+{
+	/* A store that was lost has left what is published. */
+	bool served =
+	    dss_pull_complete(s) || access(DS_PUBLIC_SNAP, F_OK) == 0;
+	int64_t wait = dss_pace_start(interval_ms(s), served, dss_chance());
+
+	plan->pull = ds_now_ms() + wait;
+	s->status.next_try = (uint64_t)time(NULL) + (uint64_t)(wait / 1000);
+}
+
 static void run(struct dss_sync *s)
 {
-	struct plan plan = { .pull = ds_now_ms() };
+	struct plan plan = { .pull = 0 };
 
-	if (dss_pull_complete(s))
-		plan.pull += dss_spread(START_MS);
+	plan_first(s, &plan);
 	if (!rescope(s))
 		return;
 	s->restage = dss_pull_complete(s);
 	while (!s->stop) {
 		int64_t now = ds_now_ms();
-		bool ok;
 
 		if (now >= plan.locals)
 			look_at_locals(s, &plan);
-		if (s->restage && now >= plan.not_before) {
-			ok = publish(s, true);
-			s->restage |= !ok && dss_pull_complete(s);
-			if (!dss_pull_complete(s))
-				plan.pull = ds_now_ms();
-			plan.not_before = ds_now_ms() + COALESCE_MS;
-			dss_status_state(s, DSS_IDLE, "up to date");
+		if (s->restage && now >= plan.publish) {
+			publish_owed(s, &plan);
 		} else if (s->pull_ticket || now >= plan.pull ||
 			   (plan.notified && now >= plan.not_before)) {
 			work(s, &plan);
 		} else {
 			int64_t until = earliest(&plan);
 
-			if (s->restage && plan.not_before < until)
-				until = plan.not_before;
+			if (s->restage && plan.publish < until)
+				until = plan.publish;
 			(void)!dss_wait(s, s->conn ? dss_conn_fd(s->conn) : -1,
 					false, until);
 			if (s->conn && !s->stop)

@@ -26,6 +26,7 @@ static const struct dss_strategy *const strategies[] = {
 	&dss_listing,
 };
 #define NSTRATEGIES (sizeof(strategies) / sizeof(strategies[0]))
+#define RELIST_MS   60000
 
 bool dss_pull_complete(struct dss_sync *s)
 {
@@ -366,6 +367,18 @@ static int fetch_changes(struct dss_pull *p)
 	return p->strategy->changes(p);
 }
 
+/*
+ * Whom a search does not find may exist: who logs in as such a one again and
+ * again must not have everything listed each time.
+ */
+static void list_in_doubt(struct dss_pull *p)
+{
+	if (!p->s->doubt || p->full || ds_now_ms() < p->s->relist_at)
+		return;
+	p->s->relist_at = ds_now_ms() + RELIST_MS;
+	p->reconcile = true;
+}
+
 static int fetch(struct dss_pull *p)
 {
 	size_t known = 0;
@@ -386,6 +399,8 @@ static int fetch(struct dss_pull *p)
 		err = dss_reread_incomplete(p);
 	if (err == DS_OK)
 		err = dss_reread_asked(p);
+	if (err == DS_OK)
+		list_in_doubt(p);
 	if (err == DS_OK && p->reconcile)
 		err = list_all(p);
 	if (err == DS_OK)
@@ -520,6 +535,7 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 	saved = errno;
 	if (err == DS_OK) {
 		tell_passed_over(&p);
+		s->doubt &= !p.full && !p.reconcile;
 		*ret_changed = p.m.changed > 0 || p.first || p.policy_changed;
 		s->nasked -= p.asked;
 		memmove(s->asked, s->asked + p.asked,

@@ -24,6 +24,7 @@ struct dss_pull {
 	bool full, reconcile, accept;
 	bool moved;          /* the cookie is from another server */
 	size_t asked;        /* of s->asked that were read again */
+	bool unseen;         /* the one read last, which may exist still */
 	bool policy_changed; /* all limits of accounts are others then */
 };
 

@@ -113,9 +113,11 @@ static int store_reread(struct dss_pull *p, const struct reread *r)
 	int err;
 
 	if (!r->found || r->obj.kind == DSS_KIND_NONE) {
-		/* The server tells itself of those that go. */
-		if (p->strategy->beyond)
+		/* Gone, or not for a search to find: its listing knows. */
+		if (p->strategy->beyond) {
+			p->unseen = true;
 			return DS_OK;
+		}
 		return dss_guids_add(&p->m.gone, &r->obj.guid);
 	}
 	err = dss_mirror_replace(&p->m, &r->obj);
@@ -210,7 +212,9 @@ int dss_reread_asked(struct dss_pull *p)
 		/* A full load finds them anyway. */
 		if (p->full || !worth_it(p, &guid, &err))
 			continue;
+		p->unseen = false;
 		err = reread(p, &guid);
+		s->doubt |= p->unseen;
 		if (err || p->m.gone.count == gone)
 			continue;
 		if (dss_valve_allows(s->away + 1, known + s->away,

@@ -129,6 +129,10 @@ struct dss_sync {
 	 * `away` of such went since everything was last listed. */
 	struct ds_guid asked[DSS_ASKED];
 	size_t nasked, away;
+	/* A search did not find one of them, which is no proof: all are to
+	 * be listed, not before (ds_now_ms()). */
+	bool doubt;
+	int64_t relist_at;
 
 	struct dss_ticket ticket;
 	uint32_t last_seq;
@@ -167,6 +171,8 @@ DS_MUST_CHECK int dss_loop_watch(struct dss_sync *s, int fd,
  */
 DS_MUST_CHECK int dss_wait(struct dss_sync *s, int fd, bool write,
 			   int64_t deadline_ms);
+/* For pace.h: any number, each time another one. */
+uint32_t dss_chance(void);
 /* A random part of ms; half of it to one and a half. */
 int64_t dss_spread(int64_t ms);
 int64_t dss_jitter(int64_t ms);

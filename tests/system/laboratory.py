@@ -190,6 +190,10 @@ class Laboratory:
     def daemon(self, action):
         result = dslab("daemon", action, "--name", self.name)
         assert result.returncode == 0, result.stderr
+        if action != "stop":
+            # A host that wakes waits, for others may with it; not a test.
+            self.shell("for i in $(seq 50); do dssyncctl sync >/dev/null "
+                       "2>&1 && break; sleep 0.1; done")
 
     def samba(self, action):
         result = dslab("dc", action, "--name", self.name)

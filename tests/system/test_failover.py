@@ -73,37 +73,49 @@ def server(lab):
     return lab.status()["sync"]["server"].partition(".")[0]
 
 
-def test_a_rogue_in_dns_is_refused_and_named(pair):
-    rogue = f"rogue1.{DOMAIN}"
-    asked = pair.lab.machine("rogue1").path("/var/log/rogue.log")
+ROGUE = f"rogue1.{DOMAIN}"
+# By the proof, and by nothing before it: the rogue has an ldap/ principal of
+# its own.
+UNPROVEN = f"{ROGUE} is no domain controller of {DOMAIN}: the KDC knows no " \
+    f"ldap/{ROGUE}/{DOMAIN}"
+
+
+@contextlib.contextmanager
+def rogue_in_dns(lab):
+    """It is not told anything meanwhile, let alone believed."""
+    asked = lab.lab.machine("rogue1").path("/var/log/rogue.log")
     before = asked.read_text() if asked.exists() else ""
-    trouble(pair, "rogue", "add")
+    trouble(lab, "rogue", "add")
     try:
         wait_until("it is in the DNS", lambda: all(
-            rogue in pair.output("dig", "+short", "SRV",
-                                 f"_ldap._tcp.{site}dc._msdcs.{DOMAIN}")
+            ROGUE in lab.output("dig", "+short", "SRV",
+                                f"_ldap._tcp.{site}dc._msdcs.{DOMAIN}")
             for site in ("", f"{FIRST_SITE}._sites.")))
-        with configured(pair) as log:
-            # Of 65735 draws it wins 65535.
-            pair.sync()
-            assert server(pair) in ("dc1", "dc2")
-            named = [line for line in log().splitlines() if rogue in line]
-            assert any("not used" in line and "warning" in line
-                       for line in named), log()
-        # It was not told anything, let alone believed.
-        after = asked.read_text() if asked.exists() else ""
-        assert after == before
+        yield
+        assert (asked.read_text() if asked.exists() else "") == before
     finally:
-        trouble(pair, "rogue", "delete")
+        trouble(lab, "rogue", "delete")
+
+
+def test_a_rogue_in_dns_is_refused_and_named(pair):
+    account = pair.object("(sAMAccountName=ROGUE1$)", "servicePrincipalName")
+    assert f"ldap/{ROGUE}" in account["servicePrincipalName"]
+    with rogue_in_dns(pair), configured(pair) as log:
+        # Of 65735 draws it wins 65535.
+        pair.sync()
+        assert server(pair) in ("dc1", "dc2")
+        named = [line for line in log().splitlines()
+                 if "not used" in line and "warning" in line]
+        assert any(UNPROVEN in line for line in named), log()
 
 
 def test_nor_is_it_used_where_it_is_all_there_is(pair):
-    with configured(pair, f"servers = rogue1.{DOMAIN}") as log:
-        wait_until("status names it", lambda: f"rogue1.{DOMAIN}" in
-                   pair.problems())
+    # It passes on what its KDC is asked: all but the proof succeeds.
+    with rogue_in_dns(pair), configured(pair, f"servers = {ROGUE}") as log:
+        wait_until("status says why", lambda: UNPROVEN in pair.problems())
         assert server(pair) == ""
         assert pair.passwd(ALICE)
-        assert f"rogue1.{DOMAIN}" in log()
+        assert UNPROVEN in log()
 
 
 def test_the_other_goes_on_without_a_full_load(pair, request):

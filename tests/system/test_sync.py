@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the mirror takes over, and how changes of it arrive."""
 
+import contextlib
+
 import pytest
 
-from laboratory import DOMAIN_DN, SAM_DB, new_user, user_of, wait_until
+from laboratory import (DOMAIN_DN, PASSWORD, SAM_DB, new_user, user_of,
+                        wait_until)
 
 ALICE = "alice@aaddscontoso.com"
 GRACE = "grace@aaddscontoso.com"
@@ -135,35 +138,59 @@ def grant(lab, dn, ace):
     return before
 
 
-@pytest.fixture
-def replicating(lab):
-    """The host's account has "Replicating Directory Changes"."""
+@contextlib.contextmanager
+def replicates(lab, tombstones):
+    """The host's account has "Replicating Directory Changes", and may read
+    tombstones or not; gives what takes that back."""
     sid, deleted = host_sid(lab), f"CN=Deleted Objects,{DOMAIN_DN}"
     changes = "1131f6aa-9c07-11d1-f79f-00c04fc2dcd2"
     rights = [(DOMAIN_DN, grant(lab, DOMAIN_DN,
-                                f"(OA;;CR;{changes};;{sid})")),
-              (deleted, grant(lab, deleted, f"(A;;RPLC;;;{sid})"))]
+                                f"(OA;;CR;{changes};;{sid})"))]
+    if tombstones:
+        rights.append((deleted, grant(lab, deleted, f"(A;;RPLC;;;{sid})")))
     lab.sync("--full")
-    yield lambda: [descriptor(lab, dn, old) for dn, old in rights]
-    for dn, old in rights:
-        descriptor(lab, dn, old)
-    lab.sync("--full")
-
-
-def test_deletions_are_told_with_the_replication_right(lab, tenant,
-                                                       replicating):
     assert "has the replication right" in \
         lab.status()["sync"]["strategy_why"]
-    tenant["users"].append(new_user("told@contoso.com"))
-    lab.apply(tenant)
-    lab.sync()
-    assert lab.passwd("told@contoso.com")
-    tenant["users"].pop()
-    lab.apply(tenant)
-    lab.sync()      # no listing: the tombstone says it
-    assert lab.passwd("told@contoso.com") is None
-    replicating()   # which withdraws the right
-    lab.sync()
-    assert "without the replication right" in \
-        lab.status()["sync"]["strategy_why"]
-    assert lab.passwd(ALICE)
+    try:
+        yield lambda: [descriptor(lab, dn, old) for dn, old in rights]
+    finally:
+        for dn, old in rights:
+            descriptor(lab, dn, old)
+        lab.sync("--full")
+
+
+def test_deletions_are_told_with_the_replication_right(lab, tenant):
+    with replicates(lab, tombstones=True) as withdraw:
+        tenant["users"].append(new_user("told@contoso.com"))
+        lab.apply(tenant)
+        lab.sync()
+        assert lab.passwd("told@contoso.com")
+        tenant["users"].pop()
+        lab.apply(tenant)
+        lab.sync()      # no listing: the tombstone says it
+        assert lab.passwd("told@contoso.com") is None
+        withdraw()
+        lab.sync()
+        assert "without the replication right" in \
+            lab.status()["sync"]["strategy_why"]
+        assert lab.passwd(ALICE)
+
+
+def test_without_tombstones_a_refused_login_tells(lab, tenant):
+    """The directory has everything listed when it does not show one whom
+    the mirror has, and who logs in."""
+    with replicates(lab, tombstones=False):
+        users = [f"untold{n}@contoso.com" for n in (1, 2)]
+        tenant["users"] += [new_user(user) for user in users]
+        lab.apply(tenant)
+        lab.sync()
+        for user in users:
+            assert lab.ssh(user, PASSWORD).returncode == 0
+        del tenant["users"][-2:]
+        lab.apply(tenant)
+        lab.sync()      # nothing says that they are gone
+        assert lab.passwd(users[0]) and lab.passwd(users[1])
+        assert lab.ssh(users[0], PASSWORD).returncode != 0
+        wait_until("all who are gone have left", lambda: lab.passwd(
+            users[0]) is None and lab.passwd(users[1]) is None, seconds=20)
+        assert lab.passwd(ALICE)

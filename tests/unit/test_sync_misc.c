@@ -21,6 +21,7 @@
 #include "synccache/sync/guidmap.h"
 #include "synccache/sync/locals.h"
 #include "synccache/sync/map.h"
+#include "synccache/sync/pace.h"
 #include "lib/srv.h"
 
 /* A DNS answer with one question and `n` records, and room for more. */
@@ -578,6 +579,81 @@ static void test_shells(void **state)
 	assert_int_equal(unlink(shells), 0);
 }
 
+#define HOSTS 10000
+
+/* 0 to the largest, in steps: what 10,000 hosts draw. */
+static uint32_t chance_of(uint32_t host)
+{
+	return (uint32_t)(((uint64_t)host << 32) / HOSTS);
+}
+
+static void test_pace_bounds(void **state)
+{
+	(void)state;
+	assert_int_equal(dss_pace_part(1000, 0), 0);
+	assert_int_equal(dss_pace_part(1000, UINT32_MAX), 999);
+	assert_int_equal(dss_pace_part(INT32_MAX, UINT32_MAX), INT32_MAX - 1);
+	assert_int_equal(dss_pace_wait(30000, 0), 30000);
+	assert_int_equal(dss_pace_wait(30000, UINT32_MAX), 15001);
+	/* Where people wait for the first snapshot nothing is put off. */
+	assert_int_equal(dss_pace_start(30000, false, UINT32_MAX), 0);
+	assert_int_equal(dss_pace_start(30000, true, 0), 0);
+	assert_int_equal(dss_pace_start(5000, true, UINT32_MAX), 4999);
+	assert_int_equal(dss_pace_start(3600000, true, UINT32_MAX),
+			 DSS_PACE_SPREAD_MS - 1);
+	assert_int_equal(dss_pace_backoff(1, 300000, 0), 1000);
+	assert_int_equal(dss_pace_backoff(1, 300000, UINT32_MAX), 2999);
+	assert_int_equal(dss_pace_backoff(3, 300000, 0), 4000);
+	assert_int_equal(dss_pace_backoff(9, 300000, 0), 150000);
+	assert_int_equal(dss_pace_backoff(UINT32_MAX, 60000, 0), 30000);
+}
+
+/* The most hosts whose time lies within one second. */
+static unsigned crowd(const int64_t *at)
+{
+	static unsigned second[1000];
+	unsigned most = 0;
+
+	memset(second, 0, sizeof(second));
+	for (size_t i = 0; i < HOSTS; i++) {
+		assert_in_range(at[i], 0, 999999);
+		if (++second[at[i] / 1000] > most)
+			most = second[at[i] / 1000];
+	}
+	return most;
+}
+
+/*
+ * 10,000 hosts of an interval of 30 s: no second has more of them than 4 of
+ * 100 after they woke together, than 7 after one notification had them all
+ * pull at once, nor than 5 from the fifth pull after that on.
+ */
+static void test_pace_spread(void **state)
+{
+	static int64_t at[HOSTS];
+	uint32_t seed = 7;
+
+	(void)state;
+	for (uint32_t i = 0; i < HOSTS; i++)
+		at[i] = dss_pace_start(30000, true, chance_of(i));
+	assert_in_range(crowd(at), 1, HOSTS * 4 / 100);
+	for (uint32_t i = 0; i < HOSTS; i++)
+		at[i] = dss_pace_wait(30000, chance_of(i));
+	assert_in_range(crowd(at), 1, HOSTS * 7 / 100);
+	for (int pull = 2; pull <= 20; pull++) {
+		for (uint32_t i = 0; i < HOSTS; i++) {
+			seed = seed * 1664525u + 1013904223u;
+			at[i] += dss_pace_wait(30000, seed);
+		}
+		if (pull >= 5)
+			assert_in_range(crowd(at), 1, HOSTS * 5 / 100);
+	}
+	/* Those who failed together are not back together. */
+	for (uint32_t i = 0; i < HOSTS; i++)
+		at[i] = dss_pace_backoff(5, 300000, chance_of(i));
+	assert_in_range(crowd(at), 1, HOSTS * 4 / 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -594,6 +670,8 @@ int main(void)
 		cmocka_unit_test(test_guidmap),
 		cmocka_unit_test(test_locals),
 		cmocka_unit_test(test_shells),
+		cmocka_unit_test(test_pace_bounds),
+		cmocka_unit_test(test_pace_spread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
