@@ -18,6 +18,7 @@
 #include "lib/proto.h"
 #include "lib/snapshot.h"
 #include "synccache/auth/allow.h"
+#include "synccache/auth/found.h"
 #include "synccache/auth/handles.h"
 #include "synccache/auth/health.h"
 #include "synccache/auth/job.h"
@@ -63,10 +64,11 @@ struct dsa_server {
 	struct dsa_stats stats;
 	struct dsa_tgt host_tgt; /* between one worker and the next */
 	struct dsa_health health;
-	char kdc[256];     /* whose address answered last; "": none */
+	char kdc[256];     /* whose address proved itself last; "": none */
 	int64_t kdc_until; /* when DNS is to be asked again */
-	char site[256];    /* of this host; "": not known, or in none */
-	bool fast_seen;    /* the domain has taken armour, once */
+	struct dsa_doubts doubts;
+	char site[256]; /* of this host; "": not known, or in none */
+	bool fast_seen; /* the domain has taken armour, once */
 	struct dsa_offserver offline;
 };
 

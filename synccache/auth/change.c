@@ -124,7 +124,8 @@ static krb5_error_code get_ticket(struct change *c, krb5_creds *ret_creds)
 	c->as.ctx = c->ctx;
 	c->as.kdc = &c->kdc;
 	dsa_kdc_init(&c->kdc, &server->config, server->realm, server->site,
-		     c->login->kdc);
+		     c->login->found.kdc);
+	c->kdc.doubts = &server->doubts;
 	dsa_kdc_until(&c->kdc, c->begin_ms + TICKET_MS);
 	code = dsa_krb_enterprise(c->ctx, server->realm, c->account,
 				  &c->as.client);

@@ -157,7 +157,7 @@ static void send_verdict(const struct check *c, int out)
 	ds_put_u64(&w, (uint64_t)login->kdc_ms);
 	ds_put_str(&w, login->principal);
 	ds_put_blob(&w, login->ccache.p, login->ccache.len);
-	ds_put_str(&w, login->kdc);
+	dsa_found_put(&w, &login->found);
 	dsa_health_put(&w, &login->health);
 	/* What does not fit is fetched again by the next one. */
 	dsa_tgt_put(&w, login->tgt.ccache.len + DSA_TGT_NONE_LEN + TAIL_LEN <=

@@ -47,6 +47,7 @@ static krb5_error_code prepare(struct work *w, const char *host)
 	name[i] = '\0';
 	w->what = "preparing the request";
 	dsa_kdc_init(&w->kdc, &s->config, s->realm, s->site, s->kdc);
+	w->kdc.doubts = &s->doubts;
 	code = krb5_kt_resolve(w->ctx, s->keytab.name, &w->kt);
 	if (code == 0)
 		code = krb5_parse_name(w->ctx, s->keytab.principal, &w->host);
@@ -87,14 +88,29 @@ static krb5_error_code tgs_exchange(struct work *w, const struct dsa_tgt *tgt,
 	if (code != 0)
 		return code;
 	code = dsa_kdc_tgs(&w->kdc, w->ctx, cc, &in, ret_creds);
+	if (code == 0)
+		dsa_kdc_prove(&w->kdc, true);
 	(void)krb5_cc_close(w->ctx, cc);
 	(void)close(fd);
 	return code;
 }
 
+/* No other KDC, and no other TGT, would make it better. */
+static bool is_final(const struct work *w, krb5_error_code code)
+{
+	if (code == 0 || code == KRB5_KDC_UNREACH ||
+	    code == KRB5_REALM_UNKNOWN)
+		return true;
+	return w->kdc.proven &&
+	       (code == KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN ||
+		dsa_krb_verdict(DSA_STAGE_VERIFY, code, 0, false).result ==
+		    DS_AUTH_UNAVAILABLE);
+}
+
 /*
  * With the kept TGT, or if there is none, or the KDC does not like it any
- * more (its key changed, it was restored), with a new one.
+ * more (its key changed, it was restored, it is none), with a new one, from a
+ * KDC that proves itself with it.
  */
 static krb5_error_code get_ticket(struct work *w, krb5_creds *ret_creds)
 {
@@ -102,9 +118,7 @@ static krb5_error_code get_ticket(struct work *w, krb5_creds *ret_creds)
 
 	if (dsa_tgt_is_good(&w->server->host_tgt, w->server->keytab.serial)) {
 		code = tgs_exchange(w, &w->server->host_tgt, ret_creds);
-		if (code == 0 || code == KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN ||
-		    dsa_krb_verdict(DSA_STAGE_VERIFY, code, 0, false).result ==
-			DS_AUTH_UNAVAILABLE)
+		if (is_final(w, code))
 			return code;
 	}
 	code = new_tgt(w);
@@ -115,6 +129,7 @@ static krb5_error_code get_ticket(struct work *w, krb5_creds *ret_creds)
 
 static void send_ticket(struct work *w, const krb5_creds *creds, int out)
 {
+	const struct dsa_found found = dsa_kdc_found(&w->kdc);
 	struct dsa_health health = { 0 };
 	struct dsa_secret packet = { 0 }, ccache = { 0 };
 	struct ds_writer bytes, frame;
@@ -136,6 +151,7 @@ static void send_ticket(struct work *w, const krb5_creds *creds, int out)
 	if (w->tgt.ccache.p != NULL)
 		health.has_clock = dsa_krb_clock(w->ctx, &health.clock);
 	dsa_health_put(&frame, &health);
+	dsa_found_put(&frame, &found);
 	dsa_tgt_put(&frame, &w->tgt);
 	if (ds_frame_end(&frame) == 0)
 		(void)!ds_packet_send(out, &frame, -1);
@@ -145,10 +161,11 @@ out:
 }
 
 static void send_problem(int out, int err, const char *problem,
-			 const struct dsa_health *health)
+			 const struct dsa_health *health,
+			 const struct dsa_found *found)
 {
 	const struct dsa_tgt none = { 0 };
-	uint8_t buf[1024];
+	uint8_t buf[2048];
 	struct ds_writer frame;
 
 	ds_writer_init(&frame, buf, sizeof(buf));
@@ -159,6 +176,7 @@ static void send_problem(int out, int err, const char *problem,
 	ds_put_u64(&frame, 0);
 	ds_put_blob(&frame, NULL, 0);
 	dsa_health_put(&frame, health);
+	dsa_found_put(&frame, found);
 	dsa_tgt_put(&frame, &none);
 	if (ds_frame_end(&frame) == 0)
 		(void)!ds_packet_send(out, &frame, -1);
@@ -171,6 +189,7 @@ static void send_code(struct work *w, const char *host, krb5_error_code code,
 	struct dsa_verdict v =
 	    dsa_krb_verdict(DSA_STAGE_VERIFY, code, 0, false);
 	bool away = v.result == DS_AUTH_UNAVAILABLE;
+	const struct dsa_found found = dsa_kdc_found(&w->kdc);
 	struct dsa_health health = { 0 };
 
 	dsa_health_see(&health, code, w->own);
@@ -184,13 +203,14 @@ static void send_code(struct work *w, const char *host, krb5_error_code code,
 		(void)snprintf(problem, sizeof(problem), "%s: %s", w->what,
 			       dsa_krb_text(w->ctx, code, text, sizeof(text)));
 	send_problem(out, away ? DS_ERR_UNAVAIL : DS_ERR_DENIED, problem,
-		     &health);
+		     &health, &found);
 }
 
 void dsa_dc_run(const struct dsa_server *server, const char *host, int out)
 {
 	struct work w = { .server = server };
 	const struct dsa_health unknown = { 0 };
+	const struct dsa_found none = { 0 };
 	krb5_creds creds = { 0 };
 	krb5_error_code code;
 
@@ -198,7 +218,7 @@ void dsa_dc_run(const struct dsa_server *server, const char *host, int out)
 	if (code != 0) {
 		send_problem(out, DS_ERR_UNAVAIL,
 			     "the Kerberos configuration cannot be used",
-			     &unknown);
+			     &unknown, &none);
 		return;
 	}
 	code = prepare(&w, host);

@@ -46,15 +46,15 @@ enum dsa_job_kind {
  * VERDICT, from a check, its last: u32 enum ds_auth_result, u8 whether the
  *   password was proven, u8 whether none was looked at, str text, str reason,
  * u64 milliseconds at the KDC
- *   (-1: not asked), str principal, blob ccache (empty: no ticket), str
- *   address of the KDC that answered ("": none), the host's health
- *   (health.h), a TGT of the host's (tgt.h; none: the one that was there
- *   stays), u32 enum dsa_kdc_word, u8 whether it was decided offline, u32 and
- *   u32 what that has cost (struct dsa_offline_cost).
+ *   (-1: not asked), str principal, blob ccache (empty: no ticket), what was
+ *   found out about KDCs (found.h), the host's health (health.h), a TGT of the
+ * host's (tgt.h; none: the one that was there stays), u32 enum dsa_kdc_word,
+ * u8 whether it was decided offline, u32 and u32 what that has cost (struct
+ * dsa_offline_cost).
  *
  * DC_VERDICT, from a ticket job: u32 0 or -ds_err, str problem, str
- *   principal, u64 end, blob ccache, the host's health, a TGT of the
- *   host's.
+ *   principal, u64 end, blob ccache, the host's health, what was found
+ *   out about KDCs, a TGT of the host's.
  *
  * PROBED: u32 enum dsa_kdc_word.
  * REMOVED, from a store job: u32 0 or -ds_err, u32 how many, u32 how many

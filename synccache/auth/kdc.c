@@ -47,6 +47,7 @@ void dsa_kdc_init(struct dsa_kdc *kdc, const struct ds_config *config,
 				 .last_ms = LAST_MS,
 				 .deadline = ds_now_ms() + ALL_MS };
 	(void)snprintf(kdc->near, sizeof(kdc->near), "%s", near);
+	kdc->proven = near[0] != '\0';
 	kdc->patience = kdc->deadline;
 }
 
@@ -75,6 +76,25 @@ enum dsa_kdc_word dsa_kdc_word(const struct dsa_kdc *kdc, krb5_error_code code)
 const char *dsa_kdc_address(const struct dsa_kdc *kdc)
 {
 	return kdc->answered ? kdc->near : "";
+}
+
+void dsa_kdc_prove(struct dsa_kdc *kdc, bool proven)
+{
+	kdc->proven = proven && kdc->near[0] != '\0';
+}
+
+bool dsa_kdc_is_doubtful(const struct dsa_kdc *kdc)
+{
+	return kdc->answered && kdc->near[0] != '\0' && !kdc->proven;
+}
+
+struct dsa_found dsa_kdc_found(const struct dsa_kdc *kdc)
+{
+	struct dsa_found found = kdc->found;
+
+	if (kdc->answered && kdc->proven)
+		memcpy(found.kdc, kdc->near, sizeof(found.kdc));
+	return found;
 }
 
 /* ---- where they are ---- */
@@ -257,10 +277,17 @@ static bool is_passed(const struct dsa_kdc *kdc, const char *address)
 	return kdc->count > 1 && strcmp(address, kdc->failed) == 0;
 }
 
+static bool is_doubted(const struct dsa_kdc *kdc, const char *address)
+{
+	/* What it was before this worker had its proof. */
+	return kdc->doubts != NULL && strcmp(address, kdc->near) != 0 &&
+	       dsa_doubts_has(kdc->doubts, ds_now_ms(), address);
+}
+
 /*
- * Any of a name's addresses; 0 or an errno.  One that has just failed is
- * passed over, if there is anything else.  *ret_address is "" for one that
- * cannot be written in it.
+ * Any of a name's addresses; 0 or an errno, ENOENT if none is to be asked
+ * now.  One that has just failed is passed over, if there is anything else.
+ * *ret_address is "" for one that cannot be written in it.
  */
 static int connect_host(const struct dsa_kdc *kdc, const char *host,
 			int timeout_ms,
@@ -272,7 +299,7 @@ static int connect_host(const struct dsa_kdc *kdc, const char *host,
 					    AI_ADDRCONFIG | AI_NUMERICSERV };
 	struct addrinfo *list = NULL;
 	char service[8];
-	int error = EHOSTUNREACH;
+	int error = ENOENT;
 
 	(void)snprintf(service, sizeof(service), "%u",
 		       (unsigned int)kdc->port);
@@ -284,6 +311,8 @@ static int connect_host(const struct dsa_kdc *kdc, const char *host,
 			address[0] = '\0';
 		if (address[0] != '\0' && is_passed(kdc, address))
 			continue;
+		if (is_doubted(kdc, address) != kdc->late)
+			continue;
 		error = connect_to(ai, within(kdc, timeout_ms), ret_fd);
 		if (error == 0) {
 			memcpy(ret_address, address, sizeof(address));
@@ -294,9 +323,27 @@ static int connect_host(const struct dsa_kdc *kdc, const char *host,
 	return error;
 }
 
+/*
+ * A KDC that starts, or has lost its database, and has looked at nothing
+ * (RFC 4120 7.5.9, KDC_ERR_SVC_UNAVAILABLE).
+ */
+static bool says_unavailable(krb5_context ctx, const krb5_data *reply)
+{
+	krb5_error *error = NULL;
+	bool is;
+
+	if (krb5_rd_error(ctx, reply, &error) != 0)
+		return false;
+	is = error->error ==
+	     KRB5KDC_ERR_SVC_UNAVAILABLE - ERROR_TABLE_BASE_krb5;
+	krb5_free_error(ctx, error);
+	return is;
+}
+
 /* *ret_sent: it may have the request. */
-static int ask(struct dsa_kdc *kdc, const char *host, bool last,
-	       const krb5_data *request, bool *ret_sent, krb5_data *ret_reply)
+static int ask(struct dsa_kdc *kdc, krb5_context ctx, const char *host,
+	       bool last, const krb5_data *request, bool *ret_sent,
+	       krb5_data *ret_reply)
 {
 	char address[DSA_KDC_ADDRESS_MAX + 1];
 	int connect_ms = last ? kdc->last_ms : kdc->connect_ms;
@@ -314,7 +361,13 @@ static int ask(struct dsa_kdc *kdc, const char *host, bool last,
 	if (error == 0)
 		error = recv_reply(fd, deadline, ret_reply);
 	(void)close(fd);
+	if (error == 0 && says_unavailable(ctx, ret_reply)) {
+		krb5_free_data_contents(ctx, ret_reply);
+		return EAGAIN;
+	}
 	if (error == 0) {
+		if (strcmp(kdc->near, address) != 0)
+			kdc->proven = false;
 		memcpy(kdc->near, address, sizeof(kdc->near));
 		kdc->failed[0] = '\0';
 		kdc->answered = true;
@@ -336,14 +389,15 @@ static enum outcome outcome_of(int error, bool sent)
 {
 	if (error == 0)
 		return ANSWERED;
-	if (error == ECONNRESET || error == EPIPE)
+	if (error == ECONNRESET || error == EPIPE || error == EAGAIN)
 		return BUSY;
 	return sent ? PERHAPS : AWAY;
 }
 
 /* From the one that answered last on; why is a phrase, if none does. */
-static enum outcome ask_all(struct dsa_kdc *kdc, const krb5_data *request,
-			    krb5_data *ret_reply, char *why, size_t why_cap)
+static enum outcome ask_list(struct dsa_kdc *kdc, krb5_context ctx,
+			     const krb5_data *request, krb5_data *ret_reply,
+			     char *why, size_t why_cap)
 {
 	bool busy = false;
 
@@ -351,13 +405,13 @@ static enum outcome ask_all(struct dsa_kdc *kdc, const krb5_data *request,
 	     i < kdc->count && kdc->deadline - ds_now_ms() > LEFT_MS; i++) {
 		size_t at = (kdc->current + i) % kdc->count;
 		bool sent;
-		int error = ask(kdc, kdc->host[at], i == kdc->count - 1,
+		int error = ask(kdc, ctx, kdc->host[at], i == kdc->count - 1,
 				request, &sent, ret_reply);
 		enum outcome outcome = outcome_of(error, sent);
 
 		if (outcome == ANSWERED)
 			kdc->current = at;
-		else
+		else if (error != ENOENT)
 			(void)snprintf(why, why_cap, "%s: %s", kdc->host[at],
 				       strerror(error));
 		if (outcome == ANSWERED || (outcome == PERHAPS && kdc->once))
@@ -367,9 +421,27 @@ static enum outcome ask_all(struct dsa_kdc *kdc, const krb5_data *request,
 	return busy ? BUSY : AWAY;
 }
 
+/* Those that proved nothing lately come after all others. */
+static enum outcome ask_all(struct dsa_kdc *kdc, krb5_context ctx,
+			    const krb5_data *request, krb5_data *ret_reply,
+			    char *why, size_t why_cap)
+{
+	enum outcome first =
+	    ask_list(kdc, ctx, request, ret_reply, why, why_cap);
+	enum outcome late;
+
+	if (first == ANSWERED || first == PERHAPS || kdc->doubts == NULL)
+		return first;
+	kdc->late = true;
+	late = ask_list(kdc, ctx, request, ret_reply, why, why_cap);
+	kdc->late = false;
+	return late == AWAY ? first : late;
+}
+
 /* The one that answered last; the list comes after it. */
-static enum outcome ask_near(struct dsa_kdc *kdc, const krb5_data *request,
-			     krb5_data *ret_reply, char *why, size_t why_cap)
+static enum outcome ask_near(struct dsa_kdc *kdc, krb5_context ctx,
+			     const krb5_data *request, krb5_data *ret_reply,
+			     char *why, size_t why_cap)
 {
 	char near[DSA_KDC_ADDRESS_MAX + 1];
 	enum outcome outcome;
@@ -377,12 +449,13 @@ static enum outcome ask_near(struct dsa_kdc *kdc, const krb5_data *request,
 	int error;
 
 	memcpy(near, kdc->near, sizeof(near));
-	error = ask(kdc, near, false, request, &sent, ret_reply);
+	error = ask(kdc, ctx, near, false, request, &sent, ret_reply);
 	outcome = outcome_of(error, sent);
 	if (outcome == ANSWERED)
 		return outcome;
 	(void)snprintf(why, why_cap, "%s: %s", near, strerror(error));
 	kdc->near[0] = '\0';
+	kdc->proven = false;
 	if (outcome != BUSY) /* which may be so for a moment only */
 		memcpy(kdc->failed, near, sizeof(near));
 	return outcome;
@@ -397,7 +470,8 @@ krb5_error_code dsa_kdc_send(struct dsa_kdc *kdc, krb5_context ctx,
 
 	kdc->once = once;
 	if (kdc->near[0] != '\0')
-		outcome = ask_near(kdc, request, ret_reply, why, sizeof(why));
+		outcome =
+		    ask_near(kdc, ctx, request, ret_reply, why, sizeof(why));
 	if (outcome == ANSWERED)
 		return 0;
 	if (outcome == PERHAPS && once)
@@ -411,7 +485,8 @@ krb5_error_code dsa_kdc_send(struct dsa_kdc *kdc, krb5_context ctx,
 	for (int i = 0; i < PASSES && (i == 0 || outcome == BUSY); i++) {
 		if (i > 0)
 			(void)poll(NULL, 0, PAUSE_MS << i);
-		outcome = ask_all(kdc, request, ret_reply, why, sizeof(why));
+		outcome =
+		    ask_all(kdc, ctx, request, ret_reply, why, sizeof(why));
 	}
 	if (outcome == ANSWERED)
 		return 0;
@@ -502,17 +577,43 @@ krb5_error_code dsa_kdc_tgs(struct dsa_kdc *kdc, krb5_context ctx,
 	return code;
 }
 
-bool dsa_kdc_elsewhere(struct dsa_kdc *kdc, krb5_error_code unknown,
-		       krb5_error_code now, krb5_error_code *code)
+static bool is_away(krb5_error_code code)
 {
-	if (*code == unknown &&
-	    (now == KRB5_KDC_UNREACH || now == KRB5_REALM_UNKNOWN))
-		return false;
-	*code = now;
-	if (now != unknown || kdc->near[0] == '\0' ||
-	    kdc->passed_count == DSA_KDCS_MAX)
+	return code == KRB5_KDC_UNREACH || code == KRB5_REALM_UNKNOWN;
+}
+
+/* Not the one that answered last again; false: there is no other. */
+static bool pass_on(struct dsa_kdc *kdc)
+{
+	if (kdc->near[0] == '\0' || kdc->passed_count == DSA_KDCS_MAX)
 		return false;
 	memcpy(kdc->passed[kdc->passed_count++], kdc->near, sizeof(kdc->near));
 	kdc->near[0] = '\0';
+	kdc->proven = false;
 	return true;
+}
+
+bool dsa_kdc_elsewhere(struct dsa_kdc *kdc, krb5_error_code unknown,
+		       krb5_error_code now, krb5_error_code *code)
+{
+	if (*code == unknown && is_away(now))
+		return false;
+	*code = now;
+	return now == unknown && pass_on(kdc);
+}
+
+bool dsa_kdc_unproven(struct dsa_kdc *kdc, krb5_error_code now,
+		      krb5_error_code *code)
+{
+	struct dsa_found *found = &kdc->found;
+
+	if (*code != 0 && is_away(now))
+		return false;
+	*code = now;
+	if (now == 0 || is_away(now) || !kdc->answered || kdc->near[0] == '\0')
+		return false;
+	if (found->failed_count < DSA_KDCS_MAX)
+		memcpy(found->failed[found->failed_count++], kdc->near,
+		       sizeof(kdc->near));
+	return pass_on(kdc);
 }

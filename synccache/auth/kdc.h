@@ -12,10 +12,9 @@
 #include <stdint.h>
 
 #include "lib/config.h"
+#include "synccache/auth/found.h"
 
-#define DSA_KDCS_MAX        8      /* that are tried */
-#define DSA_KDC_REPLY_MAX   262144 /* bytes of an answer */
-#define DSA_KDC_ADDRESS_MAX 63     /* with a scope: fe80::...%eth0 */
+#define DSA_KDC_REPLY_MAX 262144 /* bytes of an answer */
 
 struct dsa_kdc {
 	/* Where they are: config.domain.servers, or what DNS says, asked when
@@ -29,7 +28,12 @@ struct dsa_kdc {
 	 * first: without a name server.  "": none has. */
 	char near[DSA_KDC_ADDRESS_MAX + 1];
 	char failed[DSA_KDC_ADDRESS_MAX + 1]; /* what was `near` */
-	/* What does not know the host yet, and is not asked again. */
+	bool proven; /* `near` has shown that it has the domain's keys */
+	const struct dsa_doubts *doubts; /* asked last; NULL: nobody */
+	bool late;                       /* it is their turn */
+	struct dsa_found found;          /* .failed alone; dsa_kdc_found() */
+	/* What does not know the host yet, or proved nothing, and is not
+	 * asked again. */
 	char passed[DSA_KDCS_MAX][DSA_KDC_ADDRESS_MAX + 1];
 	size_t passed_count;
 	uint16_t port;
@@ -52,12 +56,19 @@ enum dsa_kdc_word {
 
 /*
  * The clock starts here.  config, realm and site (the host's, or "") are
- * borrowed; near: what dsa_kdc_address() said in another worker, or "".
+ * borrowed; near: what a KDC's address was that proved itself to another
+ * worker, or "".  Doubts are the caller's to set.
  */
 void dsa_kdc_init(struct dsa_kdc *kdc, const struct ds_config *config,
 		  const char *realm, const char *site, const char *near);
 /* The numeric address that answered last, "" if none has. */
 const char *dsa_kdc_address(const struct dsa_kdc *kdc);
+/* `near` has just shown that it has the domain's keys, or not. */
+void dsa_kdc_prove(struct dsa_kdc *kdc, bool proven);
+/* It has answered, and nothing has shown yet that it is a KDC. */
+bool dsa_kdc_is_doubtful(const struct dsa_kdc *kdc);
+/* What is to be kept for other workers. */
+struct dsa_found dsa_kdc_found(const struct dsa_kdc *kdc);
 /* All ends at `end_ms` at the latest, ds_now_ms(). */
 void dsa_kdc_until(struct dsa_kdc *kdc, int64_t end_ms);
 /* None answered a moment ago: waits some 2 s for the first answer. */
@@ -72,7 +83,9 @@ enum dsa_kdc_word dsa_kdc_word(const struct dsa_kdc *kdc,
 /*
  * One request, one answer (RFC 4120 7.2.2).  The next KDC is asked if one
  * does not answer, unless `once` and it may have the request: a wrong password
- * must not be counted twice.  One that drops connections is asked again.
+ * must not be counted twice.  One that drops connections, or says that it
+ * can do nothing now (KDC_ERR_SVC_UNAVAILABLE, which is no answer), is asked
+ * again.
  * KRB5_KDC_UNREACH or KRB5_REALM_UNKNOWN, with krb5's message for it.
  * *ret_reply is freed by krb5_free_data_contents().
  */
@@ -98,5 +111,12 @@ krb5_error_code dsa_kdc_tgs(struct dsa_kdc *kdc, krb5_context ctx,
  */
 bool dsa_kdc_elsewhere(struct dsa_kdc *kdc, krb5_error_code unknown,
 		       krb5_error_code now, krb5_error_code *code);
+/*
+ * Likewise after an exchange with the host's own key, in which only what that
+ * key opens is an answer: any failure leads to the next KDC, and the one that
+ * it came from is doubted.
+ */
+bool dsa_kdc_unproven(struct dsa_kdc *kdc, krb5_error_code now,
+		      krb5_error_code *code);
 
 #endif

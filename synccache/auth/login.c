@@ -171,6 +171,7 @@ static bool proven(struct attempt *a, krb5_creds *tgt)
 	if (!dsa_proof_read(a->ctx, a->kt, a->host, &service, &proof)) {
 		decide_unproven(a, &proof);
 	} else {
+		dsa_kdc_prove(&a->kdc, true);
 		dsa_health_see(&a->login->health, 0, true);
 		a->login->health.has_clock =
 		    dsa_krb_clock(a->ctx, &a->login->health.clock);
@@ -293,7 +294,12 @@ static krb5_error_code open_armour(struct attempt *a,
 			       &a->as.armour, &a->armour_fd);
 }
 
-/* Whatever `fast` asks for; after it as.armour says whether there is one. */
+/*
+ * Whatever `fast` asks for; after it as.armour says whether there is one.  The
+ * KDC that is asked about the password has shown that it has the domain's
+ * keys: to another worker, or now, by a ticket of the host's own, for which
+ * any number of KDCs can be asked.
+ */
 static krb5_error_code arm(struct attempt *a)
 {
 	const struct dsa_server *server = a->server;
@@ -301,15 +307,16 @@ static krb5_error_code arm(struct attempt *a)
 	int fast = server->config.login.fast;
 	krb5_error_code code;
 
-	if (fast == DS_FAST_NEVER)
+	if (fast == DS_FAST_NEVER && a->kdc.proven)
 		return 0;
-	if (!dsa_tgt_is_good(tgt, server->keytab.serial)) {
+	if (!a->kdc.proven || !dsa_tgt_is_good(tgt, server->keytab.serial)) {
 		code = renew_tgt(a);
 		if (code != 0)
 			return code;
 		tgt = &a->login->tgt;
 	}
-	if (fast == DS_FAST_TRY && !server->fast_seen && !tgt->armour)
+	if (fast == DS_FAST_NEVER ||
+	    (fast == DS_FAST_TRY && !server->fast_seen && !tgt->armour))
 		return 0;
 	return open_armour(a, tgt);
 }
@@ -325,9 +332,16 @@ static krb5_error_code exchange(struct attempt *a, krb5_creds *ret_creds,
 	struct dsa_as *as = &a->as;
 	krb5_error_code code = dsa_as_exchange(as, NULL, ret_creds), renewed;
 
+	if (code == 0 && as->armour != NULL)
+		dsa_kdc_prove(&a->kdc, true);
 	*ret_bad_armour = as->armour != NULL &&
 			  dsa_krb_bad_armour(code, as->kdc_error, as->asked);
-	if (!*ret_bad_armour || as->asked)
+	if (as->asked || code == 0)
+		return code;
+	/* Said by one that came in the stead of the one that was proven. */
+	if (as->armour != NULL && dsa_kdc_is_doubtful(&a->kdc))
+		*ret_bad_armour = true;
+	if (!*ret_bad_armour)
 		return code;
 	renewed = renew_tgt(a);
 	if (renewed == 0)
@@ -365,6 +379,23 @@ static void ask_kdc(struct attempt *a)
 	krb5_free_cred_contents(a->ctx, &creds);
 }
 
+/*
+ * A KDC that has not proven itself had the last word on this password.  So it
+ * is: but whoever comes next is to find one that can be proven, and not this
+ * one if it cannot.
+ */
+static void prove_next(struct attempt *a)
+{
+	struct dsa_login *login = a->login;
+
+	/* Not a word on the password: no sign of a domain controller. */
+	if (!login->proven && (login->result == DS_AUTH_DENIED ||
+			       login->result == DS_AUTH_UNAVAILABLE))
+		dsa_kdc_prove(&a->kdc, false);
+	if (dsa_kdc_is_doubtful(&a->kdc))
+		(void)!renew_tgt(a);
+}
+
 static krb5_error_code prepare(struct attempt *a)
 {
 	const struct dsa_keytab *keytab = &a->server->keytab;
@@ -374,6 +405,7 @@ static krb5_error_code prepare(struct attempt *a)
 	a->as.kdc = &a->kdc;
 	dsa_kdc_init(&a->kdc, &a->server->config, a->server->realm,
 		     a->server->site, a->server->kdc);
+	a->kdc.doubts = &a->server->doubts;
 	if (dsa_offline_away(a->server))
 		dsa_kdc_hurry(&a->kdc);
 	code = krb5_kt_resolve(a->ctx, keytab->name, &a->kt);
@@ -423,9 +455,9 @@ void dsa_login(const struct dsa_server *server,
 		dsa_kdc_until(&a.kdc, end_ms);
 		begin = ds_now_ms();
 		ask_kdc(&a);
+		prove_next(&a);
+		login->found = dsa_kdc_found(&a.kdc);
 		login->kdc_ms = ds_now_ms() - begin;
-		(void)snprintf(login->kdc, sizeof(login->kdc), "%s",
-			       dsa_kdc_address(&a.kdc));
 		login->heard = dsa_kdc_word(
 		    &a.kdc, login->result == DS_AUTH_UNAVAILABLE ? a.code : 0);
 	} else {

@@ -21,7 +21,7 @@ struct dsa_login {
 	char principal[DSA_PRINCIPAL_MAX + 1]; /* of the ticket */
 	struct dsa_secret ccache; /* the TGT alone, if the result is OK */
 	struct dsa_tgt tgt;       /* a new one of the host's, or none */
-	char kdc[256];            /* whose address answered; "": none */
+	struct dsa_found found;   /* about KDCs */
 	struct dsa_health health; /* of the host */
 	int64_t kdc_ms;           /* -1: no KDC was asked */
 	enum dsa_kdc_word heard;  /* from the KDCs */

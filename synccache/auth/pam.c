@@ -26,7 +26,6 @@
 #define DSA_QUEUE_MS  30000 /* until a worker is free */
 #define DSA_LINGER_MS 10000 /* to make a verifier after the answer */
 #endif
-#define DSA_KDC_KEEP_MS 600000
 
 struct dsa_pam {
 	struct dsa_gate root, user;
@@ -94,7 +93,7 @@ struct verdict {
 	char principal[DSA_PRINCIPAL_MAX + 1];
 	const uint8_t *ccache; /* borrowed */
 	size_t ccache_len;
-	char kdc[256];
+	struct dsa_found found;
 	struct dsa_health health;
 	struct dsa_tgt tgt; /* owned */
 	uint32_t heard;     /* enum dsa_kdc_word */
@@ -115,7 +114,7 @@ static int read_verdict(const struct ds_frame *frame, struct verdict *v)
 	v->kdc_ms = (int64_t)ds_get_u64(&r);
 	ds_get_str(&r, v->principal, sizeof(v->principal));
 	v->ccache = ds_get_blob(&r, &v->ccache_len);
-	ds_get_str(&r, v->kdc, sizeof(v->kdc));
+	dsa_found_get(&r, &v->found);
 	dsa_health_get(&r, &v->health);
 	dsa_tgt_get(&r, &v->tgt);
 	v->heard = ds_get_u32(&r);
@@ -146,7 +145,7 @@ static void learn(struct dsa_conn *c, const struct verdict *v)
 {
 	struct dsa_server *server = c->gate->server;
 
-	if (v->kdc[0] == '\0' || v->offline)
+	if (v->found.kdc[0] == '\0' || v->offline)
 		return; /* none has decided anything */
 	if (v->result == DS_AUTH_OK && c->type == DS_MSG_AUTH)
 		dsa_proven_put(&server->proven, ds_now_ms(), peer_pid(c),
@@ -209,25 +208,6 @@ static void answer(struct dsa_conn *c, const struct verdict *v)
 	explicit_bzero(handle, sizeof(handle));
 }
 
-/*
- * The next worker asks the same KDC at once; now and then one asks DNS again,
- * because a domain controller that DNS no longer names still answers.
- */
-static void keep_kdc(struct dsa_server *server, const char *address)
-{
-	int64_t now = ds_now_ms();
-
-	if (address[0] == '\0')
-		return;
-	if (strcmp(server->kdc, address) != 0) {
-		(void)snprintf(server->kdc, sizeof(server->kdc), "%s",
-			       address);
-		server->kdc_until = now + DSA_KDC_KEEP_MS;
-	} else if (now >= server->kdc_until) {
-		server->kdc[0] = '\0';
-	}
-}
-
 static void note_offline(struct dsa_server *server, const struct verdict *v)
 {
 	dsa_offline_heard(server, (enum dsa_kdc_word)v->heard,
@@ -252,7 +232,8 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 	}
 	if (frame != NULL && read_verdict(frame, &v) == 0) {
 		dsa_fast_keep(server, &v.tgt);
-		keep_kdc(server, v.kdc);
+		if (v.kdc_ms >= 0)
+			dsa_found_keep(server, &v.found);
 		dsa_health_keep(&server->health, &v.health);
 		note_offline(server, &v);
 		answer(c, &v);

@@ -33,6 +33,7 @@ struct verdict {
 	const uint8_t *ccache; /* borrowed */
 	size_t ccache_len;
 	struct dsa_health health;
+	struct dsa_found found;
 	struct dsa_tgt tgt; /* owned */
 };
 
@@ -87,6 +88,7 @@ static int read_verdict(const struct ds_frame *frame, struct verdict *v)
 	v->end = ds_get_u64(&r);
 	v->ccache = ds_get_blob(&r, &v->ccache_len);
 	dsa_health_get(&r, &v->health);
+	dsa_found_get(&r, &v->found);
 	dsa_tgt_get(&r, &v->tgt);
 	if (frame->type != DSA_MSG_DC_VERDICT || v->ccache_len > DS_CCACHE_MAX)
 		return DS_ERR_FORMAT;
@@ -102,9 +104,11 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 		refuse(q->server, q->seq, DS_ERR_TIMEOUT,
 		       "the KDC gave no answer in time");
 	} else if (v.err != 0) {
+		dsa_found_keep(q->server, &v.found);
 		dsa_health_keep(&q->server->health, &v.health);
 		refuse(q->server, q->seq, -(int)v.err, v.problem);
 	} else {
+		dsa_found_keep(q->server, &v.found);
 		dsa_health_keep(&q->server->health, &v.health);
 		dsa_report_changed(q->server);
 		dsa_fast_keep(q->server, &v.tgt);

@@ -27,6 +27,7 @@ static enum dsa_kdc_word probe(const struct dsa_server *server,
 		return word;
 	dsa_kdc_init(&kdc, &server->config, server->realm, server->site,
 		     server->kdc);
+	kdc.doubts = &server->doubts;
 	/* Another probe comes; one KDC that is silent, behind a network that
 	 * was just mended, must not hold it up. */
 	dsa_kdc_until(&kdc, ds_now_ms() + ANSWER_MS);

@@ -35,6 +35,7 @@ static void facts_of(const struct dsa_server *server, struct dsa_facts *f)
 	f->host_tgt = server->host_tgt;
 	memcpy(f->kdc, server->kdc, strlen(server->kdc));
 	memcpy(f->site, server->site, strlen(server->site));
+	f->doubts = server->doubts;
 	f->fast_seen = server->fast_seen;
 	f->clock = server->offline.clock;
 }

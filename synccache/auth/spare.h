@@ -15,6 +15,7 @@
 #define DSA_SPARE_H
 
 #include "lib/snapshot.h"
+#include "synccache/auth/found.h"
 #include "synccache/auth/houseclock.h"
 #include "synccache/auth/job.h"
 #include "synccache/auth/tgt.h"
@@ -34,6 +35,7 @@ struct dsa_facts {
 	uint32_t keytab;  /* its serial */
 	struct dsa_tgt host_tgt;
 	char kdc[256], site[256];
+	struct dsa_doubts doubts;
 	bool fast_seen;
 	struct dsa_clock clock;
 };

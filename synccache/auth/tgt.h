@@ -27,6 +27,8 @@ bool dsa_tgt_is_good(const struct dsa_tgt *tgt, uint32_t serial);
 
 /*
  * tgtnew.c: a new one, with the keys of `host` in kt; in a worker, blocks.
+ * From a KDC that thereby proves itself: the next one is asked as long as one
+ * does not.
  * `probe`: tries whether it does as armour, by getting another one inside it;
  * a domain that answers has FAST, and nobody else can answer.
  */

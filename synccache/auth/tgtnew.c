@@ -63,10 +63,10 @@ krb5_error_code dsa_tgt_new(krb5_context ctx, struct dsa_kdc *kdc,
 
 	do
 		now = dsa_as_exchange(&as, NULL, &creds);
-	while (dsa_kdc_elsewhere(kdc, KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN, now,
-				 &code));
+	while (dsa_kdc_unproven(kdc, now, &code));
 	if (code != 0)
 		return code;
+	dsa_kdc_prove(kdc, true); /* The host's key has opened the answer. */
 	tgt.end = creds.times.endtime;
 	if (to_bytes(&creds, &tgt.ccache) != 0)
 		code = ENOMEM;

@@ -19,6 +19,41 @@ ALICE = "alice@aaddscontoso.com"
 HOST = "10.99.0.20"
 CYCLES = 200
 
+# Answers whatever it is asked as a KDC with KRB-ERROR (RFC 4120 5.9.1), on
+# every address, and counts.
+FALSE_KDC = """
+import socket, sys
+
+def tlv(tag, *parts):
+    body = b"".join(parts)
+    assert len(body) < 128
+    return bytes([tag, len(body)]) + body
+
+def number(tag, value):
+    return tlv(tag, tlv(2, bytes([value])))
+
+realm = tlv(0x1b, sys.argv[2].encode())
+name = tlv(0x30, number(0xa0, 2), tlv(0xa1, tlv(0x30, tlv(0x1b, b"krbtgt"),
+                                                realm)))
+error = tlv(0x7e, tlv(
+    0x30, number(0xa0, 5), number(0xa1, 30),
+    tlv(0xa4, tlv(0x18, b"20260101000000Z")), number(0xa5, 0),
+    number(0xa6, int(sys.argv[1])), tlv(0xa9, realm), tlv(0xaa, name)))
+listener = socket.create_server(("", 88))
+print("listens", flush=True)
+while True:
+    conn = listener.accept()[0]
+    conn.settimeout(5)
+    try:
+        if conn.recv(4096):
+            print("asked", flush=True)
+            conn.sendall(len(error).to_bytes(4, "big") + error)
+            conn.recv(4096)
+    except OSError:
+        pass
+    conn.close()
+"""
+
 # Writes a title of alice's over LDAP, over and over, and each is audited.
 WRITER = """
 export KRB5CCNAME=FILE:/root/writer.ccache
@@ -341,6 +376,51 @@ def test_another_kdc_answers_within_seconds(pair, what):
         trouble(pair, "dc", UNDO[what], first)
     # The one that answered is asked first from now on.
     assert login(pair) == second
+
+
+@contextlib.contextmanager
+def false_kdc(lab, code):
+    """At the rogue's address, which DNS names before all others; yields how
+    often it was asked so far."""
+    rogue = lab.lab.machine("rogue1")
+    log = rogue.path("/run/false-kdc.log")
+    log.write_text("")
+    rogue.spawn(["/usr/bin/python3", "-c", FALSE_KDC, str(code),
+                 DOMAIN.upper()], "/run/false-kdc.log", "false-kdc")
+    wait_until("it listens", lambda: "listens" in log.read_text())
+    try:
+        yield lambda: log.read_text().count("asked")
+    finally:
+        rogue.stop_daemon("false-kdc")
+
+
+GENERIC, STARTING = 60, 29
+
+
+@pytest.mark.parametrize("fast, code", [
+    ("try", GENERIC), ("never", GENERIC), ("try", STARTING)])
+def test_a_false_kdc_stands_in_nobodys_way(pair, fast, code):
+    wait_for_dc2(pair)
+    with false_kdc(pair, code) as asked:
+        trouble(pair, "rogue", "add")
+        try:
+            wait_until("it is in the DNS", lambda: f"rogue1.{DOMAIN}" in
+                       pair.output("dig", "+short", "SRV", "_ldap._tcp."
+                                   f"{FIRST_SITE}._sites.dc._msdcs.{DOMAIN}"))
+            with configured(pair, "[login]", f"fast = {fast}") as log:
+                pair.sync()
+                login(pair)
+                login(pair)
+                pair.sync("--full")
+                # It was tried, and told no password.
+                assert asked() > 0, log()
+                named = log().count("10.99.0.66 answers as a KDC")
+                # One that starts is no false one.
+                assert named == (0 if code == STARTING else 1), log()
+        finally:
+            trouble(pair, "rogue", "delete")
+        login(pair)
+    login(pair)
 
 
 # ---- one way ----------------------------------------------------------------

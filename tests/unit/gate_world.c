@@ -190,6 +190,7 @@ static void say(int out, uint16_t type, const struct dsa_subject *s,
 		const char *reason)
 {
 	const struct dsa_health health = { 0 };
+	const struct dsa_found found = { .kdc = "192.0.2.1" };
 	const struct dsa_tgt tgt = { .serial = 9 };
 	uint8_t buf[4096];
 	struct ds_writer w;
@@ -209,7 +210,7 @@ static void say(int out, uint16_t type, const struct dsa_subject *s,
 		ds_put_u64(&w, unchecked ? UINT64_MAX : 5);
 		ds_put_str(&w, "p@R");
 		ds_put_blob(&w, "ticket", 6);
-		ds_put_str(&w, "kdc.example.com");
+		dsa_found_put(&w, &found);
 		dsa_health_put(&w, &health);
 		dsa_tgt_put(&w, &tgt);
 		ds_put_u32(&w, DSA_KDC_SILENT);

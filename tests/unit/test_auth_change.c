@@ -47,7 +47,7 @@ void dsa_login(const struct dsa_server *with, const struct ds_snap_account *of,
 	assert_string_equal(again ? kdc.new_password : "old", password);
 	*ret = (struct dsa_login){ .result = result,
 				   .say = result,
-				   .kdc = "10.0.0.1",
+				   .found.kdc = "10.0.0.1",
 				   .principal = "p@R",
 				   .reason = "why" };
 	assert_int_equal(

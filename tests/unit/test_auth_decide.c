@@ -223,13 +223,14 @@ static void read_tail(struct ds_reader *r, struct heard *h)
 {
 	char text[1024];
 	struct dsa_health health;
+	struct dsa_found found;
 	struct dsa_tgt tgt;
 	size_t len;
 
 	(void)ds_get_u64(r);
 	ds_get_str(r, text, sizeof(text));
 	(void)ds_get_blob(r, &len);
-	ds_get_str(r, text, sizeof(text));
+	dsa_found_get(r, &found);
 	dsa_health_get(r, &health);
 	dsa_tgt_get(r, &tgt);
 	h->word = (enum dsa_kdc_word)ds_get_u32(r);

@@ -34,6 +34,7 @@ enum manner {
 	TOO_MUCH, /* promises a byte too much */
 	NOTHING,  /* an answer of no bytes */
 	TRICKLE,  /* never ends */
+	STARTING, /* KRB-ERROR 29, KDC_ERR_SVC_UNAVAILABLE */
 };
 
 static krb5_context ctx;
@@ -54,12 +55,27 @@ static void write_all(int fd, const void *p, size_t len)
 static void answer(int fd, enum manner manner, const uint8_t *frame,
 		   size_t len)
 {
+	/* RFC 4120 5.9.1: pvno, msg-type, stime, susec, error-code, realm,
+	 * sname. */
+	static const uint8_t starting[4 + 64] =
+	    "\0\0\0\x40\x7e\x3e\x30\x3c\xa0\x03\x02\x01\x05\xa1\x03\x02\x01"
+	    "\x1e\xa4\x11\x18\x0f"
+	    "20260101000000Z"
+	    "\xa5\x03\x02\x01\x00"
+	    "\xa6\x03\x02\x01\x1d\xa9\x03\x1b\x01"
+	    "R"
+	    "\xaa\x0e\x30\x0c"
+	    "\xa0\x03\x02\x01\x01\xa1\x05\x30\x03\x1b\x01"
+	    "K";
 	static const uint8_t huge[4] = { 0x7f, 0xff, 0xff, 0xff };
 	static const uint8_t more[4] = { 0, 4, 0, 1 };
 	static const uint8_t zero[4] = { 0 };
 	static const uint8_t much[3] = { 0, 1, 0 };
 
 	switch (manner) {
+	case STARTING:
+		write_all(fd, starting, sizeof(starting));
+		break;
 	case BUSY:
 	case ANSWER:
 		write_all(fd, frame, len);
@@ -275,9 +291,9 @@ static void test_slow_but_complete(void **state)
 
 static void test_failover(void **state)
 {
-	static const enum manner bad[] = {
-		REFUSE, SILENT, HANG_UP, CUT, HUGE, TOO_MUCH, NOTHING, TRICKLE
-	};
+	static const enum manner bad[] = { REFUSE,  SILENT,  HANG_UP,
+					   CUT,     HUGE,    TOO_MUCH,
+					   NOTHING, TRICKLE, STARTING };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -446,6 +462,201 @@ static void test_time(void **state)
 	assert_int_equal(stop(2), 0); /* its turn never came */
 }
 
+/* It has looked at nothing, so that even a password goes to the next one; if
+ * there is none, no KDC has answered. */
+static void test_starting(void **state)
+{
+	(void)state;
+	world(STARTING, ANSWER, REFUSE);
+	assert_int_equal(ask_them(true), 0);
+	assert_string_equal(dsa_kdc_address(&kdc), "127.0.0.2");
+	assert_int_equal(stop(0), 1);
+	assert_int_equal(stop(1), 1);
+	(void)stop(2);
+	world(STARTING, REFUSE, REFUSE);
+	kdc.deadline = ds_now_ms() + 500;
+	assert_int_equal(ask_them(false), KRB5_KDC_UNREACH);
+	assert_int_equal(dsa_kdc_word(&kdc, KRB5_KDC_UNREACH), DSA_KDC_SILENT);
+	for (int k = 0; k < KDCS; k++)
+		(void)stop(k);
+}
+
+/* The host's own exchange fails n times, and then its key opens the answer. */
+static krb5_error_code prove(int n)
+{
+	static const krb5_error_code bad[] = { KRB5KRB_ERR_GENERIC,
+					       KRB5KRB_AP_ERR_BAD_INTEGRITY,
+					       KRB5_BAD_MSIZE };
+	krb5_error_code code = 0, now;
+
+	do {
+		now = ask_them(false);
+		assert_true(now != 0 || dsa_kdc_is_doubtful(&kdc) ||
+			    kdc.proven);
+		if (now == 0 && n > 0)
+			now = bad[--n];
+	} while (dsa_kdc_unproven(&kdc, now, &code));
+	dsa_kdc_prove(&kdc, code == 0);
+	return code;
+}
+
+/* Whoever answers is asked for proof; the next one, if there is none. */
+static void test_unproven(void **state)
+{
+	struct dsa_found found;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		near = i == 0 ? "" : "127.0.0.1";
+		world(ANSWER, ANSWER, ANSWER);
+		assert_int_equal(kdc.proven, i == 1);
+		assert_int_equal(prove(2), 0);
+		found = dsa_kdc_found(&kdc);
+		assert_string_equal(found.kdc, "127.0.0.3");
+		assert_int_equal(found.failed_count, 2);
+		assert_string_equal(found.failed[0], "127.0.0.1");
+		assert_string_equal(found.failed[1], "127.0.0.2");
+		assert_false(dsa_kdc_is_doubtful(&kdc));
+		for (int k = 0; k < KDCS; k++)
+			assert_int_equal(stop(k), 1);
+		world(ANSWER, ANSWER, ANSWER);
+		assert_int_equal(prove(3), KRB5KRB_ERR_GENERIC);
+		found = dsa_kdc_found(&kdc);
+		assert_string_equal(found.kdc, "");
+		assert_int_equal(found.failed_count, 3);
+		for (int k = 0; k < KDCS; k++)
+			assert_int_equal(stop(k), 1);
+	}
+	near = "";
+	/* Silence is no proof of anything, and what was said stays said. */
+	world(ANSWER, REFUSE, REFUSE);
+	assert_int_equal(prove(1), KRB5KRB_ERR_GENERIC);
+	assert_int_equal(dsa_kdc_word(&kdc, KRB5KRB_ERR_GENERIC),
+			 DSA_KDC_ANSWERED);
+	assert_int_equal(dsa_kdc_found(&kdc).failed_count, 1);
+	for (int k = 0; k < KDCS; k++)
+		(void)stop(k);
+	world(REFUSE, REFUSE, REFUSE);
+	kdc.deadline = ds_now_ms() + 500;
+	assert_int_equal(prove(1), KRB5_KDC_UNREACH);
+	assert_int_equal(dsa_kdc_found(&kdc).failed_count, 0);
+	for (int k = 0; k < KDCS; k++)
+		(void)stop(k);
+}
+
+/* A KDC that takes the place of one that was proven is not proven. */
+static void test_proof_is_of_one_address(void **state)
+{
+	(void)state;
+	near = "127.0.0.1";
+	world(REFUSE, ANSWER, ANSWER);
+	assert_int_equal(ask_them(true), 0);
+	assert_true(dsa_kdc_is_doubtful(&kdc));
+	assert_string_equal(dsa_kdc_found(&kdc).kdc, "");
+	dsa_kdc_prove(&kdc, true);
+	assert_int_equal(ask_them(true), 0);
+	assert_string_equal(dsa_kdc_found(&kdc).kdc, "127.0.0.2");
+	for (int k = 0; k < KDCS; k++)
+		(void)stop(k);
+	near = "";
+}
+
+/* Asked after all others, and not left out. */
+static void test_doubted(void **state)
+{
+	struct dsa_doubts doubts = { 0 };
+
+	(void)state;
+	assert_true(dsa_doubts_add(&doubts, ds_now_ms(), "127.0.0.1"));
+	assert_false(dsa_doubts_add(&doubts, ds_now_ms(), "127.0.0.1"));
+	world(ANSWER, REFUSE, ANSWER);
+	kdc.doubts = &doubts;
+	assert_int_equal(ask_them(true), 0);
+	assert_string_equal(dsa_kdc_address(&kdc), "127.0.0.3");
+	assert_int_equal(stop(0), 0);
+	(void)stop(1);
+	assert_int_equal(stop(2), 1);
+	world(ANSWER, REFUSE, REFUSE);
+	kdc.doubts = &doubts;
+	assert_int_equal(ask_them(true), 0);
+	assert_string_equal(dsa_kdc_address(&kdc), "127.0.0.1");
+	for (int k = 0; k < KDCS; k++)
+		(void)stop(k);
+	/* Here it has proven itself, meanwhile. */
+	world(REFUSE, REFUSE, ANSWER);
+	kdc.doubts = &doubts;
+	assert_true(dsa_doubts_add(&doubts, ds_now_ms(), "127.0.0.3"));
+	assert_int_equal(ask_them(false), 0);
+	dsa_kdc_prove(&kdc, true);
+	assert_int_equal(ask_them(true), 0);
+	assert_string_equal(dsa_kdc_found(&kdc).kdc, "127.0.0.3");
+	for (int k = 0; k < KDCS; k++)
+		(void)stop(k);
+	dsa_doubts_drop(&doubts, "127.0.0.3");
+	dsa_doubts_drop(&doubts, "127.0.0.1");
+	world(ANSWER, ANSWER, REFUSE);
+	kdc.doubts = &doubts;
+	assert_int_equal(ask_them(true), 0);
+	assert_int_equal(stop(0), 1);
+	assert_int_equal(stop(1), 0);
+	(void)stop(2);
+}
+
+/* They end, and there are no more than fit. */
+static void test_doubts(void **state)
+{
+	struct dsa_doubts doubts = { 0 };
+	char address[32];
+
+	(void)state;
+	for (int i = 0; i <= DSA_KDCS_MAX; i++) {
+		(void)snprintf(address, sizeof(address), "192.0.2.%d", i);
+		assert_true(dsa_doubts_add(&doubts, 1000 + i, address));
+	}
+	assert_false(dsa_doubts_has(&doubts, 2000, "192.0.2.0"));
+	assert_true(dsa_doubts_has(&doubts, 2000, "192.0.2.1"));
+	assert_true(dsa_doubts_has(&doubts, 1000 + DSA_DOUBT_MS, "192.0.2.1"));
+	assert_false(
+	    dsa_doubts_has(&doubts, 1001 + DSA_DOUBT_MS, "192.0.2.1"));
+	assert_true(dsa_doubts_add(&doubts, 1001 + DSA_DOUBT_MS, "192.0.2.1"));
+	assert_false(dsa_doubts_has(&doubts, 2000, ""));
+}
+
+/* From one process to another, and not what is none. */
+static void test_found_wire(void **state)
+{
+	struct dsa_found found = { .kdc = "192.0.2.1",
+				   .failed = { "192.0.2.2", "fe80::1%eth0" },
+				   .failed_count = 2 };
+	struct dsa_found got = { 0 };
+	uint8_t buf[1024];
+	struct ds_writer w;
+	struct ds_reader r;
+
+	(void)state;
+	ds_writer_init(&w, buf, sizeof(buf));
+	dsa_found_put(&w, &found);
+	assert_int_equal(w.err, 0);
+	ds_reader_init(&r, buf, w.len);
+	dsa_found_get(&r, &got);
+	assert_int_equal(ds_reader_end(&r), 0);
+	assert_memory_equal(&got, &found, sizeof(got));
+	for (size_t len = 0; len < w.len; len++) {
+		ds_reader_init(&r, buf, len);
+		dsa_found_get(&r, &got);
+		assert_int_not_equal(r.err, 0);
+	}
+	/* One more than there may be. */
+	ds_writer_init(&w, buf, sizeof(buf));
+	ds_put_str(&w, "");
+	ds_put_u8(&w, DSA_KDCS_MAX + 1);
+	for (int i = 0; i <= DSA_KDCS_MAX; i++)
+		ds_put_str(&w, "x");
+	ds_reader_init(&r, buf, w.len);
+	dsa_found_get(&r, &got);
+	assert_int_not_equal(r.err, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,6 +669,12 @@ int main(void)
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_elsewhere),
 		cmocka_unit_test(test_nowhere_else),
+		cmocka_unit_test(test_starting),
+		cmocka_unit_test(test_unproven),
+		cmocka_unit_test(test_proof_is_of_one_address),
+		cmocka_unit_test(test_doubted),
+		cmocka_unit_test(test_doubts),
+		cmocka_unit_test(test_found_wire),
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_patience_with_the_last),
 		cmocka_unit_test(test_time),
