@@ -171,6 +171,47 @@ def test_the_domains_no_is_final(offline):
         lab.sync()
 
 
+def test_a_domain_that_is_back_is_asked(offline):
+    """Its daemon notices by itself, and no verifier lets anybody in with a
+    password that the domain refuses."""
+    lab = offline
+    log_in(lab, EVERGREEN)
+    sam = lab.sam(EVERGREEN)
+    with away(lab):
+        assert_offline(lab, EVERGREEN)
+        assert state(lab)["kdc_away"]
+    # By itself it would take 30 seconds.
+    wait_until("the KDC is noticed", lambda: not state(lab)["kdc_away"], 20)
+    lab.dc_output("samba-tool", "user", "setpassword", sam,
+                  f"--newpassword={NEW}")
+    try:
+        admitted, words = attempt(lab, EVERGREEN, PASSWORD)
+        assert not admitted and REFUSED not in words, words
+    finally:
+        lab.dc_output("samba-tool", "user", "setpassword", sam,
+                      f"--newpassword={PASSWORD}")
+
+
+def at_once(lab, users):
+    """How many of these right passwords, all at once, are accepted."""
+    checks = "".join(f"(echo {PASSWORD} | pamtester sshd {user} authenticate "
+                     ">/dev/null 2>&1 && echo in) & " for user in users)
+    return lab.shell(checks + "wait", timeout=90).stdout.count("in\n")
+
+
+def test_right_passwords_at_once(offline):
+    """They wait for their turn, and make up for each other's tries."""
+    lab = offline
+    for user in (ALICE, HEIDI, IVAN):
+        log_in(lab, user)
+    burst = 8 * [ALICE] + 4 * [HEIDI, IVAN]
+    with away(lab, "hang"):
+        # All have waited for the KDC, and then nobody does.
+        assert at_once(lab, burst) == len(burst), lab.log()[-4000:]
+        assert at_once(lab, burst) == len(burst), lab.log()[-4000:]
+        assert_refused(lab, ALICE, WRONG, "offline: wrong password")
+
+
 # ---- what ends it ------------------------------------------------------------
 
 def test_tries_outlive_a_restart(offline):
