@@ -218,7 +218,8 @@ static const char *rule_of(enum ds_withheld reason)
 		return "an object fails the sanity checks where an attribute "
 		       "is missing or unreadable that decides who it is";
 	case DS_WH_HELD_BACK:
-		return "more deletions than max_delete_percent at once wait "
+		return "more deletions than max_delete_percent at once, and "
+		       "an id that would move, wait "
 		       "for 'dssyncctl sync --accept-deletes'";
 	case DS_WH_SCOPE:
 		return "[sync] of dssync.conf says who is mirrored here";

@@ -69,7 +69,7 @@ static json_t *find_problems(const struct ctl_daemon *d,
 	held = ctl_number(d->sync, "held_count");
 	if (held > 0) {
 		snprintf(text, sizeof(text),
-			 "%jd deletions are held back; "
+			 "%jd changes are held back; "
 			 "'dssyncctl sync --accept-deletes' lets them go",
 			 (intmax_t)held);
 		add_problem(problems, text);

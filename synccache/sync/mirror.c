@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "lib/log.h"
-#include "synccache/sync/valve.h"
 
 int dss_guids_add(struct dss_guids *guids, const struct ds_guid *guid)
 {
@@ -103,6 +102,22 @@ int dss_mirror_flag(struct dss_mirror *m, const struct ds_guid *guid,
 	dss_arena_reset(&m->scratch);
 	obj.flags = flags;
 	return put_keeping(m, &obj, 0);
+}
+
+int dss_mirror_keep_history(struct dss_mirror *m, const struct dss_object *old)
+{
+	struct dss_object obj;
+	int err = dss_mirror_get(m, &old->guid, &obj);
+
+	if (err)
+		return err;
+	dss_arena_reset(&m->scratch);
+	obj.history = old->history;
+	obj.history_len = old->history_len;
+	obj.nhistory = old->nhistory;
+	obj.present |= DSS_F_HISTORY;
+	obj.flags |= DSS_OBJ_HISTORY;
+	return put(m, &obj);
 }
 
 static int forget(struct dss_mirror *m, const struct ds_guid *guid)
@@ -233,6 +248,8 @@ int dss_mirror_delta(struct dss_mirror *m, const struct dss_entry *entry)
 	if (err)
 		return err;
 	obj.flags &= ~(uint32_t)DSS_OBJ_HELD;
+	if (dss_entry_find(entry, "sIDHistory"))
+		obj.flags &= ~(uint32_t)DSS_OBJ_HISTORY;
 	err = dss_object_apply(&obj, entry, DSS_APPLY_DELTA, &m->scratch);
 	if (err)
 		return err;
@@ -351,7 +368,7 @@ struct sweep {
 	const struct dss_guids *dead; /* sorted */
 	struct dss_guids groups;      /* that have one of them as member */
 	struct dss_guids users;       /* ... as manager */
-	size_t held;                  /* objects that were held before */
+	struct dss_tally known;       /* objects that are not held */
 };
 
 static int visit_sweep(void *arg, const struct ds_guid *guid,
@@ -362,8 +379,8 @@ static int visit_sweep(void *arg, const struct ds_guid *guid,
 
 	if (dss_object_decode(guid, data, len, &obj) != 0)
 		return DS_OK;
-	if (obj.flags & DSS_OBJ_HELD)
-		sweep->held++;
+	if (!(obj.flags & DSS_OBJ_HELD))
+		dss_tally_add(&sweep->known, obj.flags);
 	if ((obj.present & DSS_F_MANAGER) &&
 	    has_guid(sweep->dead->list, sweep->dead->count, &obj.manager))
 		return dss_guids_add(&sweep->users, guid);
@@ -420,10 +437,11 @@ static int unlink_managers(struct dss_mirror *m, const struct dss_guids *dead,
 }
 
 /* Keeps of `gone` what is stored, each once; not yet held ones are counted. */
-static int weed_gone(struct dss_mirror *m, size_t *ret_new)
+static int weed_gone(struct dss_mirror *m, struct dss_tally *ret_new)
 {
 	struct dss_guids *gone = &m->gone;
-	size_t kept = 0, fresh = 0;
+	struct dss_tally fresh = { 0, 0 };
+	size_t kept = 0;
 
 	if (gone->count > 0)
 		qsort(gone->list, gone->count, sizeof(*gone->list),
@@ -440,8 +458,10 @@ static int weed_gone(struct dss_mirror *m, size_t *ret_new)
 			continue;
 		if (err != DS_OK && err != DS_ERR_FORMAT)
 			return err;
-		if (err == DS_ERR_FORMAT || !(obj.flags & DSS_OBJ_HELD))
-			fresh++;
+		if (err == DS_ERR_FORMAT)
+			dss_tally_add(&fresh, 0);
+		else if (!(obj.flags & DSS_OBJ_HELD))
+			dss_tally_add(&fresh, obj.flags);
 		gone->list[kept++] = gone->list[i];
 	}
 	gone->count = kept;
@@ -490,7 +510,8 @@ int dss_mirror_drop(struct dss_mirror *m, uint64_t max_percent, bool accept,
 		    size_t *ret_dropped, size_t *ret_held)
 {
 	struct sweep sweep = { .dead = &m->gone };
-	size_t total = 0, fresh = 0, dropped = 0, held = 0;
+	struct dss_tally fresh = { 0, 0 };
+	size_t dropped = 0, held = 0;
 	int err = weed_gone(m, &fresh);
 
 	/* Nothing is gone: the usual case, which is not to read it all. */
@@ -500,16 +521,15 @@ int dss_mirror_drop(struct dss_mirror *m, uint64_t max_percent, bool accept,
 	}
 	if (err == DS_OK)
 		err = dss_txn_each(m->txn, visit_sweep, &sweep);
-	if (err == DS_OK)
-		err = dss_txn_count(m->txn, &total);
 	if (err == DS_OK &&
 	    (accept ||
-	     dss_valve_allows(fresh, total - sweep.held, max_percent))) {
+	     dss_tally_allows(&fresh, &sweep.known, &m->went, max_percent))) {
 		err = drop(m, accept, &sweep, &dropped);
+		dss_tally_sum(&m->went, &fresh);
 	} else if (err == DS_OK) {
 		for (size_t i = 0; i < m->gone.count && err == DS_OK; i++)
 			err = hold(m, &m->gone.list[i]);
-		held = fresh;
+		held = fresh.all;
 	}
 	free(sweep.groups.list);
 	free(sweep.users.list);

@@ -10,6 +10,7 @@
 #include "synccache/sync/guidmap.h"
 #include "synccache/sync/object.h"
 #include "synccache/sync/store.h"
+#include "synccache/sync/valve.h"
 
 struct dss_guids {
 	struct ds_guid *list;
@@ -28,7 +29,10 @@ struct dss_mirror {
 	struct dss_guids incomplete; /* to be read again as a whole */
 	struct dss_guids partial;    /* with a slice of their members */
 	struct dss_guids gone;       /* said to be deleted */
-	struct dss_arena scratch;    /* of one entry */
+	/* What was deleted since everything was last looked at; the caller
+	 * sets it, dss_mirror_drop() adds to it. */
+	struct dss_tally went;
+	struct dss_arena scratch; /* of one entry */
 };
 
 void dss_mirror_init(struct dss_mirror *m, struct dss_txn *txn, bool full);
@@ -53,6 +57,12 @@ DS_MUST_CHECK int dss_mirror_join(struct dss_mirror *m,
 /* Sets the flags of a stored object, of those of the scope, too. */
 DS_MUST_CHECK int dss_mirror_flag(struct dss_mirror *m,
 				  const struct ds_guid *guid, uint32_t flags);
+/*
+ * Gives the object of this GUID the history that `old` has, and marks it
+ * (DSS_OBJ_HISTORY).
+ */
+DS_MUST_CHECK int dss_mirror_keep_history(struct dss_mirror *m,
+					  const struct dss_object *old);
 /* DS_ERR_NOTFOUND, or the object, borrowed until the next change. */
 DS_MUST_CHECK int dss_mirror_get(struct dss_mirror *m,
 				 const struct ds_guid *guid,
@@ -64,7 +74,8 @@ DS_MUST_CHECK int dss_mirror_missing(struct dss_mirror *m);
 /*
  * Deletes what is in `gone`, with their memberships, as far as the safety
  * valve lets it; the others are held.  `accept` opens the valve, also for
- * what was held before.
+ * what was held before.  Where the host shows a part of the domain, both the
+ * domain and that part must not lose too much.
  */
 DS_MUST_CHECK int dss_mirror_drop(struct dss_mirror *m, uint64_t max_percent,
 				  bool accept, size_t *ret_dropped,

@@ -6,6 +6,13 @@
  */
 #include "synccache/sync/model_impl.h"
 
+/* Its id comes from a SID that the directory does not show any more. */
+static bool has_kept_id(const struct dss_build *b, const struct dss_node *node)
+{
+	return (node->obj->flags & DSS_OBJ_HISTORY) &&
+	       b->facts->config->identity.id_mapping == DS_IDMAP_SIDHISTORY;
+}
+
 /* What the valve keeps: published still, and reported. */
 static int note_held(struct dss_build *b)
 {
@@ -14,17 +21,25 @@ static int note_held(struct dss_build *b)
 		bool held = node->obj->flags & DSS_OBJ_HELD;
 		int err;
 
-		if (!held && !dss_is_kept(b->facts, node->obj))
+		bool kept = dss_is_kept(b->facts, node->obj);
+
+		if (!held && !kept && !has_kept_id(b, node))
 			continue;
-		err =
-		    dss_note(b, node, DS_WH_HELD_BACK, node->sam,
-			     held ? "gone from the directory together with "
-				    "too many others: kept until it shows up "
-				    "again or the deletions are accepted"
-				  : "out of the scope together with too many "
-				    "others, or with what the scope stands "
-				    "on: kept until it is back in it or the "
-				    "deletions are accepted");
+		err = dss_note(
+		    b, node, DS_WH_HELD_BACK, node->sam,
+		    held   ? "gone from the directory together with "
+			     "too many others: kept until it shows up "
+			     "again or the deletions are accepted"
+		    : kept ? "out of the scope together with too many "
+			     "others, or with what the scope stands "
+			     "on: kept until it is back in it or the "
+			     "deletions are accepted"
+			   : "the SID that its id comes from is not in "
+			     "its sIDHistory any more, or may not be "
+			     "read: its id is kept until the SID is "
+			     "back, or 'dssyncctl sync "
+			     "--accept-deletes' or '--renumber' gives "
+			     "it another one");
 		if (err)
 			return err;
 	}

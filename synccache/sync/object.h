@@ -54,6 +54,8 @@ enum dss_object_flags {
 	/* Where the configuration has a scope (scope.h): */
 	DSS_OBJ_IN = 1 << 1,   /* in it */
 	DSS_OBJ_KEPT = 1 << 2, /* out of it, kept there by the valve */
+	/* The history is not what the directory shows, but what it showed. */
+	DSS_OBJ_HISTORY = 1 << 3,
 };
 
 struct dss_object {

@@ -144,8 +144,18 @@ static bool is_news(struct dss_sync *s, const struct ds_snap_note *note)
 	return dss_guidmap_add(&s->told, &key, 1, &fresh) == DS_OK && fresh;
 }
 
-/* Names in the log what is withheld, or broken: each once. */
-static void log_withheld(struct dss_sync *s, const struct dss_model *model)
+/* What the valve holds back is said in a list of its own. */
+static bool is_told(const struct ds_snap_note *note, bool held)
+{
+	if (held || note->reason == DS_WH_HELD_BACK)
+		return held && note->reason == DS_WH_HELD_BACK;
+	return note->reason == DS_WH_IN_PART ||
+	       ds_withheld_by_fault(note->reason);
+}
+
+/* Names in the log what is withheld, broken, or held back: each once. */
+static void log_notes(struct dss_sync *s, const struct dss_model *model,
+		      bool held)
 {
 	size_t shown = 0;
 
@@ -153,17 +163,19 @@ static void log_withheld(struct dss_sync *s, const struct dss_model *model)
 		const struct ds_snap_note *note = &model->notes[i];
 		bool in_part = note->reason == DS_WH_IN_PART;
 
-		if ((!in_part && !ds_withheld_by_fault(note->reason)) ||
-		    !is_news(s, note) || ++shown > WITHHELD_LOGGED)
+		if (!is_told(note, held) || !is_news(s, note) ||
+		    ++shown > WITHHELD_LOGGED)
 			continue;
 		ds_log(DS_LOG_NOTICE, "%s \"%s\" is %s: %s",
 		       note->group ? "group" : "user", note->name,
-		       in_part ? "published in part" : "withheld",
+		       held      ? "held back"
+		       : in_part ? "published in part"
+				 : "withheld",
 		       note->detail);
 	}
 	if (shown > WITHHELD_LOGGED)
-		ds_log(DS_LOG_NOTICE, "%zu more: dssyncctl explain NAME",
-		       shown - WITHHELD_LOGGED);
+		ds_log(DS_LOG_NOTICE, "%zu more%s: dssyncctl explain NAME",
+		       shown - WITHHELD_LOGGED, held ? " held back" : "");
 }
 
 /* Keeps what the status shows of the model. */
@@ -191,7 +203,8 @@ static void remember(struct dss_sync *s, const struct dss_model *model)
 		if (st->nheld >= DSS_HELD_SHOWN || st->held[st->nheld])
 			st->nheld++;
 	}
-	log_withheld(s, model);
+	log_notes(s, model, true);
+	log_notes(s, model, false);
 }
 
 /* ---- the model ---- */

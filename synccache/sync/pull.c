@@ -79,8 +79,8 @@ const char *const *dss_pull_attributes(const struct dss_sync *s)
 				     DS_ATTRIBUTES_MAPPED);
 }
 
-/* Remembers what is wrong, or that it is well again; told when it changes. */
-static void notify(struct dss_sync *s, enum dss_notice which, const char *text)
+void dss_pull_notice(struct dss_sync *s, enum dss_notice which,
+		     const char *text)
 {
 	char *now = s->status.notice[which];
 
@@ -90,6 +90,11 @@ static void notify(struct dss_sync *s, enum dss_notice which, const char *text)
 		ds_log(DS_LOG_WARN, "%s", text);
 	(void)snprintf(now, DSS_TEXT, "%s", text);
 	dss_status_changed(s);
+}
+
+bool dss_pull_moves_ids(const struct dss_pull *p)
+{
+	return p->accept || p->s->renumber;
 }
 
 /* ---- what is not there any more ---- */
@@ -174,7 +179,7 @@ static int guard_bases(struct dss_pull *p)
 				       "was known below it stays",
 				       *base);
 	}
-	notify(p->s, DSS_NOTICE_BASES, notice);
+	dss_pull_notice(p->s, DSS_NOTICE_BASES, notice);
 	return DS_OK;
 }
 
@@ -187,10 +192,13 @@ static int drop_gone(struct dss_pull *p)
 		err = dss_mirror_missing(&p->m);
 	if (err == DS_OK && (p->full || p->reconcile))
 		err = guard_bases(p);
+	p->m.went = p->valve.gone;
 	if (err == DS_OK)
 		err = dss_mirror_drop(&p->m,
 				      p->s->config.sync.max_delete_percent,
 				      p->accept, &dropped, &held);
+	if (!p->accept)
+		p->valve.gone = p->m.went;
 	if (err == DS_OK && dropped > 0)
 		ds_log(DS_LOG_INFO, "%zu objects are gone from the domain",
 		       dropped);
@@ -391,8 +399,12 @@ static int fetch(struct dss_pull *p)
 		       : p->full ? "full load"
 				 : "changes",
 		       p->full ? known : 0);
+	if (err == DS_OK && !p->full && !p->reconcile)
+		err = dss_valve_load(p->m.txn, &p->valve);
 	if (err == DS_OK)
 		err = fetch_changes(p);
+	if (err == DS_OK)
+		err = dss_faded_accept(p);
 	if (err == DS_OK)
 		err = dss_reread_partial(p);
 	if (err == DS_OK)
@@ -403,6 +415,8 @@ static int fetch(struct dss_pull *p)
 		list_in_doubt(p);
 	if (err == DS_OK && p->reconcile)
 		err = list_all(p);
+	if (err == DS_OK)
+		err = dss_faded_check(p);
 	if (err == DS_OK)
 		err = drop_gone(p);
 	return err;
@@ -417,7 +431,7 @@ static int rescope(struct dss_sync *s, struct dss_mirror *m,
 
 	if (err || !r->looked)
 		return err;
-	notify(s, DSS_NOTICE_SCOPE, r->notice);
+	dss_pull_notice(s, DSS_NOTICE_SCOPE, r->notice);
 	if (r->left > 0)
 		ds_log(DS_LOG_INFO, "%zu objects left the scope", r->left);
 	if (r->kept > 0)
@@ -490,6 +504,8 @@ static int save(struct dss_pull *p)
 		p->meta.reconciled = (uint64_t)time(NULL);
 	err = dss_meta_save(p->m.txn, &p->meta);
 	if (err == DS_OK)
+		err = dss_valve_save(p->m.txn, &p->valve);
+	if (err == DS_OK)
 		err = dss_site_save(p->s, p->m.txn);
 	return err ? err : dss_meta_set_cookie(p->m.txn, &p->cookie);
 }
@@ -506,7 +522,7 @@ static void tell_passed_over(struct dss_pull *p)
 			       (unsigned long long)p->m.malformed,
 			       p->m.malformed_dn);
 	if (notice[0] || p->full || p->reconcile)
-		notify(p->s, DSS_NOTICE_ENTRIES, notice);
+		dss_pull_notice(p->s, DSS_NOTICE_ENTRIES, notice);
 }
 
 /* One attempt: a transaction that is kept whole or not at all. */
@@ -534,6 +550,8 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 		dss_txn_abort(txn);
 	saved = errno;
 	if (err == DS_OK) {
+		if (p.full || p.accept || !s->faded_by_load)
+			dss_pull_notice(s, DSS_NOTICE_FADED, "");
 		tell_passed_over(&p);
 		s->doubt &= !p.full && !p.reconcile;
 		*ret_changed = p.m.changed > 0 || p.first || p.policy_changed;

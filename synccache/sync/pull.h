@@ -10,6 +10,7 @@
 #include "synccache/sync/meta.h"
 #include "synccache/sync/mirror.h"
 #include "synccache/sync/sync.h"
+#include "synccache/sync/valve.h"
 
 struct dss_strategy;
 
@@ -18,6 +19,7 @@ struct dss_pull {
 	struct dss_sync *s;
 	struct dss_mirror m;
 	struct dss_meta meta;
+	struct dss_valve valve;
 	struct dss_cookie cookie;            /* where the strategy stands */
 	const struct dss_strategy *strategy; /* NULL: to be chosen */
 	bool first;                          /* nothing whole was there */
@@ -71,6 +73,11 @@ const char *const *dss_pull_attributes(const struct dss_sync *s);
 /* For the status: a phase begins, an object is done. */
 void dss_pull_phase(struct dss_sync *s, const char *phase, uint64_t expected);
 void dss_pull_count(struct dss_sync *s);
+/* Remembers what is wrong, or ("") that it is well; logged as it changes. */
+void dss_pull_notice(struct dss_sync *s, enum dss_notice which,
+		     const char *text);
+/* True if ids may become others than those given out. */
+bool dss_pull_moves_ids(const struct dss_pull *p);
 
 /* Reads what came in slices, to its end (reread.c). */
 DS_MUST_CHECK int dss_reread_partial(struct dss_pull *p);
@@ -89,5 +96,14 @@ DS_MUST_CHECK int dss_reread_asked(struct dss_pull *p);
  * is missing (lost.c).
  */
 DS_MUST_CHECK int dss_lost_check(struct dss_pull *p);
+
+/*
+ * The valve for what objects lose that stay (faded.c): DS_ERR_DENIED with
+ * s->why and a notice if an attribute that matters goes from too many.  The
+ * SIDs of a history that give an id stay even if it is one object's only.
+ */
+DS_MUST_CHECK int dss_faded_check(struct dss_pull *p);
+/* Has those whose history was kept read again, where it need not be kept. */
+DS_MUST_CHECK int dss_faded_accept(struct dss_pull *p);
 
 #endif

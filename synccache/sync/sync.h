@@ -46,6 +46,7 @@ enum dss_notice {
 	DSS_NOTICE_ENTRIES, /* the server shows some that nobody can be */
 	DSS_NOTICE_BASES,   /* a base is not in the directory */
 	DSS_NOTICE_SCOPE,   /* what the scope stands on is not there */
+	DSS_NOTICE_FADED,   /* too many objects would lose too much */
 	DSS_NOTICES
 };
 
@@ -133,6 +134,8 @@ struct dss_sync {
 	 * be listed, not before (ds_now_ms()). */
 	bool doubt;
 	int64_t relist_at;
+	/* A full load was refused for DSS_NOTICE_FADED. */
+	bool faded_by_load;
 
 	struct dss_ticket ticket;
 	uint32_t last_seq;

@@ -2,11 +2,14 @@
 """Nothing that happens to the directory empties the host by accident."""
 
 import contextlib
+import json
 
 import pytest
 
 from laboratory import (DOMAIN_DN, PASSWORD, SAM_DB, group_of, new_user,
                         user_of, wait_until)
+from test_idmap import HISTORY, OLIVIA, put_config, renumber, with_identity
+from test_sync import host_sid
 
 ALICE = "alice@aaddscontoso.com"
 CONF = "/etc/dssync/dssync.conf"
@@ -28,6 +31,62 @@ def configured(lab, *lines):
         lab.daemon("restart")
         lab.sync("--full", "--accept-deletes")
         assert lab.status()["sync"]["held_count"] == 0
+
+
+# What may be denied, by schemaIDGUID, or of a property set its rightsGuid.
+RESTRICTIONS = "4c164200-20c0-11d0-a768-00aa006e0529"
+MEMBER = "bf9679c0-0de6-11d0-a285-00aa003049e2"
+SID_HISTORY = "17eb4278-d167-11d0-b002-0000f80367c1"
+# Puts an entry first in the list of each object, and prints what was there;
+# or, given that, puts it back.
+DESCRIPTORS = """
+import base64, json, ldb, sys
+from dslab_lib.domain import open_sam
+from samba.dcerpc import security
+from samba.ndr import ndr_pack, ndr_unpack
+sam, name, old = open_sam(), "nTSecurityDescriptor", {}
+domain, ace, dns = security.dom_sid(sam.get_domain_sid()), sys.argv[1], \
+    json.loads(sys.argv[2])
+def put(dn, data):
+    m = ldb.Message(ldb.Dn(sam, dn))
+    m[name] = ldb.MessageElement(data, ldb.FLAG_MOD_REPLACE, name)
+    sam.modify(m)
+for dn in dns:
+    if not ace:
+        put(dn, base64.b64decode(dns[dn]))
+        continue
+    data = sam.search(dn, ldb.SCOPE_BASE, attrs=[name])[0][name][0]
+    old[dn] = base64.b64encode(data).decode()
+    text = ndr_unpack(security.descriptor, data).as_sddl(domain)
+    at = text.index("(")
+    put(dn, ndr_pack(security.descriptor.from_sddl(
+        text[:at] + ace + text[at:], domain)))
+print(json.dumps(old))
+"""
+
+
+def descriptors(lab, ace, dns):
+    return json.loads(lab.dc_output(
+        "env", "PYTHONPATH=/run/dslab", "PYTHONDONTWRITEBYTECODE=1",
+        "/usr/bin/python3", "-c", DESCRIPTORS, ace, json.dumps(dns)))
+
+
+@contextlib.contextmanager
+def denied(lab, right, *dns):
+    """The host's account without a right on these objects."""
+    before = descriptors(lab, f"{right}{host_sid(lab)})", dns)
+    try:
+        yield
+    finally:
+        descriptors(lab, "", before)
+        lab.sync("--full")
+        status = lab.status()
+        assert status["problems"] == []
+        assert status["sync"]["held_count"] == 0
+
+
+def full_load(lab):
+    return lab.host("dssyncctl", "sync", "--wait", "--full", timeout=90)
 
 
 def generation(lab):
@@ -62,7 +121,10 @@ def test_a_mass_deletion_is_held_and_the_rest_goes_on(lab, tenant):
     assert "accept-deletes" in lab.problems()
     text = lab.shell("dssyncctl status").stdout
     assert "held back" in text and "and 15 more" in text
-    assert "35 objects are gone" in lab.log()[offset:]
+    log = lab.log()[offset:]
+    assert "35 objects are gone" in log
+    names = [n for n in MANY if f'"{n.split("@")[0]}" is held back' in log]
+    assert len(names) == 20 and "15 more held back" in log
     explained = lab.host("dssyncctl", "explain", MANY[0]).stdout
     assert "gone from the directory" in explained
     # Everything else goes on: a change, a newcomer, one deletion more.
@@ -181,3 +243,92 @@ def test_a_base_that_vanishes_takes_nobody_away(lab, unit, how):
             lab.sync("--full")
             assert lab.status()["problems"] == []
             assert users(lab) == unit
+
+
+# ---- read rights withdrawn --------------------------------------------------
+
+
+def test_an_attribute_that_may_not_be_read_any_more(lab, tenant):
+    before, unit = users(lab), f"OU=AADDC Users,{DOMAIN_DN}"
+    assert len(before) > 30
+    with denied(lab, f"(OD;CI;RP;{RESTRICTIONS};;", unit):
+        lab.sync()
+        assert users(lab) == before
+        result = full_load(lab)
+        assert result.returncode != 0
+        assert "userAccountControl" in result.stdout + result.stderr
+        assert users(lab) == before
+        # What changes goes on, and is told beside what is wrong.
+        user_of(tenant, ALICE)["displayName"] = "Alice Goes On"
+        lab.apply(tenant)
+        lab.sync()
+        assert lab.passwd(ALICE)[4] == "Alice Goes On"
+        assert users(lab) == before
+        assert "userAccountControl" in lab.problems()
+        assert "Read all properties" in lab.problems()
+        assert lab.ssh(ALICE, PASSWORD).returncode == 0
+    assert users(lab) == before
+
+
+def test_members_that_may_not_be_read_any_more(lab, tenant):
+    names = [f"Valve Group {n}" for n in range(15)]
+    tenant["groups"] += [{"displayName": name, "members": [ALICE]}
+                         for name in names]
+    lab.apply(tenant)
+    lab.sync()
+    before = lab.group_names(ALICE)
+    assert len(before) > 15
+    dns = [f["dn"] for f in lab.directory(
+        "(&(objectClass=group)(member=*))", "cn")
+        if "OU=AADDC Users" in f["dn"]]
+    assert len(dns) >= 15
+    with denied(lab, f"(OD;;RP;{MEMBER};;", *dns):
+        assert full_load(lab).returncode != 0
+        assert lab.group_names(ALICE) == before
+        assert "member" in lab.problems()
+    assert lab.group_names(ALICE) == before
+
+
+def test_an_id_whose_history_may_not_be_read_any_more(lab):
+    config = lab.output("cat", CONF)
+    put_config(lab, with_identity(lab, HISTORY))
+    renumber(lab)
+    try:
+        before, dn = lab.passwd(OLIVIA), lab.user_object(OLIVIA)["dn"]
+        assert before[2] == "266801107"
+        with denied(lab, f"(OD;;RP;{SID_HISTORY};;", dn):
+            lab.sync("--full")
+            assert lab.passwd(OLIVIA) == before
+            assert lab.status()["sync"]["held_count"] == 1
+            assert "sIDHistory" in lab.host(
+                "dssyncctl", "explain", OLIVIA).stdout
+            lab.sync("--accept-deletes")
+            assert lab.passwd(OLIVIA)[2] != before[2]
+        assert lab.passwd(OLIVIA) == before
+    finally:
+        put_config(lab, config)
+        renumber(lab)
+
+
+def test_a_scope_smaller_than_what_the_valve_lets_go(lab):
+    lab.dc_output("samba-tool", "ou", "create", UNIT, "-H", SAM_DB)
+    names = [f"valve{n}" for n in range(12)]
+    lab.dc_output("sh", "-c", "for n; do samba-tool user create $n "
+                  f"{PASSWORD} --userou=OU=Valve -H {SAM_DB} || exit; done",
+                  "sh", *names)
+    dns = [f"CN={name},{UNIT}" for name in names]
+    lab.sync()
+    try:
+        assert len(users(lab)) > 50
+        with configured(lab, f"bases = {UNIT}"):
+            wait_until("the scope is another one",
+                       lambda: len(users(lab)) == 12)
+            with denied(lab, "(D;;RPLCLORC;;;", *dns):
+                lab.sync("--full")
+                assert len(users(lab)) == 12
+                assert lab.status()["sync"]["held_count"] == 12
+            assert len(users(lab)) == 12
+    finally:
+        lab.dc("samba-tool", "ou", "delete", UNIT, "--force-subtree-delete",
+               "-H", SAM_DB)
+        lab.sync("--full", "--accept-deletes")

@@ -185,6 +185,39 @@ static void test_valve_holds(void **state)
 	}
 }
 
+/* Twelve are few of sixty, but all that the host shows. */
+static void test_valve_of_a_scope(void **state)
+{
+	struct fixture *f = *state;
+	struct dss_mirror m;
+	size_t dropped, held;
+	uint32_t flags = 0;
+
+	fill(f, 60);
+	begin(f, &m, false);
+	for (unsigned n = 1; n <= 12; n++) {
+		struct ds_guid guid = test_guid(n);
+
+		assert_int_equal(
+		    dss_mirror_flag(&m, &guid,
+				    n == 1 ? DSS_OBJ_KEPT : DSS_OBJ_IN),
+		    0);
+	}
+	commit(&m);
+	reconcile(f, 13, 60, false, &dropped, &held);
+	assert_int_equal(dropped, 0);
+	assert_int_equal(held, 12);
+	assert_true(has(f, 12, &flags, NULL));
+	assert_int_equal(flags, DSS_OBJ_IN | DSS_OBJ_HELD);
+	reconcile(f, 1, 60, false, &dropped, &held);
+	/* The other way round the domain counts. */
+	reconcile(f, 1, 47, false, &dropped, &held);
+	assert_int_equal(held, 13);
+	reconcile(f, 1, 60, false, &dropped, &held);
+	reconcile(f, 2, 49, false, &dropped, &held);
+	assert_int_equal(dropped, 12);
+}
+
 static void test_tombstone(void **state)
 {
 	struct fixture *f = *state;
@@ -292,6 +325,7 @@ int main(void)
 		STORE_TEST(test_listing_deletes),
 		STORE_TEST(test_listing_finds),
 		STORE_TEST(test_valve_holds),
+		STORE_TEST(test_valve_of_a_scope),
 		STORE_TEST(test_tombstone),
 		STORE_TEST(test_dead_manager),
 		STORE_TEST(test_held_manager),
