@@ -29,8 +29,8 @@ struct dss_mirror {
 	struct dss_guids incomplete; /* to be read again as a whole */
 	struct dss_guids partial;    /* with a slice of their members */
 	struct dss_guids gone;       /* said to be deleted */
-	/* What was deleted since everything was last looked at; the caller
-	 * sets it, dss_mirror_drop() adds to it. */
+	/* What was deleted shortly before; the caller sets it, and
+	 * dss_mirror_drop() adds to it. */
 	struct dss_tally went;
 	struct dss_arena scratch; /* of one entry */
 };

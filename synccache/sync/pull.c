@@ -387,6 +387,18 @@ static void list_in_doubt(struct dss_pull *p)
 	p->reconcile = true;
 }
 
+/* What went counts for a reconcile_interval, or until a full load. */
+static int load_valve(struct dss_pull *p)
+{
+	uint64_t now = (uint64_t)time(NULL);
+	int err = dss_valve_load(p->m.txn, &p->valve);
+
+	if (p->full || p->accept || now < p->valve.since ||
+	    now - p->valve.since >= p->s->config.sync.reconcile_interval)
+		p->valve = (struct dss_valve){ .since = now };
+	return err;
+}
+
 static int fetch(struct dss_pull *p)
 {
 	size_t known = 0;
@@ -399,8 +411,8 @@ static int fetch(struct dss_pull *p)
 		       : p->full ? "full load"
 				 : "changes",
 		       p->full ? known : 0);
-	if (err == DS_OK && !p->full && !p->reconcile)
-		err = dss_valve_load(p->m.txn, &p->valve);
+	if (err == DS_OK)
+		err = load_valve(p);
 	if (err == DS_OK)
 		err = fetch_changes(p);
 	if (err == DS_OK)

@@ -11,7 +11,7 @@
 #define ALWAYS_ALLOWED 10
 #define RECORD         "valve"
 #define RECORD_VERSION 1
-#define RECORD_LEN     (1 + 16 * (1 + DSS_FIELDS))
+#define RECORD_LEN     (1 + 8 + 16 * (1 + DSS_FIELDS))
 
 bool dss_valve_allows(size_t deletions, size_t known, uint64_t max_percent)
 {
@@ -62,7 +62,7 @@ static void put_tally(struct ds_writer *w, const struct dss_tally *tally)
 
 int dss_valve_load(struct dss_txn *txn, struct dss_valve *ret_valve)
 {
-	struct dss_valve valve = { .gone = { 0, 0 } };
+	struct dss_valve valve = { .since = 0 };
 	const uint8_t *data;
 	struct ds_reader r;
 	size_t len;
@@ -74,6 +74,7 @@ int dss_valve_load(struct dss_txn *txn, struct dss_valve *ret_valve)
 	ds_reader_init(&r, data, len);
 	if (ds_get_u8(&r) != RECORD_VERSION)
 		return DS_OK;
+	valve.since = ds_get_u64(&r);
 	get_tally(&r, &valve.gone);
 	for (unsigned i = 0; i < DSS_FIELDS; i++)
 		get_tally(&r, &valve.lost[i]);
@@ -89,6 +90,7 @@ int dss_valve_save(struct dss_txn *txn, const struct dss_valve *valve)
 
 	ds_writer_init(&w, buf, sizeof(buf));
 	ds_put_u8(&w, RECORD_VERSION);
+	ds_put_u64(&w, valve->since);
 	put_tally(&w, &valve->gone);
 	for (unsigned i = 0; i < DSS_FIELDS; i++)
 		put_tally(&w, &valve->lost[i]);

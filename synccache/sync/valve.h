@@ -28,8 +28,8 @@ void dss_tally_add(struct dss_tally *tally, uint32_t flags);
 void dss_tally_sum(struct dss_tally *tally, const struct dss_tally *more);
 /*
  * The rule of the valve, of the whole domain and of what the host shows, with
- * what went since everything was last looked at: little by little is not
- * another thing than at once.
+ * what went shortly before: little by little is not another thing than at
+ * once.
  */
 bool dss_tally_allows(const struct dss_tally *fresh,
 		      const struct dss_tally *known,
@@ -38,10 +38,11 @@ bool dss_tally_allows(const struct dss_tally *fresh,
 #define DSS_FIELDS 32 /* bits of enum dss_field */
 
 /*
- * What went since everything was last looked at.  It is kept in the store, so
- * that a restart does not open the valve anew.
+ * What went in a stretch of time, kept in the store, so that a restart does
+ * not open the valve anew.
  */
 struct dss_valve {
+	uint64_t since;                    /* epoch seconds; 0: never */
 	struct dss_tally gone;             /* objects */
 	struct dss_tally lost[DSS_FIELDS]; /* objects, by what they lost */
 };
