@@ -1,10 +1,12 @@
 /*
- * Foreign strings on a log line or a terminal.
+ * Foreign strings on a log line or a terminal, and a line of them: also for
+ * the modules.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/log.h"
@@ -72,4 +74,27 @@ char *ds_escape(char *dst, size_t cap, const char *src)
 char *ds_clean(char *dst, size_t cap, const char *src)
 {
 	return escape(dst, cap, src, false);
+}
+
+char *ds_audit_text(char *buf, size_t cap, const char *event,
+		    const struct ds_field *fields, size_t count)
+{
+	char value[1024];
+	size_t i, len;
+	int n;
+
+	len = (size_t)snprintf(buf, cap, "audit event=%s", event);
+	for (i = 0; i < count; i++) {
+		if (!fields[i].value)
+			continue;
+		ds_escape(value, sizeof(value), fields[i].value);
+		n = snprintf(buf + len, cap - len, " %s=\"%s\"", fields[i].key,
+			     value);
+		if (n < 0 || (size_t)n >= cap - len) {
+			buf[len] = '\0'; /* whole pairs only */
+			break;
+		}
+		len += (size_t)n;
+	}
+	return buf;
 }

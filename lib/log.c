@@ -94,29 +94,6 @@ void ds_log(enum ds_level level, const char *fmt, ...)
 		write_line(level, ds_clean(text, sizeof(text), raw));
 }
 
-char *ds_audit_text(char *buf, size_t cap, const char *event,
-		    const struct ds_field *fields, size_t count)
-{
-	char value[1024];
-	size_t i, len;
-	int n;
-
-	len = (size_t)snprintf(buf, cap, "audit event=%s", event);
-	for (i = 0; i < count; i++) {
-		if (!fields[i].value)
-			continue;
-		ds_escape(value, sizeof(value), fields[i].value);
-		n = snprintf(buf + len, cap - len, " %s=\"%s\"", fields[i].key,
-			     value);
-		if (n < 0 || (size_t)n >= cap - len) {
-			buf[len] = '\0'; /* whole pairs only */
-			break;
-		}
-		len += (size_t)n;
-	}
-	return buf;
-}
-
 void ds_audit(const char *event, const struct ds_field *fields, size_t count)
 {
 	char text[LINE_MAX_BYTES - 128];

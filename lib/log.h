@@ -1,7 +1,7 @@
 /*
  * Logging of the daemons: one line an event on standard error, which the
- * service manager collects.  Never used in the modules.  Never pass a
- * password, hash, key or ticket.
+ * service manager collects.  The modules use nothing but ds_escape(),
+ * ds_clean() and ds_audit_text().  Never pass a password, hash, key or ticket.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */

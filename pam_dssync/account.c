@@ -4,7 +4,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include <errno.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -20,20 +19,6 @@ static void log_event(struct pds_call *call, const char *what, const char *why)
 		pds_quote(quoted, call->user), what, why);
 }
 
-/* The user could not be identified, or the server not be asked. */
-static int failed(struct pds_call *call, int err)
-{
-	const char *why = ds_strerror(err);
-
-	if (err == DS_ERR_SYS)
-		why = strerror(errno);
-	else if (err == DS_ERR_CONFLICT)
-		why = "the uid is one of the domain's, the name is not its";
-	if (err != DS_ERR_NOTFOUND)
-		log_event(call, " denied", why);
-	return pds_err_to_pam(PDS_ACCOUNT, err);
-}
-
 int pds_account(struct pds_call *call)
 {
 	const struct pds_login *login;
@@ -43,10 +28,15 @@ int pds_account(struct pds_call *call)
 	int err, code;
 
 	err = pds_identify(call, &id);
-	if (!err)
-		err = pds_request_account(call, &id, &reply);
-	if (err)
-		return failed(call, err);
+	if (err) {
+		pds_audit_error(call, "", err);
+		return pds_err_to_pam(PDS_ACCOUNT, err);
+	}
+	err = pds_request_account(call, &id, &reply);
+	if (err) {
+		pds_audit_error(call, pds_socket(), err);
+		return pds_err_to_pam(PDS_ACCOUNT, err);
+	}
 	/*
 	 * The password stage of this login may know more than the mirror: the
 	 * KDC itself said that the password must be changed.

@@ -3,7 +3,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include <errno.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -14,31 +13,17 @@
 /* Refused before anything is sent; returns a PAM code. */
 static int check_form(struct pds_call *call, const char *password)
 {
-	char quoted[PDS_QUOTED_MAX];
-	const char *why;
-
 	/*
 	 * An empty password is an unauthenticated bind to many services; a
 	 * KDC never gets to see one, whatever the flags say.
 	 */
 	if (!*password)
-		why = "the password is empty";
+		pds_audit(call, "bad-password", "the password is empty");
 	else if (strlen(password) > DS_PASSWORD_MAX)
-		why = "the password is too long";
+		pds_audit(call, "bad-password", "the password is too long");
 	else
 		return PAM_SUCCESS;
-	pds_log(call, LOG_NOTICE, "\"%s\" not authenticated: %s",
-		pds_quote(quoted, call->user), why);
 	return PAM_AUTH_ERR;
-}
-
-static void log_failure(struct pds_call *call, int err)
-{
-	char quoted[PDS_QUOTED_MAX];
-
-	pds_log(call, LOG_ERR, "\"%s\" not authenticated: %s: %s",
-		pds_quote(quoted, call->user), pds_socket(),
-		err == DS_ERR_SYS ? strerror(errno) : ds_strerror(err));
 }
 
 static void log_decision(struct pds_call *call, const struct pds_identity *id,
@@ -89,8 +74,10 @@ int pds_auth(struct pds_call *call)
 
 	/* Not ours: no prompt, no delay, nothing over the socket. */
 	err = pds_identify(call, &id);
-	if (err)
+	if (err) {
+		pds_audit_error(call, "", err);
 		return pds_err_to_pam(PDS_AUTH, err);
+	}
 	/* libpam waits only if the whole stack fails. */
 	if (!call->options.nodelay)
 		pam_fail_delay(call->pamh, PDS_FAIL_DELAY_US);
@@ -102,7 +89,7 @@ int pds_auth(struct pds_call *call)
 		return code;
 	err = pds_request_auth(call, &id, password, &reply);
 	if (err) {
-		log_failure(call, err);
+		pds_audit_error(call, pds_socket(), err);
 		return pds_err_to_pam(PDS_AUTH, err);
 	}
 	code = decided(call, &id, &reply);

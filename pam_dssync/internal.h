@@ -125,6 +125,24 @@ const char *pds_result_text(uint32_t result);
 #define PDS_QUOTED_MAX 320
 const char *pds_quote(char buf[PDS_QUOTED_MAX], const char *s);
 
+/* An item of the PAM handle that is a string; "" if it is not set. */
+const char *pds_item(struct pds_call *call, int type);
+/*
+ * Who asks on this host: su and sudo say it (then that is borrowed); of other
+ * set-uid programs the kernel knows, "#uid" in buf; else "".
+ */
+#define PDS_RUSER_MAX 16
+const char *pds_ruser(struct pds_call *call, char buf[PDS_RUSER_MAX]);
+
+/* ---- audit.c: decisions that are not dssync-auth's ---- */
+/* A line of dssync-audit(7); `result` is one of its words. */
+void pds_audit(struct pds_call *call, const char *result, const char *reason);
+/*
+ * The same for what went wrong: `where` and the error's words.  "" stands for
+ * pds_identify(): then there is no line about a user who is not ours.
+ */
+void pds_audit_error(struct pds_call *call, const char *where, int err);
+
 /* ---- identity.c ---- */
 /*
  * DS_OK: the user is ours, *ret_id is who.  DS_ERR_NOTFOUND: not ours, and

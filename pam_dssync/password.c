@@ -9,7 +9,6 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include <errno.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -35,9 +34,7 @@ static int ask(struct pds_call *call, const struct pds_identity *id,
 	int code;
 
 	if (err) {
-		log_event(call, LOG_ERR,
-			  err == DS_ERR_SYS ? strerror(errno)
-					    : ds_strerror(err));
+		pds_audit_error(call, pds_socket(), err);
 		pds_show(call, true,
 			 "The password cannot be changed now; try again "
 			 "later.");
@@ -78,7 +75,7 @@ static bool form_ok(struct pds_call *call, const char *token)
 {
 	if (*token && strlen(token) <= DS_PASSWORD_MAX)
 		return true;
-	log_event(call, LOG_NOTICE, "a password is empty or too long");
+	pds_audit(call, "denied", "a password is empty or too long");
 	return false;
 }
 
@@ -129,8 +126,10 @@ int pds_chauthtok(struct pds_call *call)
 	int err = pds_identify(call, &id);
 	int code;
 
-	if (err)
+	if (err) {
+		pds_audit_error(call, "", err);
 		return pds_err_to_pam(PDS_PASSWORD, err);
+	}
 	code = call->flags & PAM_PRELIM_CHECK ? prepare(call, &id)
 					      : update(call, &id);
 	/*

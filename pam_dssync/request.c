@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,46 +51,26 @@ static int exchange(struct ds_writer *request, uint16_t reply_type,
 }
 
 /*
- * A string item of the PAM handle.  It is for audit and delays only, so one
- * that is too long is cut rather than refused.
+ * These are for audit and delays only, so one that is too long is cut rather
+ * than refused.
  */
-static void put_item(struct ds_writer *w, struct pds_call *call, int type)
+static void put_cut(struct ds_writer *w, const char *text)
 {
-	const void *item = NULL;
-
-	if (pam_get_item(call->pamh, type, &item) != PAM_SUCCESS || !item)
-		item = "";
-	ds_put_blob(w, item, strnlen(item, DS_WORD_MAX));
-}
-
-/*
- * Who asks on this host: su and sudo say it; of other set-uid programs the
- * kernel knows.
- */
-static void put_ruser(struct ds_writer *w, struct pds_call *call)
-{
-	const void *item = NULL;
-	char number[16];
-
-	if (pam_get_item(call->pamh, PAM_RUSER, &item) == PAM_SUCCESS &&
-	    item && *(const char *)item) {
-		put_item(w, call, PAM_RUSER);
-		return;
-	}
-	snprintf(number, sizeof(number), "#%lu", (unsigned long)getuid());
-	ds_put_str(w, getuid() != geteuid() ? number : "");
+	ds_put_blob(w, text, strnlen(text, DS_WORD_MAX));
 }
 
 /* The fields that AUTH and ACCOUNT begin with. */
 static void put_who(struct ds_writer *w, struct pds_call *call,
 		    const struct pds_identity *id)
 {
+	char ruser[PDS_RUSER_MAX];
+
 	ds_put_blob(w, id->guid.b, DS_GUID_LEN);
 	ds_put_str(w, call->user);
-	put_item(w, call, PAM_SERVICE);
-	put_item(w, call, PAM_TTY);
-	put_item(w, call, PAM_RHOST);
-	put_ruser(w, call);
+	put_cut(w, pds_item(call, PAM_SERVICE));
+	put_cut(w, pds_item(call, PAM_TTY));
+	put_cut(w, pds_item(call, PAM_RHOST));
+	put_cut(w, pds_ruser(call, ruser));
 }
 
 static int parse_reply(const struct ds_frame *frame, bool auth,

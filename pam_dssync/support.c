@@ -3,7 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
+#include <stdio.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include <security/pam_ext.h>
 
@@ -159,6 +161,27 @@ const char *pds_result_text(uint32_t result)
 	if (result >= sizeof(texts) / sizeof(texts[0]))
 		return "an unknown answer of dssync-auth";
 	return texts[result];
+}
+
+const char *pds_item(struct pds_call *call, int type)
+{
+	const void *item = NULL;
+
+	if (pam_get_item(call->pamh, type, &item) != PAM_SUCCESS || !item)
+		return "";
+	return item;
+}
+
+const char *pds_ruser(struct pds_call *call, char buf[PDS_RUSER_MAX])
+{
+	const char *said = pds_item(call, PAM_RUSER);
+
+	if (*said)
+		return said;
+	*buf = '\0';
+	if (getuid() != geteuid())
+		snprintf(buf, PDS_RUSER_MAX, "#%lu", (unsigned long)getuid());
+	return buf;
 }
 
 const char *pds_quote(char buf[PDS_QUOTED_MAX], const char *s)

@@ -288,7 +288,8 @@ def test_who_guesses_at_a_locker_waits_alone(lab):
 
 
 def test_unknown_and_wrong_look_the_same(lab):
-    """No text tells which names there are."""
+    """No text tells which names there are.  A locked account has no text
+    either, but a code of its own: test_error_table.py, test_locked."""
     def seen(user, password):
         result = pamtester(lab, user, password, "authenticate")
         return result.returncode, result.stdout, result.stderr

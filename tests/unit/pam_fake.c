@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include <security/pam_ext.h>
 
@@ -26,6 +27,23 @@ pam_handle_t *fake_start(const char *user)
 	pamh->items[PAM_TTY] = "ssh";
 	pamh->items[PAM_RHOST] = "192.0.2.7";
 	return pamh;
+}
+
+const char *fake_audit(const char *event, const char *user, const char *result,
+		       const char *reason)
+{
+	static char lines[4][1024];
+	static unsigned int n;
+	char *line = lines[n++ % 4], caller[32] = "";
+
+	if (geteuid() != 0)
+		snprintf(caller, sizeof(caller), " caller=\"%u\"", geteuid());
+	snprintf(line, sizeof(lines[0]),
+		 "NOTICE audit event=%s user=\"%s\"%s result=\"%s\" "
+		 "reason=\"%s\" service=\"sshd\" tty=\"ssh\" "
+		 "rhost=\"192.0.2.7\"",
+		 event, user, caller, result, reason);
+	return line;
 }
 
 static void clear(char **list)

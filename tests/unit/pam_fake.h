@@ -40,6 +40,12 @@ pam_handle_t *fake_start(const char *user);
 void fake_end(pam_handle_t *pamh);
 /* As fake_end, with nothing said about records. */
 void fake_drop(pam_handle_t *pamh);
+/*
+ * The line of a decision that the module takes itself, with the items that a
+ * handle has at first; valid until three more were asked for.
+ */
+const char *fake_audit(const char *event, const char *user, const char *result,
+		       const char *reason);
 /* What sshd does: a handle of another process gets this one's environment. */
 void fake_copy_env(pam_handle_t *to, const pam_handle_t *from);
 

@@ -233,14 +233,15 @@ static void longest_text(void **state)
 
 /* ---- passwords that never reach the wire ---- */
 
-static void refused_unsent(const char *password, int flags, const char *log)
+static void refused_unsent(const char *password, int flags, const char *why)
 {
 	pam_handle_t *pamh = fake_start(WORLD_UPN);
 
 	world_server_start();
 	pamh->items[PAM_AUTHTOK] = password;
 	assert_int_equal(authenticate(pamh, flags, NULL), PAM_AUTH_ERR);
-	fake_expect_log(pamh, log, NULL);
+	fake_expect_log(
+	    pamh, fake_audit("auth", WORLD_UPN, "bad-password", why), NULL);
 	world_server_stop();
 	assert_int_equal(world_requests(), 0);
 	fake_end(pamh);
@@ -249,9 +250,8 @@ static void refused_unsent(const char *password, int flags, const char *log)
 static void empty_password(void **state)
 {
 	(void)state;
-	refused_unsent("", 0, REFUSED "the password is empty");
-	refused_unsent("", PAM_DISALLOW_NULL_AUTHTOK,
-		       REFUSED "the password is empty");
+	refused_unsent("", 0, "the password is empty");
+	refused_unsent("", PAM_DISALLOW_NULL_AUTHTOK, "the password is empty");
 }
 
 static void password_length(void **state)
@@ -262,7 +262,7 @@ static void password_length(void **state)
 	(void)state;
 	memset(password, 'p', sizeof(password));
 	password[DS_PASSWORD_MAX + 1] = '\0';
-	refused_unsent(password, 0, REFUSED "the password is too long");
+	refused_unsent(password, 0, "the password is too long");
 
 	password[DS_PASSWORD_MAX] = '\0';
 	world_server_start();
@@ -274,6 +274,39 @@ static void password_length(void **state)
 				DS_PASSWORD_MAX,
 			    password, DS_PASSWORD_MAX);
 	fake_end(pamh);
+}
+
+/* A line's pairs are quoted, and what is long takes none of the rest away. */
+static void strange_words_in_a_line(void **state)
+{
+	static char rhost[6000], want[1024];
+	pam_handle_t *pamh = fake_start(WORLD_UPN);
+	char caller[32] = "";
+
+	(void)state;
+	memset(rhost, 1, sizeof(rhost) - 1);
+	pamh->items[PAM_AUTHTOK] = "";
+	pamh->items[PAM_SERVICE] = NULL;
+	pamh->items[PAM_TTY] = "a\" result=\"ok\\\n";
+	pamh->items[PAM_RHOST] = "";
+	pamh->items[PAM_RUSER] = "M\xc3\xbcller";
+	if (geteuid() != 0)
+		snprintf(caller, sizeof(caller), " caller=\"%u\"", geteuid());
+	assert_int_equal(authenticate(pamh, 0, NULL), PAM_AUTH_ERR);
+	snprintf(want, sizeof(want),
+		 "NOTICE audit event=auth user=\"" WORLD_UPN "\"%s "
+		 "result=\"bad-password\" reason=\"the password is empty\" "
+		 "tty=\"a\\\" result=\\\"ok\\\\\\x0a\" "
+		 "ruser=\"M\xc3\xbcller\"",
+		 caller);
+	fake_expect_log(pamh, want, NULL);
+
+	pamh->items[PAM_TTY] = pamh->items[PAM_RHOST] = rhost;
+	pamh->items[PAM_SERVICE] = pamh->items[PAM_RUSER] = rhost;
+	assert_int_equal(authenticate(pamh, 0, NULL), PAM_AUTH_ERR);
+	assert_non_null(strstr(pamh->log[0], " result=\"bad-password\" "));
+	assert_int_equal(pamh->log[0][strlen(pamh->log[0]) - 1], '"');
+	fake_drop(pamh);
 }
 
 /* ---- prompting ---- */
@@ -362,17 +395,16 @@ static void options(void **state)
 
 /* ---- nobody answers, or badly ---- */
 
-#define BROKEN "ERR \"" WORLD_UPN "\" not authenticated: "
-
 static void broken(const char *what)
 {
 	pam_handle_t *pamh = fake_start(WORLD_UPN);
-	char log[256];
+	char why[256];
 
-	snprintf(log, sizeof(log), BROKEN "%s: %s", pam_test_socket, what);
+	snprintf(why, sizeof(why), "%s: %s", pam_test_socket, what);
 	pamh->items[PAM_AUTHTOK] = "secret";
 	assert_int_equal(authenticate(pamh, 0, NULL), PAM_AUTHINFO_UNAVAIL);
-	fake_expect_log(pamh, log, NULL);
+	fake_expect_log(
+	    pamh, fake_audit("auth", WORLD_UPN, "unavailable", why), NULL);
 	assert_null(pamh->env[0]);
 	fake_end(pamh);
 	world_server_stop();
@@ -528,6 +560,7 @@ int main(void)
 		TEST(longest_text),
 		TEST(empty_password),
 		TEST(password_length),
+		TEST(strange_words_in_a_line),
 		TEST(use_first_pass),
 		TEST(try_first_pass),
 		TEST(conversation_fails),

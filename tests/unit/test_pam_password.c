@@ -6,6 +6,7 @@
  */
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/proto.h"
@@ -13,12 +14,14 @@
 #include "tests/unit/pam_seams.h"
 #include "tests/unit/pam_world.h"
 
-#define WHO      "\"" WORLD_UPN "\": "
-#define PRELIM   PAM_PRELIM_CHECK
-#define UPDATE   PAM_UPDATE_AUTHTOK
-#define OLD_ASK  "PROMPT Current password: "
-#define NEW_ASK  "PROMPT New password: "
-#define NO_FORM  "NOTICE " WHO "a password is empty or too long"
+#define WHO     "\"" WORLD_UPN "\": "
+#define PRELIM  PAM_PRELIM_CHECK
+#define UPDATE  PAM_UPDATE_AUTHTOK
+#define OLD_ASK "PROMPT Current password: "
+#define NEW_ASK "PROMPT New password: "
+#define NO_FORM                                                               \
+	fake_audit("password", WORLD_UPN, "denied",                           \
+		   "a password is empty or too long")
 #define CHANGED  "NOTICE " WHO "the password was changed"
 #define REJECTED "NOTICE " WHO "the domain rejects the new password"
 
@@ -200,6 +203,7 @@ static void conversation_fails(void **state)
 static void no_server(void **state)
 {
 	pam_handle_t *pamh = fake_start(WORLD_UPN);
+	char why[256];
 
 	(void)state;
 	assert_int_equal(change(pamh, PRELIM, NULL), PAM_TRY_AGAIN);
@@ -207,7 +211,9 @@ static void no_server(void **state)
 			  "ERROR The password cannot be changed now; try "
 			  "again later.",
 			  NULL);
-	fake_expect_log(pamh, "ERR " WHO "unavailable", NULL);
+	snprintf(why, sizeof(why), "%s: unavailable", pam_test_socket);
+	fake_expect_log(
+	    pamh, fake_audit("password", WORLD_UPN, "unavailable", why), NULL);
 	/* A reply to something else decides nothing. */
 	world_server_start();
 	world_reply_account(DS_AUTH_OK, "");
