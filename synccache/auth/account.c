@@ -16,9 +16,6 @@
 #include "synccache/auth/auth.h"
 #include "synccache/auth/policy.h"
 
-/* Sync queues 64 questions: users' never shut out root's. */
-#define USER_LOOKS_MAX 16
-
 /* One question of the account phase. */
 struct ask {
 	struct dsa_server *server;
@@ -216,7 +213,7 @@ static bool look(const struct ask *a, int *ret_err)
 	bool users = a->subject.caller != 0;
 	struct ask *copy;
 
-	if (users && server->user_looks >= USER_LOOKS_MAX) {
+	if (users && server->user_looks >= DSA_USER_LOOKS_MAX) {
 		*ret_err = DS_ERR_LIMIT;
 		return false;
 	}

@@ -41,6 +41,9 @@ struct dsa_stats {
 	char last_error[DSA_REASON_MAX + 1]; /* "": none yet */
 };
 
+/* Sync queues 64 questions: users' never shut out root's. */
+#define DSA_USER_LOOKS_MAX 16
+
 struct dsa_pam;    /* pam.c: pam.sock, pam-user.sock */
 struct dsa_report; /* report.c: CHILD_STATUS */
 

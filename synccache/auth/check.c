@@ -152,6 +152,7 @@ static void send_verdict(const struct check *c, int out)
 	ds_put_u32(&w, login->result);
 	ds_put_u8(&w, login->proven ? 1 : 0);
 	ds_put_u8(&w, login->unasked ? 1 : 0);
+	ds_put_u8(&w, (uint8_t)login->revoked);
 	ds_put_str(&w, text);
 	ds_put_str(&w, login->reason);
 	ds_put_u64(&w, (uint64_t)login->kdc_ms);

@@ -94,7 +94,8 @@ bool dsa_conn_has_twin(const struct dsa_conn *c)
 	TAILQ_FOREACH(other, &c->gate->all, all)
 	if (other != c && other->delay_key == c->delay_key &&
 	    (other->state == DSA_CONN_PARKED ||
-	     other->state == DSA_CONN_CHECKING))
+	     other->state == DSA_CONN_CHECKING ||
+	     other->state == DSA_CONN_ASKING))
 		return true;
 	return false;
 }

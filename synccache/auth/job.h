@@ -44,7 +44,8 @@ enum dsa_job_kind {
  *   service, str tty, str rhost, str ruser, str canonical name ("" unknown),
  *   u32 uid.
  * VERDICT, from a check, its last: u32 enum ds_auth_result, u8 whether the
- *   password was proven, u8 whether none was looked at, str text, str reason,
+ *   password was proven, u8 whether none was looked at, u8 enum
+ *   dsa_revoked, str text, str reason,
  * u64 milliseconds at the KDC
  *   (-1: not asked), str principal, blob ccache (empty: no ticket), what was
  *   found out about KDCs (found.h), the host's health (health.h), a TGT of the

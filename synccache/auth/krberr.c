@@ -83,11 +83,12 @@ struct dsa_verdict dsa_krb_verdict(enum dsa_stage stage, int32_t code,
 struct dsa_verdict dsa_krb_silent(struct dsa_verdict verdict,
 				  enum ds_auth_result state, bool preauth_sent)
 {
-	if (verdict.result != DS_AUTH_LOCKED ||
-	    (state != DS_AUTH_DISABLED && state != DS_AUTH_EXPIRED &&
-	     state != DS_AUTH_HOURS))
+	if (verdict.result != DS_AUTH_LOCKED || state == DS_AUTH_LOCKED)
 		return verdict;
-	return (struct dsa_verdict){ state, preauth_sent };
+	if (state == DS_AUTH_DISABLED || state == DS_AUTH_EXPIRED ||
+	    state == DS_AUTH_HOURS)
+		return (struct dsa_verdict){ state, preauth_sent };
+	return (struct dsa_verdict){ DS_AUTH_DENIED, false };
 }
 
 bool dsa_krb_bad_armour(int32_t code, uint32_t kdc_error, bool preauth_sent)

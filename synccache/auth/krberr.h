@@ -36,10 +36,11 @@ struct dsa_verdict dsa_krb_verdict(enum dsa_stage stage, int32_t code,
 
 /*
  * Inside FAST a KDC gives no NTSTATUS, and "locked" may mean disabled, expired
- * or outside the logon hours too: `state`, what the mirror says, makes it
- * precise.  A KDC does not look at the password of a locked account, so the
- * caller gives LOCKED where the mirror knows of a lockout, whatever else it
- * knows.  A refusal stays one.
+ * or outside the logon hours too: `state`, what the mirror or a domain
+ * controller says, makes it precise, and DENIED is a state that nobody says.
+ * A KDC does not look at the password of a locked account, so the caller gives
+ * LOCKED where the mirror knows of a lockout, whatever else it knows.  A
+ * refusal stays one.
  */
 struct dsa_verdict dsa_krb_silent(struct dsa_verdict verdict,
 				  enum ds_auth_result state,

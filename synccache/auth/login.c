@@ -21,6 +21,8 @@
 #include "synccache/auth/policy.h"
 #include "synccache/auth/proof.h"
 
+#define SKEW_SECONDS 300 /* of clocks that Kerberos tolerates */
+
 struct attempt {
 	const struct dsa_server *server;
 	const struct ds_snap_account *account;
@@ -71,18 +73,17 @@ static enum ds_auth_result state_now(const struct attempt *a)
 	return dsa_account_state(a->account, dsa_filetime(time(NULL)));
 }
 
-/*
- * What a KDC's "revoked" may be, told to who knows the password: not where
- * the account is locked, or may be, since no password was looked at then.
- */
-static enum ds_auth_result silent_state(const struct attempt *a)
+/* Inside FAST a KDC gives no NTSTATUS; the mirror may know more. */
+static struct dsa_verdict judge_silent(struct attempt *a, struct dsa_verdict v)
 {
-	const struct ds_snap_account *account = a->account;
-	uint64_t now = dsa_filetime(time(NULL));
+	bool asked = a->as.asked;
 
-	if (!account->has_limits || account->limits.locked_until > now)
-		return DS_AUTH_LOCKED;
-	return dsa_account_now(account, now);
+	if (v.result != DS_AUTH_LOCKED || a->as.armour == NULL ||
+	    a->as.ntstatus != DSA_NT_NONE)
+		return v;
+	a->login->revoked = asked ? DSA_REVOKED_AFTER : DSA_REVOKED_FIRST;
+	return dsa_krb_silent(
+	    v, dsa_revoked_state(a->account, dsa_filetime(time(NULL))), asked);
 }
 
 static void decide_code(struct attempt *a, enum dsa_stage stage,
@@ -95,10 +96,8 @@ static void decide_code(struct attempt *a, enum dsa_stage stage,
 
 	dsa_health_see(&a->login->health, code, stage == DSA_STAGE_VERIFY);
 	a->code = code;
-	/* Inside FAST a KDC gives no NTSTATUS. */
-	if (stage == DSA_STAGE_AS && as->armour != NULL &&
-	    as->ntstatus == DSA_NT_NONE)
-		v = dsa_krb_silent(v, silent_state(a), as->asked);
+	if (stage == DSA_STAGE_AS)
+		v = judge_silent(a, v);
 	if (as->ntstatus != DSA_NT_NONE)
 		(void)snprintf(status, sizeof(status), ", NTSTATUS %08X",
 			       (unsigned int)as->ntstatus);
@@ -286,9 +285,18 @@ static krb5_error_code renew_tgt(struct attempt *a)
 			   a->server->keytab.serial, probe, &a->login->tgt);
 }
 
+/*
+ * Armour has a time in it.  After an exchange without, libkrb5 goes by the
+ * KDC's clock, here and not in the next worker: the same for all of them.
+ */
 static krb5_error_code open_armour(struct attempt *a,
 				   const struct dsa_tgt *tgt)
 {
+	int32_t ahead;
+
+	if (dsa_krb_clock(a->ctx, &ahead) &&
+	    (ahead > SKEW_SECONDS || ahead < -SKEW_SECONDS))
+		return KRB5KRB_AP_ERR_SKEW;
 	drop_armour(a);
 	return dsa_ccfile_open(a->ctx, tgt->ccache.p, tgt->ccache.len,
 			       &a->as.armour, &a->armour_fd);

@@ -7,6 +7,7 @@
 #define DSA_LOGIN_H
 
 #include "synccache/auth/auth.h"
+#include "synccache/auth/revoked.h"
 
 struct dsa_login {
 	enum ds_auth_result result;
@@ -16,6 +17,7 @@ struct dsa_login {
 	/* Of change.h: no password was looked at, so that this is neither a
 	 * failure nor the end of one. */
 	bool unasked;
+	enum dsa_revoked revoked;        /* and nobody said why */
 	char text[DS_TEXT_MAX + 1];      /* in place of that text; "": none */
 	char reason[DSA_REASON_MAX + 1]; /* for the audit */
 	char principal[DSA_PRINCIPAL_MAX + 1]; /* of the ticket */

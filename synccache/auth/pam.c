@@ -21,6 +21,7 @@
 #include "synccache/auth/fast.h"
 #include "synccache/auth/gate.h"
 #include "synccache/auth/policy.h"
+#include "synccache/auth/revoked.h"
 
 #ifndef DSA_QUEUE_MS        /* only tests have others */
 #define DSA_QUEUE_MS  30000 /* until a worker is free */
@@ -87,6 +88,7 @@ static void take_subject(struct dsa_conn *c, const struct ds_frame *frame)
 struct verdict {
 	uint32_t result;
 	bool proven, unasked;
+	uint8_t revoked; /* enum dsa_revoked */
 	char text[DS_TEXT_MAX + 1];
 	char reason[DSA_REASON_MAX + 1];
 	int64_t kdc_ms;
@@ -109,6 +111,7 @@ static int read_verdict(const struct ds_frame *frame, struct verdict *v)
 	v->result = ds_get_u32(&r);
 	v->proven = ds_get_u8(&r) != 0;
 	v->unasked = ds_get_u8(&r) != 0;
+	v->revoked = ds_get_u8(&r);
 	ds_get_str(&r, v->text, sizeof(v->text));
 	ds_get_str(&r, v->reason, sizeof(v->reason));
 	v->kdc_ms = (int64_t)ds_get_u64(&r);
@@ -208,6 +211,54 @@ static void answer(struct dsa_conn *c, const struct verdict *v)
 	explicit_bzero(handle, sizeof(handle));
 }
 
+/* ---- a KDC that does not say why ---- */
+
+struct held {
+	struct dsa_conn *c;
+	struct verdict v; /* a refusal: no ticket is borrowed */
+};
+
+static void on_revoked(void *arg, const struct dsa_verdict *why,
+		       const char *origin)
+{
+	struct held *h = arg;
+	struct verdict *v = &h->v;
+	char kdc[sizeof(v->reason)];
+
+	memcpy(kdc, v->reason, sizeof(kdc));
+	v->result = why->result;
+	v->proven = why->proven;
+	(void)snprintf(v->reason, sizeof(v->reason), "%.*s; %s",
+		       (int)sizeof(v->reason) - 64, kdc, origin);
+	dsa_text(why->result, why->proven, "", v->text, sizeof(v->text));
+	answer(h->c, v);
+	free(h);
+}
+
+/* True: the answer comes when it is known why, or that nobody says. */
+static bool is_held(struct dsa_conn *c, const struct verdict *v)
+{
+	struct held *h;
+
+	if (v->revoked == DSA_REVOKED_NOT || v->result == DS_AUTH_OK)
+		return false;
+	h = malloc(sizeof(*h));
+	if (h == NULL)
+		return false;
+	*h = (struct held){ c, *v };
+	h->v.ccache = NULL;
+	h->v.ccache_len = 0;
+	h->v.tgt = (struct dsa_tgt){ 0 };
+	if (!dsa_revoked_ask(c->gate->server, &c->subject,
+			     (enum dsa_revoked)v->revoked, on_revoked, h)) {
+		free(h);
+		return false;
+	}
+	/* It has a deadline of its own. */
+	dsa_conn_enter(c, DSA_CONN_ASKING, 0);
+	return true;
+}
+
 static void note_offline(struct dsa_server *server, const struct verdict *v)
 {
 	dsa_offline_heard(server, (enum dsa_kdc_word)v->heard,
@@ -236,7 +287,8 @@ static bool on_worker(void *arg, const struct ds_frame *frame)
 			dsa_found_keep(server, &v.found);
 		dsa_health_keep(&server->health, &v.health);
 		note_offline(server, &v);
-		answer(c, &v);
+		if (!is_held(c, &v))
+			answer(c, &v);
 	} else {
 		fail_auth(c, DS_AUTH_UNAVAILABLE, "the worker gave no answer");
 	}

@@ -9,6 +9,7 @@ answers for another realm.
 """
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -171,6 +172,42 @@ def test_unknown(lab, fast):
         directory(lab, "sam.delete(dn_of('state-gone'))\n")
         assert_outcome(lab, user, PASSWORD, "authenticate",
                        Outcome(USER_UNKNOWN, "", "unknown"))
+
+
+@contextmanager
+def old_mirror(lab):
+    """The mirror learns nothing, and domain controllers can be asked."""
+    pid = lab.output("pgrep", "-x", "dssync-sync").split()
+    assert len(pid) == 1
+    lab.output("kill", "-STOP", *pid)
+    try:
+        yield
+    finally:
+        lab.output("kill", "-CONT", *pid)
+
+
+def test_disabled_a_moment_ago(lab, fast):
+    """Inside FAST the KDC does not say why: a domain controller is asked."""
+    user = f"state-late@{DOMAIN}"
+    directory(lab, "new('state-late', args[0], args[1])\n", PASSWORD, user)
+    lab.sync()
+    try:
+        with old_mirror(lab):
+            set_user(lab, "state-late", userAccountControl=0x202)
+            assert_outcome(lab, user, PASSWORD, "authenticate", Outcome(
+                PERM_DENIED, DISABLED_TEXT, "disabled"))
+            assert_outcome(lab, user, WRONG, "authenticate", BAD)
+        if fast == "demand":
+            # Nobody says why, so nothing is said, or written down as known.
+            set_user(lab, "state-late", userAccountControl=0x200)
+            lab.sync()
+            with still_mirror(lab):
+                set_user(lab, "state-late", userAccountControl=0x202)
+                assert_outcome(lab, user, PASSWORD, "authenticate",
+                               Outcome(PERM_DENIED, "", "denied"))
+    finally:
+        directory(lab, "sam.delete(dn_of('state-late'))\n")
+        lab.sync("--full")
 
 
 # ---- account ---------------------------------------------------------------

@@ -104,6 +104,20 @@ int dsa_look(struct dsa_looks *l, const struct ds_guid *guid,
 	return 0;
 }
 
+bool may_ask_why;
+dsa_revoked_said why_said;
+void *why_arg;
+
+bool dsa_revoked_ask(struct dsa_server *s, const struct dsa_subject *subject,
+		     enum dsa_revoked after, dsa_revoked_said said, void *arg)
+{
+	assert_ptr_equal(s, &server);
+	assert_string_equal(subject->name, "alice@example.com");
+	why_said = said;
+	why_arg = arg;
+	return after == DSA_REVOKED_AFTER && may_ask_why;
+}
+
 void dsa_ticket_answer(struct dsa_server *s, uid_t caller,
 		       const struct ds_frame *frame, struct ds_writer *reply)
 {
@@ -183,7 +197,8 @@ void dsa_offline_kept(struct dsa_server *s, const struct ds_frame *frame)
 
 static enum ds_auth_result verdict = DS_AUTH_OK;
 
-static bool offline;   /* in a worker: by the verifier */
+static bool offline; /* in a worker: by the verifier */
+static enum dsa_revoked revoked;
 static bool unchecked; /* no password was looked at */
 
 static void say(int out, uint16_t type, const struct dsa_subject *s,
@@ -205,6 +220,7 @@ static void say(int out, uint16_t type, const struct dsa_subject *s,
 		ds_put_u32(&w, verdict);
 		ds_put_u8(&w, verdict == DS_AUTH_OK && !unchecked ? 1 : 0);
 		ds_put_u8(&w, unchecked ? 1 : 0);
+		ds_put_u8(&w, revoked);
 		ds_put_str(&w, "text");
 		ds_put_str(&w, reason);
 		ds_put_u64(&w, unchecked ? UINT64_MAX : 5);
@@ -254,6 +270,10 @@ void dsa_check_run(const struct dsa_server *s, int conn, uid_t caller, int out)
 	say(out, DSA_MSG_SUBJECT, &subject, "");
 	offline = strcmp(script, "offline") == 0;
 	unchecked = strcmp(script, "unchecked") == 0;
+	if (strcmp(script, "revoked") == 0) {
+		verdict = DS_AUTH_DENIED;
+		revoked = DSA_REVOKED_AFTER;
+	}
 	if (strcmp(script, "die") == 0)
 		_exit(9);
 	if (strcmp(script, "die-late") == 0) {

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "synccache/auth/auth.h"
+#include "synccache/auth/revoked.h"
 
 extern struct dsa_server server;
 extern struct sockaddr_un user_address;
@@ -36,6 +37,12 @@ extern bool answer_later;
 extern dsa_account_said later_said;
 extern void *later_arg;
 extern pid_t account_caller;
+
+/* Why an account is revoked is asked, or cannot be; the test says the answer.
+ */
+extern bool may_ask_why;
+extern dsa_revoked_said why_said;
+extern void *why_arg;
 
 int setup(void **state);
 int teardown(void **state);

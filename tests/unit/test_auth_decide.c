@@ -263,6 +263,7 @@ static struct heard hear(int fd)
 			h.result = (int)ds_get_u32(&r);
 			(void)ds_get_u8(&r);
 			(void)ds_get_u8(&r);
+			(void)ds_get_u8(&r);
 			ds_get_str(&r, h.text, sizeof(h.text));
 			ds_get_str(&r, h.reason, sizeof(h.reason));
 			read_tail(&r, &h);

@@ -84,6 +84,32 @@ static void test_account_later(void **state)
 	assert_int_equal(result_and_close(slow, 1000), DS_AUTH_LOCKED);
 }
 
+/* Nothing is said before it is known why, or that nobody says. */
+static void test_revoked(void **state)
+{
+	const struct dsa_verdict disabled = { DS_AUTH_DISABLED, true };
+	int fd;
+
+	(void)state;
+	may_ask_why = false;
+	assert_int_equal(result_and_close(ask(DS_MSG_AUTH, "revoked"), 2000),
+			 DS_AUTH_DENIED);
+	may_ask_why = true;
+	why_said = NULL;
+	fd = ask(DS_MSG_AUTH, "revoked");
+	for (int i = 0; i < 200 && why_said == NULL; i++)
+		run_for(10);
+	assert_non_null(why_said);
+	no_worker_left();
+	assert_int_equal(result_of(fd, 50, NULL), -2);
+	audited.result = DS_AUTH_OK;
+	why_said(why_arg, &disabled, "the domain says why");
+	assert_int_equal(result_and_close(fd, 2000), DS_AUTH_DISABLED);
+	assert_int_equal(audited.result, DS_AUTH_DISABLED);
+	assert_non_null(strstr(audited.reason, "; the domain says why"));
+	may_ask_why = false;
+}
+
 static void test_worker_dies(void **state)
 {
 	(void)state;
@@ -315,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_answer),
 		cmocka_unit_test(test_account_later),
 		cmocka_unit_test(test_offline_proves_nothing),
+		cmocka_unit_test(test_revoked),
 		cmocka_unit_test(test_worker_dies),
 		cmocka_unit_test(test_worker_deadline),
 		cmocka_unit_test(test_queue),
