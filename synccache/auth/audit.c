@@ -214,15 +214,17 @@ void dsa_audit(const char *event, const struct dsa_subject *subject,
 		{ "name", or_null(subject->name) },
 		{ "guid", ds_guid_to_str(&subject->guid, guid) },
 		{ "uid", known ? uid : NULL, .number = true },
+		{ "result", dsa_result_word(result) },
+		{ "reason", or_null(reason) },
+		{ "kdc_ms", kdc_ms >= 0 ? ms : NULL, .number = true },
+		/* A caller's words: a line has no room for all of any length.
+		 */
 		{ "service", or_null(subject->service) },
 		{ "tty", or_null(subject->tty) },
 		{ "rhost", or_null(subject->rhost) },
 		{ "ruser", or_null(subject->ruser) },
 		{ "caller", subject->caller != 0 ? caller : NULL,
 		  .number = true },
-		{ "result", dsa_result_word(result) },
-		{ "reason", or_null(reason) },
-		{ "kdc_ms", kdc_ms >= 0 ? ms : NULL, .number = true },
 	};
 	const size_t count = sizeof(fields) / sizeof(*fields);
 

@@ -170,9 +170,10 @@ static void test_every_field(void **state)
 		   " audit event=auth user=\"DRiley@AADDSContoso.com\" "
 		   "name=\"driley@aaddscontoso.com\" "
 		   "guid=\"00000001-0000-0000-0000-000000000000\" "
-		   "uid=\"1283001104\" service=\"sshd\" tty=\"ssh\" "
-		   "rhost=\"192.0.2.7\" ruser=\"bob\" result=\"bad-password\" "
-		   "reason=\"Preauthentication failed\" kdc_ms=\"15\"\n"));
+		   "uid=\"1283001104\" result=\"bad-password\" "
+		   "reason=\"Preauthentication failed\" kdc_ms=\"15\" "
+		   "service=\"sshd\" tty=\"ssh\" rhost=\"192.0.2.7\" "
+		   "ruser=\"bob\"\n"));
 }
 
 static void test_what_is_not_known_is_left_out(void **state)
@@ -229,6 +230,23 @@ static void test_hostile_values(void **state)
 	assert_null(line_of(log_path, (int)n));
 }
 
+/* What a caller says at length does not push the decision off the line. */
+static void test_long_values(void **state)
+{
+	struct dsa_subject s = subject();
+
+	(void)state;
+	memset(s.user, 1, sizeof(s.user) - 1);
+	memset(s.service, 1, sizeof(s.service) - 1);
+	memset(s.tty, 1, sizeof(s.tty) - 1);
+	memset(s.rhost, 1, sizeof(s.rhost) - 1);
+	memset(s.ruser, 1, sizeof(s.ruser) - 1);
+	s.name[0] = '\0';
+	dsa_audit("auth", &s, DS_AUTH_DENIED, "No.", -1);
+	assert_non_null(
+	    strstr(read_all(log_path), " result=\"denied\" reason=\"No.\""));
+}
+
 static void test_journal(void **state)
 {
 #ifdef HAVE_SYSTEMD
@@ -252,9 +270,9 @@ static void test_journal(void **state)
 	    "MESSAGE=audit event=auth user=\"a\\x0aDSSYNC_RESULT=ok\" "
 	    "name=\"driley@aaddscontoso.com\" "
 	    "guid=\"00000001-0000-0000-0000-000000000000\" "
-	    "uid=\"1283001104\" service=\"sshd\" tty=\"ssh\" "
-	    "rhost=\"192.0.2.7\" ruser=\"bob\" result=\"ok\" "
-	    "kdc_ms=\"7\""));
+	    "uid=\"1283001104\" result=\"ok\" kdc_ms=\"7\" "
+	    "service=\"sshd\" tty=\"ssh\" rhost=\"192.0.2.7\" "
+	    "ruser=\"bob\""));
 	assert_string_equal(read_all(log_path), "");
 	/* A journal that does not take it: it is not lost. */
 	journal_error = -1;
@@ -320,6 +338,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_what_is_not_known_is_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_values, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_long_values, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_journal, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_disk, setup,
