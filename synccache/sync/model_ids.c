@@ -118,6 +118,8 @@ static void choose_sid(const struct dss_build *b, const struct dss_object *obj,
 {
 	*ret_sid = obj->sid;
 	*ret_why = NULL;
+	if (obj->sid.count == 0) /* nobody is published without one */
+		return;
 	if (b->ndomains > 1 && (obj->malformed & DSS_F_HISTORY))
 		*ret_why = "a value of its sIDHistory breaks the format, so "
 			   "that its id is uncertain";

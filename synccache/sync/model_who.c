@@ -14,7 +14,6 @@
 #include <strings.h>
 
 #include "synccache/sync/model_update.h"
-#include "synccache/sync/scope.h"
 
 /* ---- may it be taken over? ---- */
 
@@ -25,13 +24,16 @@ static bool is_nobody(const struct dss_object *obj)
 	       !(obj->flags & (DSS_OBJ_HELD | DSS_OBJ_KEPT));
 }
 
-/* True if something is said of the object, or of any two that want one id:
- * such words name the other one. */
+/* True if something is said of the object, also as the one that has what
+ * another wants. */
 static bool is_noted(const struct dss_model *model, const struct ds_guid *guid)
 {
+	char text[DS_GUID_STR_MAX];
+
+	ds_guid_to_str(guid, text);
 	for (size_t i = 0; i < model->nnotes; i++) {
-		if (model->notes[i].reason == DS_WH_ID_CONFLICT ||
-		    ds_guid_equal(&model->notes[i].guid, guid))
+		if (ds_guid_equal(&model->notes[i].guid, guid) ||
+		    strstr(model->notes[i].detail, text))
 			return true;
 	}
 	return false;
@@ -81,22 +83,24 @@ static const struct dss_model_group *group_of_gid(const struct dss_model *m,
 	return NULL;
 }
 
-/* Ids of others may come from the same place, or its group's being published
- * may hang on it. */
+/* Others' ids may come from the same place. */
 static bool is_tied(const struct dss_update *u, const struct dss_object *obj)
 {
 	int mapping = u->facts->config->identity.id_mapping;
 
 	return mapping == DS_IDMAP_ATTRIBUTE ||
-	       (mapping == DS_IDMAP_SIDHISTORY && obj->nhistory > 0) ||
-	       dss_scope_limits(u->facts->config);
+	       (mapping == DS_IDMAP_SIDHISTORY && obj->nhistory > 0);
 }
 
-/* Its own model; and no note, no new slice and no other id came of it. */
+/*
+ * The model of the object as it is now and of the group of its pw_gid: nothing
+ * is said of it there, no slice is new, and it has that group.
+ */
 static int build_alone(const struct dss_update *u, struct dss_who *who,
 		       const struct dss_model_group *group)
 {
 	struct dss_object objs[2] = { *who->change->now };
+	const struct dss_model *alone = &who->alone;
 	size_t count = 1;
 	int err;
 
@@ -105,12 +109,48 @@ static int build_alone(const struct dss_update *u, struct dss_who *who,
 	err = dss_model_build(objs, count, u->facts, &who->alone);
 	if (err)
 		return err;
-	if (who->alone.nnotes > 0 || who->alone.nusers != who->is ||
-	    who->alone.nslices != u->model->nslices)
+	if (is_noted(alone, &objs[0].guid) || alone->nusers != who->is ||
+	    alone->nslices != u->model->nslices)
 		return DS_ERR_CONFLICT;
-	return !who->is || (group && who->alone.users[0].gid == group->gid)
+	return !who->is || (group && alone->users[0].gid == group->gid)
 		   ? DS_OK
 		   : DS_ERR_CONFLICT;
+}
+
+static int look_at_renamed(struct dss_update *u, struct dss_who *who,
+			   const struct dss_model_user *user)
+{
+	int err = dss_update_within(u, who->change, true);
+
+	if (err == DS_OK)
+		err = build_alone(u, who, group_of_gid(u->model, user->gid));
+	if (err == DS_OK && who->alone.users[0].uid != user->uid)
+		err = DS_ERR_CONFLICT;
+	return err;
+}
+
+/* A group that is shown for its users alone may go with the last of them. */
+static int look_at_gone(const struct dss_update *u, struct dss_who *who,
+			const struct dss_model_user *user)
+{
+	const struct dss_model_group *group =
+	    group_of_gid(u->model, user->gid);
+
+	if (is_tied(u, who->change->obj) || !group ||
+	    !dss_in_scope(u->facts, group->obj))
+		return DS_ERR_CONFLICT;
+	return build_alone(u, who, NULL); /* an object that is no user's */
+}
+
+static int look_at_newcomer(const struct dss_update *u, struct dss_who *who)
+{
+	const struct dss_model_group *group =
+	    find_primary(u, who->change->now);
+
+	if (is_tied(u, who->change->now) || !group)
+		return DS_ERR_CONFLICT;
+	who->primary = group->obj;
+	return build_alone(u, who, group);
 }
 
 static int look_at(struct dss_update *u, struct dss_who *who)
@@ -119,30 +159,17 @@ static int look_at(struct dss_update *u, struct dss_who *who)
 	const struct dss_object *now = who->change->now;
 	const struct dss_model_user *user =
 	    dss_model_find_user(u->model, &old->guid);
-	const struct dss_model_group *group = NULL;
-	int err;
 
 	who->was = user != NULL;
 	who->is = dss_is_user(now);
 	if ((!who->was && !is_nobody(old)) || (!who->is && !is_nobody(now)) ||
 	    is_noted(u->model, &old->guid))
 		return DS_ERR_CONFLICT;
-	if (who->was && who->is) {
-		err = dss_update_within(u, who->change, true);
-		if (err)
-			return err;
-		group = group_of_gid(u->model, user->gid);
-	} else if ((who->was || who->is) && is_tied(u, who->was ? old : now)) {
-		return DS_ERR_CONFLICT;
-	} else if (who->is) {
-		group = find_primary(u, now);
-		who->primary = group ? group->obj : NULL;
-	}
-	err = build_alone(u, who, group);
-	if (err == DS_OK && who->was && who->is &&
-	    who->alone.users[0].uid != user->uid)
-		err = DS_ERR_CONFLICT;
-	return err;
+	if (who->was && who->is)
+		return look_at_renamed(u, who, user);
+	if (who->was)
+		return look_at_gone(u, who, user);
+	return who->is ? look_at_newcomer(u, who) : build_alone(u, who, NULL);
 }
 
 int dss_who_add(struct dss_update *u, const struct dss_change *change)

@@ -130,6 +130,21 @@ static void whose_sid_counts(void **state)
 	assert_int_equal(model.nnotes, 0);
 }
 
+/* An objectSid that cannot be read leaves its object alone out. */
+static void history_without_sid(void **state)
+{
+	struct dss_object *obj = user(1101, ONPREM "-1013");
+
+	(void)state;
+	obj->sid = (struct ds_sid){ .count = 0 };
+	obj->present &= ~(uint32_t)DSS_F_SID;
+	user(1102, ONPREM "-1014");
+	build();
+	expect(1101, 0, 0);
+	assert_int_equal(reason(1101), DS_WH_MALFORMED);
+	expect(1102, ONPREM_BASE + 1014, ONPREM_BASE + 513);
+}
+
 /* What is nobody's account, or nobody's domain, is no history either. */
 static void odd_values(void **state)
 {
@@ -342,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HISTORY_TEST(whose_sid_counts),
+		HISTORY_TEST(history_without_sid),
 		HISTORY_TEST(odd_values),
 		HISTORY_TEST(shown),
 		HISTORY_TEST(refused),
