@@ -99,6 +99,13 @@ static bool id_sid(const struct dss_pull *p, const struct dss_object *obj,
 	return best != SIZE_MAX;
 }
 
+bool dss_faded_has_id(const struct dss_pull *p, const struct dss_object *obj)
+{
+	struct ds_sid sid;
+
+	return id_sid(p, obj, &sid);
+}
+
 static bool id_moves(const struct dss_pull *p, const struct dss_object *old,
 		     const struct dss_object *now)
 {

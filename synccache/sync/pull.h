@@ -93,7 +93,7 @@ DS_MUST_CHECK int dss_reread_asked(struct dss_pull *p);
 /*
  * The valve of a first load, which has no store to compare with: what is
  * published says what there was.  DS_ERR_DENIED with s->why: too much of it
- * is missing (lost.c).
+ * is missing, or an id would move (lost.c).
  */
 DS_MUST_CHECK int dss_lost_check(struct dss_pull *p);
 
@@ -103,6 +103,8 @@ DS_MUST_CHECK int dss_lost_check(struct dss_pull *p);
  * SIDs of a history that give an id stay even if it is one object's only.
  */
 DS_MUST_CHECK int dss_faded_check(struct dss_pull *p);
+/* True if a SID of its history gives the object its id. */
+bool dss_faded_has_id(const struct dss_pull *p, const struct dss_object *obj);
 /* Has those whose history was kept read again, where it need not be kept. */
 DS_MUST_CHECK int dss_faded_accept(struct dss_pull *p);
 

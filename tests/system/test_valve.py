@@ -302,12 +302,30 @@ def test_an_id_whose_history_may_not_be_read_any_more(lab):
             assert lab.status()["sync"]["held_count"] == 1
             assert "sIDHistory" in lab.host(
                 "dssyncctl", "explain", OLIVIA).stdout
+            lose_the_store(lab, "--renumber")
+            assert lab.passwd(OLIVIA) == before
             lab.sync("--accept-deletes")
             assert lab.passwd(OLIVIA)[2] != before[2]
         assert lab.passwd(OLIVIA) == before
     finally:
         put_config(lab, config)
         renumber(lab)
+
+
+def lose_the_store(lab, words):
+    lab.daemon("stop")
+    lab.shell("rm /var/lib/dssync/store/*")
+    lab.daemon("start")
+    wait_until("the first load is refused", lambda: words in (
+        (lab.status()["sync"] or {}).get("last_error") or ""))
+
+
+def test_nor_an_attribute_after_the_store_was_lost(lab):
+    before, unit = users(lab), f"OU=AADDC Users,{DOMAIN_DN}"
+    with denied(lab, f"(OD;CI;RP;{RESTRICTIONS};;", unit):
+        lose_the_store(lab, "not all that matters")
+        assert users(lab) == before
+    assert users(lab) == before
 
 
 def test_a_scope_smaller_than_what_the_valve_lets_go(lab):
