@@ -21,7 +21,7 @@
 static bool is_nobody(const struct dss_object *obj)
 {
 	return !dss_is_user(obj) && obj->kind != DSS_KIND_GROUP &&
-	       !(obj->flags & (DSS_OBJ_HELD | DSS_OBJ_KEPT));
+	       !(obj->flags & (DSS_OBJ_HELD | DSS_OBJ_KEPT | DSS_OBJ_HISTORY));
 }
 
 /* True if something is said of the object, also as the one that has what

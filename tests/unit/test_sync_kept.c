@@ -190,7 +190,7 @@ static void place(struct world *w, struct state *s)
 			       : dice(w, 4) ? 0
 					    : DSS_OBJ_KEPT;
 	if (dice(w, 40) == 0)
-		s->obj.flags |= DSS_OBJ_HELD;
+		s->obj.flags |= dice(w, 2) ? DSS_OBJ_HELD : DSS_OBJ_HISTORY;
 	(void)snprintf(s->dn, sizeof(s->dn), "CN=o%u,OU=%s,DC=example,DC=com",
 		       ++w->serial, dice(w, 3) ? "AADDC Users" : "Linux");
 }
