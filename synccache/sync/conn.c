@@ -28,7 +28,7 @@
 
 #define SSF_MIN       56 /* sealed, not just signed */
 #define PAGE_SIZE     1000
-#define PAGES_MAX     100000 /* a server may make them as small as it likes */
+#define PAGES_MAX     10000 /* of one search */
 #define DIRSYNC_BYTES (1 << 20)
 #define BREATHE_EVERY 256 /* messages between two looks at everything else */
 #define SILENCES_MAX  10  /* of one message */

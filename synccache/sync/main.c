@@ -45,6 +45,7 @@ struct plan {
 	int64_t publish;                /* what is owed */
 	unsigned failures, unpublished; /* in a row */
 	bool notified;
+	bool behind;     /* the last pull failed */
 	int64_t noticed; /* when something changed that is not published */
 };
 
@@ -227,6 +228,7 @@ static void work(struct dss_sync *s, struct plan *plan)
 		plan->noticed = ds_now_ms();
 	plan->notified = false;
 	ok = pull(s, flags, &changed) == DS_OK;
+	plan->behind = !ok;
 	dss_guard_leave(STORE_DIR);
 	if (ok && !s->stop) {
 		s->status.last_pull = (uint64_t)time(NULL);
@@ -320,10 +322,13 @@ static bool rescope(struct dss_sync *s)
 /* What is owed, apart from a pull: the files anew. */
 static void publish_owed(struct dss_sync *s, struct plan *plan)
 {
-	bool ok = publish(s, plan, true);
+	bool late = plan->unpublished > 0, ok = publish(s, plan, true);
 
 	if (!dss_pull_complete(s))
 		plan->pull = ds_now_ms();
+	/* Nothing else was wrong. */
+	if (ok && late && !plan->behind)
+		s->status.last_error[0] = 0;
 	if (!s->stop && ok)
 		dss_status_state(s, DSS_IDLE, "up to date");
 	else if (!s->stop)

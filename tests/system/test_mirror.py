@@ -19,15 +19,43 @@ STAGES = ("dssync-sync", "dssync-auth", "synccached")
 
 # ---- changes arrive --------------------------------------------------------
 
-def test_a_new_user_arrives_by_itself(lab, tenant):
-    tenant["users"].append(new_user("arrives@contoso.com"))
+@contextlib.contextmanager
+def notified_only(lab):
+    """No pull but a notification's within the test."""
+    daemon = restarted_with(lab, "printf '[sync]\\ninterval = 1h\\n' "
+                            f">>{CONF}")
+    with daemon as log:
+        lab.sync()
+        yield log
+
+
+def arrives(lab, tenant, upn):
+    tenant["users"].append(new_user(upn))
     lab.apply(tenant)
-    # No `sync`: a notification, or the interval of 30 s.
-    wait_until("the user is on the host",
-               lambda: lab.passwd("arrives@contoso.com"), seconds=45)
+    wait_until("the user is on the host", lambda: lab.passwd(upn),
+               seconds=45)
+
+
+def test_a_new_user_arrives_by_itself(lab, tenant):
+    with notified_only(lab):
+        arrives(lab, tenant, "arrives@contoso.com")
     assert lab.ssh("arrives@contoso.com", PASSWORD).returncode == 0
     assert "all staff@aaddscontoso.com" not in \
         lab.group_names("arrives@contoso.com")
+
+
+def test_notifications_go_on_after_the_connection_was_lost(lab, tenant):
+    with notified_only(lab) as log:
+        assert lab.status()["sync"]["notify"] is True
+        lab.samba("stop")
+        wait_until("that is noticed", lambda: lab.status()["sync"][
+            "notify"] is False)
+        lab.samba("start")
+        # Nobody asks for it; what happened meanwhile comes with it.
+        wait_until("it asks for notifications again", lambda: lab.status()[
+            "sync"]["notify"] is True, seconds=60)
+        arrives(lab, tenant, "afterwards@contoso.com")
+        assert log().count("connected to dc1") == 2
 
 
 def test_a_deleted_user_goes(lab, tenant):

@@ -115,5 +115,7 @@ def test_a_missing_ca_file_is_named(lab):
 ])
 def test_a_certificate_of_another_host_or_time_is_refused(lab, fqdn, days,
                                                           words):
-    with certificate(lab, fqdn, days), transport(lab, "ldaps") as log:
-        refused(lab, log, DC, words)
+    with certificate(lab, fqdn, days):
+        for name in ("ldaps", "starttls"):
+            with transport(lab, name) as log:
+                refused(lab, log, DC, words)

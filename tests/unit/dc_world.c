@@ -70,6 +70,12 @@ static void show_netlogon(struct script_server *sv,
 	size_t len = HEAD;
 
 	host->pinged++;
+	if (host->refuses) {
+		sv->over = host->refuses < 0;
+		if (!sv->over)
+			script_done(sv, rq->id, host->refuses);
+		return;
+	}
 	for (int i = 0; i < 6; i++)
 		len = put_name(value, len, "x");
 	len = put_name(value, len, host->site);

@@ -21,6 +21,7 @@ struct dc_host {
 	bool down;
 	bool unnamed; /* DNS does not have it where a site is asked for */
 	bool covers;  /* DNS has it of every site */
+	int refuses;  /* the ping, with this code; -1: hangs up */
 	uint16_t priority;
 	int connected, pinged;
 	int probed; /* by dss_dc_probe() */

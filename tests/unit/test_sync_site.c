@@ -475,6 +475,31 @@ static void test_remembered(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* Whatever it says to the ping: it is a domain controller. */
+static void test_ping_refused(void **state)
+{
+	static const int codes[] = {
+		LDAP_PROTOCOL_ERROR,   LDAP_BUSY,
+		LDAP_UNAVAILABLE,      LDAP_TIMELIMIT_EXCEEDED,
+		LDAP_OPERATIONS_ERROR, LDAP_INSUFFICIENT_ACCESS,
+		LDAP_NO_SUCH_OBJECT
+	};
+	struct dc_world *w = *state;
+
+	w->dcs[0] =
+	    (struct dc_host){ .name = "dc1.example.com", .site = "WEST" };
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		w->dcs[0].refuses = codes[i];
+		assert_int_equal(dss_dc_connect(&w->s), 0);
+		assert_int_equal(w->dcs[0].pinged, (int)i + 1);
+		dss_dc_close(&w->s);
+	}
+	/* A connection that broke is of no use. */
+	w->dcs[0].refuses = -1;
+	assert_int_not_equal(dss_dc_connect(&w->s), 0);
+	assert_null(w->s.conn);
+}
+
 #define WORLD_TEST(t)                                                         \
 	cmocka_unit_test_setup_teardown(t, dc_world_setup, dc_world_teardown)
 
@@ -495,6 +520,7 @@ int main(void)
 		WORLD_TEST(test_configured),
 		WORLD_TEST(test_words),
 		WORLD_TEST(test_looks),
+		WORLD_TEST(test_ping_refused),
 		WORLD_TEST(test_remembered),
 	};
 
