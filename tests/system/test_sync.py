@@ -63,6 +63,46 @@ def test_people_get_the_same_on_a_terminal(lab, argument):
             assert line.lower() in text.lower() or line.lstrip("-").isdigit()
 
 
+# ---- a server that hangs up -------------------------------------------------
+
+POLICY = ("CN=Default Query Policy,CN=Query-Policies,CN=Directory Service,"
+          f"CN=Windows NT,CN=Services,CN=Configuration,{DOMAIN_DN}")
+
+
+def limit_idle(lab, old, new):
+    """For the connections from now on, in seconds."""
+    lab.lab.dc.run(["ldbmodify", "-H", SAM_DB], input=(
+        f"dn: {POLICY}\nchangetype: modify\n"
+        f"delete: lDAPAdminLimits\nlDAPAdminLimits: MaxConnIdleTime={old}\n"
+        "-\n"
+        f"add: lDAPAdminLimits\nlDAPAdminLimits: MaxConnIdleTime={new}\n"))
+
+
+def test_who_is_idle_too_long_comes_again(lab):
+    """The server ends the connection; the next pull makes a new one."""
+    conf = lab.lab.host.path("/etc/dssync/dssync.conf")
+    before = conf.read_text()
+    conf.write_text(before + "[sync]\ninterval = 1h\nnotify = no\n")
+    limit_idle(lab, 900, 2)
+    try:
+        lab.daemon("restart")
+        lab.sync()
+        offset = len(lab.log())
+        wait_until("the server ended the connection", lambda: not lab.output(
+            "ss", "-Htn", "state", "established", "dst", "10.99.0.10"))
+        assert lab.status()["problems"] == []
+        lab.sync()
+        status = lab.status()
+        assert status["problems"] == []
+        assert status["sync"]["server"].startswith("dc1.")
+        assert "warning:" not in lab.log()[offset:]
+    finally:
+        limit_idle(lab, 2, 900)
+        conf.write_text(before)
+        lab.daemon("restart")
+        lab.sync()
+
+
 # ---- what the account may not read any more ---------------------------------
 
 def descriptor(lab, dn=UNIT, new=""):

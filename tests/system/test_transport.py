@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dslab_lib.certificates import CA_FILE, TLS_DIR, openssl
-from laboratory import DOMAIN, wait_until
+from laboratory import DOMAIN, dslab, wait_until
+from terminal import converse
 
 CONF = "/etc/dssync/dssync.conf"
 DC = f"dc1.{DOMAIN}"
@@ -119,3 +120,27 @@ def test_a_certificate_of_another_host_or_time_is_refused(lab, fqdn, days,
         for name in ("ldaps", "starttls"):
             with transport(lab, name) as log:
                 refused(lab, log, DC, words)
+
+
+# ---- progress ----------------------------------------------------------------
+
+def test_a_long_load_shows_how_far_it_is(lab):
+    # TLS hands over 16 KiB at a time; the sealed bind, all of a small domain.
+    with transport(lab, "ldaps"):
+        lab.sync()
+        assert dslab("dc", "slow", "dc1", "64kbit", "--name",
+                     lab.name).returncode == 0
+        try:
+            talk = converse(
+                lab, ["dssyncctl", "sync", "--wait", "--full"],
+                (r"full load \[[#.]{30}\] +\d+% [1-9]\d* objects, \d+/s",
+                 None), seconds=60)
+            assert talk.status == 0, talk
+            sync = lab.status()["sync"]
+            assert sync["state"] == "pulling", sync
+            assert sync["phase"] == "full load"
+            assert sync["progress"]["objects"] > 0
+            assert sync["progress"]["expected"] > 70
+        finally:
+            assert dslab("dc", "mend", "dc1", "--name",
+                         lab.name).returncode == 0
