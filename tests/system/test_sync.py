@@ -234,3 +234,31 @@ def test_without_tombstones_a_refused_login_tells(lab, tenant):
         wait_until("all who are gone have left", lambda: lab.passwd(
             users[0]) is None and lab.passwd(users[1]) is None, seconds=20)
         assert lab.passwd(ALICE)
+
+
+# ---- members of other domains ------------------------------------------------
+
+def test_a_foreign_security_principal_is_no_member_here(lab):
+    foreign = "S-1-5-21-1111111111-222222222-333333333-1104"
+    sam = lab.user_object(ALICE, "sAMAccountName")["sAMAccountName"][0]
+    group = "mixed team@aaddscontoso.com"
+    lab.dc_output("samba-tool", "group", "add", "mixed team", "-H", SAM_DB,
+                  "--groupou=OU=AADDC Users")
+    try:
+        lab.dc_output("samba-tool", "group", "addmembers", "mixed team",
+                      f"{sam},{foreign}", "-H", SAM_DB)
+        members = lab.object("(sAMAccountName=mixed team)", "member")
+        assert any(foreign in dn for dn in members["member"])
+        lab.sync()
+        assert lab.group(group)[3] == ALICE
+        assert group in lab.group_names(ALICE)
+        lab.sync("--full")
+        assert lab.group(group)[3] == ALICE
+        assert lab.status()["problems"] == []
+        assert foreign not in lab.output("getent", "passwd")
+    finally:
+        lab.dc_output("samba-tool", "group", "delete", "mixed team", "-H",
+                      SAM_DB)
+        lab.dc("ldbdel", "-H", SAM_DB, f"CN={foreign},"
+               f"CN=ForeignSecurityPrincipals,{DOMAIN_DN}")
+        lab.sync("--full")
