@@ -14,8 +14,6 @@
 #include "lib/config.h"
 #include "synccache/auth/found.h"
 
-#define DSA_KDC_REPLY_MAX 262144 /* bytes of an answer */
-
 struct dsa_kdc {
 	/* Where they are: config.domain.servers, or what DNS says, asked when
 	 * the first is needed. */
