@@ -58,7 +58,8 @@ struct dsa_server {
 	struct dsa_handles *handles;
 	struct dsa_allow *allow;
 	struct dsa_looks *looks;
-	size_t user_looks; /* of these, asked at pam-user.sock */
+	size_t user_looks;    /* of these, asked at pam-user.sock */
+	size_t revoked_looks; /* ... and why an account is revoked */
 	struct dsa_proven proven;
 	struct dsa_jobs jobs;
 	struct dsa_spare spare;

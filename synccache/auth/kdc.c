@@ -25,7 +25,7 @@
 #define ANSWER_MS       5000
 #define LAST_MS         8000 /* SYN after 0, 1, 3 and 7 s */
 #define ALL_MS          16000
-#define HURRY_MS        2000
+#define SHARES          3   /* of the time in a hurry; one is a KDC's */
 #define HURRY_SECONDS   1   /* for such a question then */
 #define LEFT_MS         50  /* less is not worth a connection */
 #define PASSES          5   /* over busy ones, */
@@ -57,9 +57,13 @@ void dsa_kdc_until(struct dsa_kdc *kdc, int64_t end_ms)
 		kdc->patience = end_ms;
 }
 
-void dsa_kdc_hurry(struct dsa_kdc *kdc)
+void dsa_kdc_hurry(struct dsa_kdc *kdc, int ms)
 {
-	kdc->deadline = ds_now_ms() + HURRY_MS;
+	int64_t end_ms = ds_now_ms() + ms;
+
+	if (kdc->deadline > end_ms)
+		kdc->deadline = end_ms;
+	kdc->share_ms = ms / SHARES;
 }
 
 enum dsa_kdc_word dsa_kdc_word(const struct dsa_kdc *kdc, krb5_error_code code)
@@ -117,8 +121,8 @@ static int find(struct dsa_kdc *kdc)
 		return 0;
 	/* This process asks few questions and has little time. */
 	if (res_init() == 0) {
-		_res.retrans = kdc->deadline < kdc->patience ? HURRY_SECONDS
-							     : RESOLVE_SECONDS;
+		_res.retrans =
+		    kdc->share_ms > 0 ? HURRY_SECONDS : RESOLVE_SECONDS;
 		_res.retry = 1;
 	}
 	for (ds_strv s = kdc->config->domain.servers; *s != NULL; s++)
@@ -211,13 +215,18 @@ static bool says_unavailable(krb5_context ctx, const krb5_data *reply)
 	return is;
 }
 
+static int in_share(const struct dsa_kdc *kdc, int ms)
+{
+	return kdc->share_ms > 0 && ms > kdc->share_ms ? kdc->share_ms : ms;
+}
+
 /* *ret_sent: it may have the request. */
 static int ask(struct dsa_kdc *kdc, krb5_context ctx, const char *host,
 	       bool last, const krb5_data *request, bool *ret_sent,
 	       krb5_data *ret_reply)
 {
 	char address[DSA_KDC_ADDRESS_MAX + 1];
-	int connect_ms = last ? kdc->last_ms : kdc->connect_ms;
+	int connect_ms = last ? kdc->last_ms : in_share(kdc, kdc->connect_ms);
 	int fd = -1, error = connect_host(kdc, host, connect_ms, address, &fd);
 	int64_t deadline;
 
@@ -226,8 +235,9 @@ static int ask(struct dsa_kdc *kdc, krb5_context ctx, const char *host,
 		return error;
 	*ret_sent = true;
 	/* Where no other is asked there is nothing to hurry for. */
-	deadline =
-	    last || kdc->once ? kdc->deadline : within(kdc, kdc->answer_ms);
+	deadline = last || kdc->once
+		       ? kdc->deadline
+		       : within(kdc, in_share(kdc, kdc->answer_ms));
 	error = dsa_tcp_send(fd, request, deadline);
 	if (error == 0)
 		error = dsa_tcp_recv(fd, deadline, ret_reply);
@@ -243,6 +253,7 @@ static int ask(struct dsa_kdc *kdc, krb5_context ctx, const char *host,
 		kdc->failed[0] = '\0';
 		kdc->answered = true;
 		kdc->deadline = kdc->patience;
+		kdc->share_ms = 0;
 	}
 	return error;
 }
@@ -292,8 +303,11 @@ static enum outcome ask_list(struct dsa_kdc *kdc, krb5_context ctx,
 	return busy ? BUSY : AWAY;
 }
 
-/* Those that proved nothing lately come after all others. */
-static enum outcome ask_all(struct dsa_kdc *kdc, krb5_context ctx,
+/*
+ * Those that proved nothing lately come after all others, and after all passes
+ * over others that are busy.
+ */
+static enum outcome ask_all(struct dsa_kdc *kdc, krb5_context ctx, bool again,
 			    const krb5_data *request, krb5_data *ret_reply,
 			    char *why, size_t why_cap)
 {
@@ -301,7 +315,8 @@ static enum outcome ask_all(struct dsa_kdc *kdc, krb5_context ctx,
 	    ask_list(kdc, ctx, request, ret_reply, why, why_cap);
 	enum outcome late;
 
-	if (first == ANSWERED || first == PERHAPS || kdc->doubts == NULL)
+	if (first == ANSWERED || first == PERHAPS ||
+	    (first == BUSY && again) || kdc->doubts == NULL)
 		return first;
 	kdc->late = true;
 	late = ask_list(kdc, ctx, request, ret_reply, why, why_cap);
@@ -356,8 +371,8 @@ krb5_error_code dsa_kdc_send(struct dsa_kdc *kdc, krb5_context ctx,
 	for (int i = 0; i < PASSES && (i == 0 || outcome == BUSY); i++) {
 		if (i > 0)
 			(void)poll(NULL, 0, PAUSE_MS << i);
-		outcome =
-		    ask_all(kdc, ctx, request, ret_reply, why, sizeof(why));
+		outcome = ask_all(kdc, ctx, i < PASSES - 1, request, ret_reply,
+				  why, sizeof(why));
 	}
 	if (outcome == ANSWERED)
 		return 0;
@@ -473,18 +488,25 @@ bool dsa_kdc_elsewhere(struct dsa_kdc *kdc, krb5_error_code unknown,
 	return now == unknown && pass_on(kdc);
 }
 
-bool dsa_kdc_unproven(struct dsa_kdc *kdc, krb5_error_code now,
-		      krb5_error_code *code)
+static void doubt(struct dsa_kdc *kdc, const char *address)
 {
 	struct dsa_found *found = &kdc->found;
 
+	if (address[0] != '\0' && found->failed_count < DSA_KDCS_MAX)
+		memcpy(found->failed[found->failed_count++], address,
+		       sizeof(kdc->near));
+}
+
+bool dsa_kdc_unproven(struct dsa_kdc *kdc, krb5_error_code now,
+		      krb5_error_code *code)
+{
 	if (*code != 0 && is_away(now))
 		return false;
 	*code = now;
+	if (is_away(now) && kdc->answered) /* and then said nothing more */
+		doubt(kdc, kdc->failed);
 	if (now == 0 || is_away(now) || !kdc->answered || kdc->near[0] == '\0')
 		return false;
-	if (found->failed_count < DSA_KDCS_MAX)
-		memcpy(found->failed[found->failed_count++], kdc->near,
-		       sizeof(kdc->near));
+	doubt(kdc, kdc->near);
 	return pass_on(kdc);
 }

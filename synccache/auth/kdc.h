@@ -39,6 +39,7 @@ struct dsa_kdc {
 	 * and is slow, so that the last one gets last_ms to connect, and all
 	 * that is left to answer. */
 	int connect_ms, answer_ms, last_ms;
+	int share_ms; /* no longer for one; 0: there is no hurry */
 	bool answered;
 	bool once;        /* the request in hand goes to no second one */
 	int64_t deadline; /* for all of it; ds_now_ms() */
@@ -69,8 +70,11 @@ bool dsa_kdc_is_doubtful(const struct dsa_kdc *kdc);
 struct dsa_found dsa_kdc_found(const struct dsa_kdc *kdc);
 /* All ends at `end_ms` at the latest, ds_now_ms(). */
 void dsa_kdc_until(struct dsa_kdc *kdc, int64_t end_ms);
-/* None answered a moment ago: waits some 2 s for the first answer. */
-void dsa_kdc_hurry(struct dsa_kdc *kdc);
+/*
+ * None answered a moment ago: waits so long for the first answer, and of that
+ * a part for each but the last KDC.
+ */
+void dsa_kdc_hurry(struct dsa_kdc *kdc, int ms);
 /*
  * After an exchange that ended with `code`.  Any answer, whatever it says, is
  * one; a failure that has nothing to do with KDCs shows nothing.

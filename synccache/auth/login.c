@@ -21,7 +21,8 @@
 #include "synccache/auth/policy.h"
 #include "synccache/auth/proof.h"
 
-#define SKEW_SECONDS 300 /* of clocks that Kerberos tolerates */
+#define SKEW_SECONDS 300  /* of clocks that Kerberos tolerates */
+#define HURRY_MS     2000 /* for a KDC where none answered a moment ago */
 
 struct attempt {
 	const struct dsa_server *server;
@@ -304,9 +305,9 @@ static krb5_error_code open_armour(struct attempt *a,
 
 /*
  * Whatever `fast` asks for; after it as.armour says whether there is one.  The
- * KDC that is asked about the password has shown that it has the domain's
- * keys: to another worker, or now, by a ticket of the host's own, for which
- * any number of KDCs can be asked.
+ * KDC that is asked about the password first has shown that it has the
+ * domain's keys: to another worker, or now, by a ticket of the host's own, for
+ * which any number of KDCs can be asked.
  */
 static krb5_error_code arm(struct attempt *a)
 {
@@ -415,7 +416,7 @@ static krb5_error_code prepare(struct attempt *a)
 		     a->server->site, a->server->kdc);
 	a->kdc.doubts = &a->server->doubts;
 	if (dsa_offline_away(a->server))
-		dsa_kdc_hurry(&a->kdc);
+		dsa_kdc_hurry(&a->kdc, HURRY_MS);
 	code = krb5_kt_resolve(a->ctx, keytab->name, &a->kt);
 	if (code == 0)
 		code = krb5_parse_name(a->ctx, keytab->principal, &a->host);

@@ -31,6 +31,7 @@ static enum dsa_kdc_word probe(const struct dsa_server *server,
 	/* Another probe comes; one KDC that is silent, behind a network that
 	 * was just mended, must not hold it up. */
 	dsa_kdc_until(&kdc, ds_now_ms() + ANSWER_MS);
+	dsa_kdc_hurry(&kdc, ANSWER_MS);
 	code = krb5_parse_name(ctx, keytab->principal, &host);
 	if (code == 0) {
 		code = dsa_tgt_new(ctx, &kdc, kt, host, keytab->serial, false,

@@ -12,6 +12,9 @@
 
 #include "synccache/auth/policy.h"
 
+/* Who tries one account again and again is to leave the looks to others. */
+#define REVOKED_LOOKS_MAX 16
+
 struct question {
 	struct dsa_server *server;
 	struct dsa_subject subject;
@@ -56,6 +59,7 @@ static void on_look(void *arg, int err, const struct dsa_looked *looked)
 	struct dsa_verdict v =
 	    dsa_krb_silent(locked, state, q->revoked == DSA_REVOKED_AFTER);
 
+	q->server->revoked_looks--;
 	if (q->subject.caller != 0)
 		q->server->user_looks--;
 	q->said(q->arg, &v,
@@ -77,6 +81,7 @@ bool dsa_revoked_ask(struct dsa_server *server,
 
 	if (revoked == DSA_REVOKED_NOT ||
 	    server->config.login.live_check == DS_LIVE_NEVER ||
+	    server->revoked_looks >= REVOKED_LOOKS_MAX ||
 	    (users && server->user_looks >= DSA_USER_LOOKS_MAX))
 		return false;
 	q = malloc(sizeof(*q));
@@ -87,6 +92,7 @@ bool dsa_revoked_ask(struct dsa_server *server,
 		free(q);
 		return false;
 	}
+	server->revoked_looks++;
 	if (users)
 		server->user_looks++;
 	return true;

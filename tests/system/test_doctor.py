@@ -198,7 +198,7 @@ def test_a_computer_account_that_is_gone(lab):
 
 def test_a_domain_controller_that_is_none(lab):
     """A member machine in the list of servers does not prove itself."""
-    lab.lab.host.start_rogue()
+    lab.lab.host.start_rogue(lab.lab.dc)
     try:
         with changed(lab, "/etc/dssync/dssync.conf", "sed -i '/^name/a "
                      "servers = host1.aaddscontoso.com, "

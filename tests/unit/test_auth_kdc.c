@@ -429,6 +429,32 @@ static void test_none(void **state)
 		(void)stop(i);
 }
 
+/* In a hurry too, the one that says nothing leaves time for the next. */
+static void test_hurry(void **state)
+{
+	int64_t begin = ds_now_ms();
+
+	(void)state;
+	world(SILENT, SILENT, ANSWER);
+	kdc.connect_ms = kdc.answer_ms = kdc.last_ms = 60000;
+	dsa_kdc_hurry(&kdc, 1500);
+	assert_int_equal(ask_them(false), 0);
+	assert_string_equal(dsa_kdc_address(&kdc), "127.0.0.3");
+	/* It is over with the first answer. */
+	assert_int_equal(kdc.share_ms, 0);
+	assert_true(kdc.deadline > begin + 1500);
+	for (int i = 0; i < KDCS; i++)
+		assert_int_equal(stop(i), 1);
+	begin = ds_now_ms();
+	world(SILENT, SILENT, SILENT);
+	kdc.connect_ms = kdc.answer_ms = kdc.last_ms = 60000;
+	dsa_kdc_hurry(&kdc, 600);
+	assert_int_equal(ask_them(false), KRB5_KDC_UNREACH);
+	assert_true(kdc.deadline < begin + 5000);
+	for (int i = 0; i < KDCS; i++)
+		(void)stop(i);
+}
+
 /* The last one may take all the time that there is. */
 static void test_patience_with_the_last(void **state)
 {
@@ -536,6 +562,17 @@ static void test_unproven(void **state)
 	assert_int_equal(dsa_kdc_found(&kdc).failed_count, 1);
 	for (int k = 0; k < KDCS; k++)
 		(void)stop(k);
+	/* Nor is an answer before it. */
+	near = "127.0.0.1";
+	world(SILENT, REFUSE, REFUSE);
+	kdc.answered = true;
+	assert_int_equal(prove(1), KRB5_KDC_UNREACH);
+	found = dsa_kdc_found(&kdc);
+	assert_int_equal(found.failed_count, 1);
+	assert_string_equal(found.failed[0], "127.0.0.1");
+	for (int k = 0; k < KDCS; k++)
+		(void)stop(k);
+	near = "";
 	world(REFUSE, REFUSE, REFUSE);
 	kdc.deadline = ds_now_ms() + 500;
 	assert_int_equal(prove(1), KRB5_KDC_UNREACH);
@@ -582,6 +619,16 @@ static void test_doubted(void **state)
 	assert_string_equal(dsa_kdc_address(&kdc), "127.0.0.1");
 	for (int k = 0; k < KDCS; k++)
 		(void)stop(k);
+	/* One that is only busy is asked again before. */
+	near = "127.0.0.3";
+	world(ANSWER, REFUSE, BUSY);
+	kdc.doubts = &doubts;
+	assert_int_equal(ask_them(true), 0);
+	assert_string_equal(dsa_kdc_address(&kdc), "127.0.0.3");
+	assert_int_equal(stop(0), 0);
+	(void)stop(1);
+	(void)stop(2);
+	near = "";
 	/* Here it has proven itself, meanwhile. */
 	world(REFUSE, REFUSE, ANSWER);
 	kdc.doubts = &doubts;
@@ -676,6 +723,7 @@ int main(void)
 		cmocka_unit_test(test_doubts),
 		cmocka_unit_test(test_found_wire),
 		cmocka_unit_test(test_none),
+		cmocka_unit_test(test_hurry),
 		cmocka_unit_test(test_patience_with_the_last),
 		cmocka_unit_test(test_time),
 	};
