@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/buf.h"
 #include "lib/log.h"
+#include "synccache/sync/history.h"
 
 /* What somebody is, is called, belongs to, and may. */
 #define ESSENTIAL                                                             \
@@ -25,6 +25,8 @@
 struct faded {
 	struct dss_pull *p;
 	struct dss_txn *before;
+	struct dss_arena arena;
+	struct dss_domains domains;
 	uint32_t watched;                   /* enum dss_field */
 	struct dss_tally had[DSS_FIELDS];   /* each field, before */
 	struct dss_tally fresh[DSS_FIELDS]; /* objects that lose it now */
@@ -57,64 +59,15 @@ static void count(struct dss_tally tally[DSS_FIELDS], uint32_t fields,
 
 /* ---- ids ---- */
 
-/* The rank of the SID's domain in sid_history_domains; SIZE_MAX: none. */
-static size_t rank_of(const struct dss_pull *p, const struct ds_sid *sid)
-{
-	char **list = p->s->config.identity.sid_history_domains;
-	struct ds_sid domain, listed;
-	uint32_t rid;
-
-	if (ds_sid_split(sid, &domain, &rid) != 0 ||
-	    ds_sid_equal(&domain, &p->s->domain.sid))
-		return SIZE_MAX;
-	for (size_t i = 0; list && list[i]; i++) {
-		if (ds_sid_parse_str(list[i], &listed) == 0 &&
-		    ds_sid_equal(&domain, &listed))
-			return i;
-	}
-	return SIZE_MAX;
-}
-
-/* The SID of the history that its id comes from; false: there is none. */
-static bool id_sid(const struct dss_pull *p, const struct dss_object *obj,
-		   struct ds_sid *ret_sid)
-{
-	size_t best = SIZE_MAX;
-	struct ds_reader r;
-
-	ds_reader_init(&r, obj->history, obj->history_len);
-	for (uint32_t i = 0; i < obj->nhistory; i++) {
-		size_t len = 0, rank;
-		const uint8_t *data = ds_get_blob(&r, &len);
-		struct ds_sid sid;
-
-		if (!data || ds_sid_parse_bin(data, len, &sid))
-			continue;
-		rank = rank_of(p, &sid);
-		if (rank >= best)
-			continue;
-		best = rank;
-		*ret_sid = sid;
-	}
-	return best != SIZE_MAX;
-}
-
-bool dss_faded_has_id(const struct dss_pull *p, const struct dss_object *obj)
-{
-	struct ds_sid sid;
-
-	return id_sid(p, obj, &sid);
-}
-
-static bool id_moves(const struct dss_pull *p, const struct dss_object *old,
+static bool id_moves(const struct faded *f, const struct dss_object *old,
 		     const struct dss_object *now)
 {
 	struct ds_sid was, is;
 
-	if (p->s->config.identity.id_mapping != DS_IDMAP_SIDHISTORY ||
-	    !id_sid(p, old, &was))
+	if (!dss_history_first(&f->domains, old, &was))
 		return false;
-	return !id_sid(p, now, &is) || !ds_sid_equal(&was, &is);
+	return !dss_history_first(&f->domains, now, &is) ||
+	       !ds_sid_equal(&was, &is);
 }
 
 /* Gives them the history back that the store had. */
@@ -203,8 +156,8 @@ static int visit_changed(void *arg, const struct dss_moved *moved)
 	if (lost && !f->example[0])
 		(void)ds_escape(f->example, sizeof(f->example), old.sam);
 	count(f->fresh, lost, &old);
-	return id_moves(f->p, &old, &now) ? dss_guids_add(&f->ids, moved->guid)
-					  : DS_OK;
+	return id_moves(f, &old, &now) ? dss_guids_add(&f->ids, moved->guid)
+				       : DS_OK;
 }
 
 static int visit_before(void *arg, const struct ds_guid *guid,
@@ -300,12 +253,16 @@ int dss_faded_check(struct dss_pull *p)
 	err = dss_txn_begin(p->s->store, false, &f.before);
 	if (err)
 		return err;
-	err = dss_txn_diff(f.before, p->m.txn, visit_changed, &f);
+	err = dss_domains_list(&p->s->config, &p->s->domain.sid, &f.arena,
+			       &f.domains);
+	if (err == DS_OK)
+		err = dss_txn_diff(f.before, p->m.txn, visit_changed, &f);
 	if (err == DS_OK)
 		err = judge(&f);
 	if (err == DS_OK && !dss_pull_moves_ids(p))
 		err = keep_ids(&f);
 	dss_txn_abort(f.before);
+	dss_arena_done(&f.arena);
 	free(f.ids.list);
 	return err;
 }

@@ -9,13 +9,16 @@
 
 #include "lib/idmap.h"
 #include "lib/snapshot.h"
+#include "synccache/sync/history.h"
 #include "synccache/sync/pins.h"
 #include "synccache/sync/scope.h"
 
 struct lost {
 	struct dss_pull *p;
 	const struct ds_snap *snap;
-	bool ids; /* those that are published are to stay */
+	/* Those that are published are to stay: none, or whose history
+	 * counts. */
+	struct dss_domains domains;
 	size_t total, lost, moved;
 };
 
@@ -61,14 +64,15 @@ static void look_at(struct lost *l, const struct ds_snap_identity *id,
 {
 	const struct ds_config *config = &l->p->s->config;
 	struct dss_object obj;
+	struct ds_sid sid;
 
 	l->total++;
 	if (dss_mirror_get(&l->p->m, &id->guid, &obj) != DS_OK ||
 	    !dss_object_complete(&obj) ||
 	    (dss_scope_limits(config) && !(obj.flags & DSS_OBJ_IN)))
 		l->lost++;
-	else if (l->ids && has_others_id(l, &id->sid, number) &&
-		 !dss_faded_has_id(l->p, &obj))
+	else if (l->domains.count > 0 && has_others_id(l, &id->sid, number) &&
+		 !dss_history_first(&l->domains, &obj, &sid))
 		l->moved++;
 }
 
@@ -114,15 +118,24 @@ int dss_lost_check(struct dss_pull *p)
 	struct dss_sync *s = p->s;
 	struct ds_snap snap;
 	struct lost l = { .p = p, .snap = &snap };
+	struct dss_arena arena = { 0 };
+	int err = DS_OK;
 
 	if (p->accept ||
 	    ds_snap_open(DS_PUBLIC_SNAP, DS_SNAP_BASE, 0, &snap) != 0)
 		return DS_OK;
-	l.ids = s->config.identity.id_mapping == DS_IDMAP_SIDHISTORY &&
-		!dss_pull_moves_ids(p) && same_ids(p, &snap);
-	look_at_all(&l, ds_snap_user_count(&snap), user_of);
-	look_at_all(&l, ds_snap_group_count(&snap), group_of);
+	if (s->config.identity.id_mapping == DS_IDMAP_SIDHISTORY &&
+	    !dss_pull_moves_ids(p) && same_ids(p, &snap))
+		err = dss_domains_list(&s->config, &s->domain.sid, &arena,
+				       &l.domains);
+	if (err == DS_OK)
+		look_at_all(&l, ds_snap_user_count(&snap), user_of);
+	if (err == DS_OK)
+		look_at_all(&l, ds_snap_group_count(&snap), group_of);
 	ds_snap_close(&snap);
+	dss_arena_done(&arena);
+	if (err)
+		return err;
 	if (!dss_valve_allows(l.lost, l.total,
 			      s->config.sync.max_delete_percent))
 		(void)snprintf(

@@ -334,19 +334,6 @@ int dss_mirror_missing(struct dss_mirror *m)
 	return dss_txn_each(m->txn, visit_missing, m);
 }
 
-static int guid_order(const void *a, const void *b)
-{
-	return memcmp(a, b, DS_GUID_LEN);
-}
-
-/* Of sorted lists. */
-static bool has_guid(const struct ds_guid *list, size_t count,
-		     const struct ds_guid *guid)
-{
-	return count > 0 &&
-	       bsearch(guid, list, count, sizeof(*list), guid_order);
-}
-
 /* The fewer are looked for among the more. */
 static bool has_dead(const struct dss_guids *dead,
 		     const struct dss_object *obj)
@@ -358,7 +345,7 @@ static bool has_dead(const struct dss_guids *dead,
 	size_t nmany = fewer ? obj->nmembers : dead->count;
 
 	for (size_t i = 0; i < nfew; i++) {
-		if (has_guid(many, nmany, &few[i]))
+		if (dss_guids_have(many, nmany, &few[i]))
 			return true;
 	}
 	return false;
@@ -382,7 +369,8 @@ static int visit_sweep(void *arg, const struct ds_guid *guid,
 	if (!(obj.flags & DSS_OBJ_HELD))
 		dss_tally_add(&sweep->known, obj.flags);
 	if ((obj.present & DSS_F_MANAGER) &&
-	    has_guid(sweep->dead->list, sweep->dead->count, &obj.manager))
+	    dss_guids_have(sweep->dead->list, sweep->dead->count,
+			   &obj.manager))
 		return dss_guids_add(&sweep->users, guid);
 	return has_dead(sweep->dead, &obj)
 		   ? dss_guids_add(&sweep->groups, guid)
@@ -422,7 +410,7 @@ static int unlink_managers(struct dss_mirror *m, const struct dss_guids *dead,
 		if (err == DS_ERR_NOTFOUND)
 			continue; /* dead too */
 		if (err == DS_OK &&
-		    !has_guid(dead->list, dead->count, &obj.manager))
+		    !dss_guids_have(dead->list, dead->count, &obj.manager))
 			continue; /* the manager is only held */
 		dss_arena_reset(&m->scratch);
 		memset(&obj.manager, 0, sizeof(obj.manager));
@@ -445,7 +433,7 @@ static int weed_gone(struct dss_mirror *m, struct dss_tally *ret_new)
 
 	if (gone->count > 0)
 		qsort(gone->list, gone->count, sizeof(*gone->list),
-		      guid_order);
+		      dss_guid_order);
 	for (size_t i = 0; i < gone->count; i++) {
 		struct dss_object obj;
 		int err;

@@ -41,78 +41,6 @@ static uint32_t id_max(const struct dss_build *b)
 	return b->facts->config->identity.id_range.max;
 }
 
-/* ---- domains -------------------------------------------------------------
- */
-
-/* The managed domain, then those whose SID history counts. */
-static int list_domains(struct dss_build *b)
-{
-	char **list = b->facts->config->identity.sid_history_domains;
-	size_t n = 0;
-
-	while (list && list[n])
-		n++;
-	b->domains =
-	    dss_arena_alloc(dss_build_arena(b), n + 1, sizeof(*b->domains));
-	if (!b->domains)
-		return DS_ERR_NOMEM;
-	b->domains[b->ndomains++] = b->facts->domain_sid;
-	if (mapping(b) != DS_IDMAP_SIDHISTORY)
-		return DS_OK;
-	for (size_t i = 0; i < n; i++) {
-		struct ds_sid sid;
-
-		/* Its own SIDs are objectSids, whoever has them as history. */
-		if (ds_sid_parse_str(list[i], &sid) == 0 &&
-		    !ds_sid_equal(&sid, &b->domains[0]))
-			b->domains[b->ndomains++] = sid;
-	}
-	return DS_OK;
-}
-
-/* The number of the account's domain; ndomains: none of ours. */
-static size_t domain_of(const struct dss_build *b, const struct ds_sid *sid)
-{
-	struct ds_sid domain;
-	uint32_t rid;
-	size_t i = b->ndomains;
-
-	if (ds_sid_split(sid, &domain, &rid) != 0)
-		return b->ndomains;
-	for (i = 0; i < b->ndomains; i++) {
-		if (ds_sid_equal(&domain, &b->domains[i]))
-			break;
-	}
-	return i;
-}
-
-/*
- * The object's SID in one domain's history.  DS_ERR_NOTFOUND; DS_ERR_CONFLICT:
- * there are two, and no rule says which one counts.
- */
-static int history_sid(const struct dss_build *b, const struct dss_object *obj,
-		       size_t domain, struct ds_sid *ret_sid)
-{
-	struct ds_reader r;
-	int found = DS_ERR_NOTFOUND;
-
-	ds_reader_init(&r, obj->history, obj->history_len);
-	for (uint32_t i = 0; i < obj->nhistory; i++) {
-		size_t len = 0;
-		const uint8_t *p = ds_get_blob(&r, &len);
-		struct ds_sid sid;
-
-		if (!p || ds_sid_parse_bin(p, len, &sid) ||
-		    domain_of(b, &sid) != domain)
-			continue;
-		if (found == DS_OK && !ds_sid_equal(&sid, ret_sid))
-			return DS_ERR_CONFLICT;
-		*ret_sid = sid;
-		found = DS_OK;
-	}
-	return found;
-}
-
 static void choose_sid(const struct dss_build *b, const struct dss_object *obj,
 		       struct ds_sid *ret_sid, const char **ret_why)
 {
@@ -120,11 +48,11 @@ static void choose_sid(const struct dss_build *b, const struct dss_object *obj,
 	*ret_why = NULL;
 	if (obj->sid.count == 0) /* nobody is published without one */
 		return;
-	if (b->ndomains > 1 && (obj->malformed & DSS_F_HISTORY))
+	if (b->domains.count > 1 && (obj->malformed & DSS_F_HISTORY))
 		*ret_why = "a value of its sIDHistory breaks the format, so "
 			   "that its id is uncertain";
-	for (size_t i = 1; i < b->ndomains; i++) {
-		int err = history_sid(b, obj, i, ret_sid);
+	for (size_t i = 1; i < b->domains.count; i++) {
+		int err = dss_history_sid(&b->domains, obj, i, ret_sid);
 
 		if (err == DS_ERR_CONFLICT)
 			*ret_why = "its sIDHistory has two SIDs of one domain "
@@ -184,17 +112,19 @@ int dss_ids_begin(struct dss_build *b, const struct dss_object *objs,
 {
 	struct dss_object *more;
 	size_t n = 0;
-	int err = list_domains(b);
+	int err = dss_domains_list(b->facts->config, &b->facts->domain_sid,
+				   dss_build_arena(b), &b->domains);
 
 	if (err)
 		return err;
-	more = dss_arena_alloc(dss_build_arena(b), b->ndomains, sizeof(*more));
+	more = dss_arena_alloc(dss_build_arena(b), b->domains.count,
+			       sizeof(*more));
 	if (!more)
 		return DS_ERR_NOMEM;
-	for (size_t i = 1; i < b->ndomains && err == DS_OK; i++) {
+	for (size_t i = 1; i < b->domains.count && err == DS_OK; i++) {
 		struct ds_sid sid;
 
-		if (ds_sid_join(&b->domains[i], DOMAIN_USERS, &sid) == 0 &&
+		if (ds_sid_join(&b->domains.sid[i], DOMAIN_USERS, &sid) == 0 &&
 		    !has_group(b, objs, count, &sid))
 			err = make_group(b, &sid, &more[n++]);
 	}
@@ -268,10 +198,10 @@ static int claim_secondary(struct dss_build *b, struct far *far)
 
 	for (size_t i = 0; i < b->count; i++) {
 		const struct ds_sid *sid = &b->nodes[i].id_sid;
-		size_t domain = domain_of(b, sid);
+		size_t domain = dss_domains_find(&b->domains, sid);
 		uint32_t rid = sid->count ? sid->sub[sid->count - 1] : 0;
 
-		if (domain < b->ndomains && rid >= DS_IDMAP_SLICE)
+		if (domain < b->domains.count && rid >= DS_IDMAP_SLICE)
 			far[n++] = (struct far){ domain, rid, sid };
 	}
 	if (n > 1)
@@ -289,7 +219,7 @@ static int claim_secondary(struct dss_build *b, struct far *far)
 
 int dss_ids_ready(struct dss_build *b)
 {
-	size_t cap = b->facts->npins + b->ndomains + b->count + 1;
+	size_t cap = b->facts->npins + b->domains.count + b->count + 1;
 	struct dss_arena *arena = dss_build_arena(b);
 	struct far *far = dss_arena_alloc(arena, b->count, sizeof(*far));
 	int err = DS_OK;
@@ -310,10 +240,10 @@ int dss_ids_ready(struct dss_build *b)
 		    b, pin->slice,
 		    dss_arena_strndup(arena, pin->name, strlen(pin->name)));
 	}
-	for (size_t i = 0; i < b->ndomains && err == DS_OK; i++) {
+	for (size_t i = 0; i < b->domains.count && err == DS_OK; i++) {
 		struct ds_sid sid;
 
-		if (ds_sid_join(&b->domains[i], 1, &sid) == 0)
+		if (ds_sid_join(&b->domains.sid[i], 1, &sid) == 0)
 			err = claim_slice_of(b, &sid);
 	}
 	return err ? err : claim_secondary(b, far);
@@ -403,7 +333,7 @@ int dss_node_id(struct dss_build *b, const struct dss_node *node,
 	*ret_why = node->id_why;
 	if (node->id_why)
 		return DS_ERR_CONFLICT;
-	if (domain_of(b, sid) == b->ndomains)
+	if (dss_domains_find(&b->domains, sid) == b->domains.count)
 		return DS_ERR_FORMAT;
 	if (mapping(b) == DS_IDMAP_ATTRIBUTE)
 		return map_number(node->obj, ret_id, ret_why);
@@ -456,7 +386,7 @@ static uint32_t primary_by_number(const struct dss_build *b,
 uint32_t dss_primary_of(const struct dss_build *b, const struct dss_node *node,
 			uint32_t token, bool *ret_member)
 {
-	size_t domain = domain_of(b, &node->id_sid);
+	size_t domain = dss_domains_find(&b->domains, &node->id_sid);
 	struct ds_sid sid;
 	uint32_t group;
 
@@ -466,8 +396,8 @@ uint32_t dss_primary_of(const struct dss_build *b, const struct dss_node *node,
 		*ret_member = group == token;
 		return group;
 	}
-	if (domain == 0 || domain == b->ndomains ||
-	    ds_sid_join(&b->domains[domain], DOMAIN_USERS, &sid) != 0)
+	if (domain == 0 || domain == b->domains.count ||
+	    ds_sid_join(&b->domains.sid[domain], DOMAIN_USERS, &sid) != 0)
 		return token;
 	return dss_find_group(b, &sid);
 }

@@ -9,6 +9,7 @@
 
 #include "synccache/sync/graph.h"
 #include "synccache/sync/guidmap.h"
+#include "synccache/sync/history.h"
 #include "synccache/sync/map.h"
 #include "synccache/sync/model.h"
 
@@ -47,8 +48,7 @@ struct dss_build {
 	 * share it. */
 	struct ds_sid last_sid;
 	uint32_t last_first;
-	struct ds_sid *domains; /* the managed one, then sid_history_domains */
-	size_t ndomains;
+	struct dss_domains domains;
 	size_t notes_cap;
 };
 

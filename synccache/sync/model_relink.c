@@ -51,11 +51,6 @@ static void compare_members(struct dss_update *u,
 	}
 }
 
-static int guid_order(const void *a, const void *b)
-{
-	return memcmp(a, b, DS_GUID_LEN);
-}
-
 /* The primary group of a user who came, and all that listed them before. */
 static void find_groups(struct dss_update *u, const struct dss_who *who)
 {
@@ -68,11 +63,10 @@ static void find_groups(struct dss_update *u, const struct dss_who *who)
 	for (size_t i = 0; i < u->nobjs; i++) {
 		const struct dss_object *obj = &u->objs[i];
 
-		if (obj->nmembers > 0 &&
+		if (dss_guids_have(obj->members, obj->nmembers,
+				   &who->change->now->guid) &&
 		    dss_guidmap_find(by_guid, &obj->guid, &group) &&
-		    !DSS_IS_USER(group) &&
-		    bsearch(&who->change->now->guid, obj->members,
-			    obj->nmembers, DS_GUID_LEN, guid_order))
+		    !DSS_IS_USER(group))
 			u->added[u->nadded++] =
 			    (struct dss_edge){ user, DSS_NUMBER(group) };
 	}

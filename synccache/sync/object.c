@@ -350,9 +350,16 @@ static int apply_row(struct dss_object *obj, const struct row *row,
 	return DS_OK;
 }
 
-static int guid_order(const void *a, const void *b)
+int dss_guid_order(const void *a, const void *b)
 {
 	return memcmp(a, b, DS_GUID_LEN);
+}
+
+bool dss_guids_have(const struct ds_guid *list, size_t count,
+		    const struct ds_guid *guid)
+{
+	return count > 0 &&
+	       bsearch(guid, list, count, sizeof(*list), dss_guid_order);
 }
 
 /* Sorts and removes duplicates; returns how many are left. */
@@ -361,7 +368,7 @@ static size_t guid_set(struct ds_guid *guids, size_t count)
 	size_t kept = 0;
 
 	if (count > 0)
-		qsort(guids, count, sizeof(*guids), guid_order);
+		qsort(guids, count, sizeof(*guids), dss_guid_order);
 	for (size_t i = 0; i < count; i++) {
 		if (kept == 0 || !ds_guid_equal(&guids[kept - 1], &guids[i]))
 			guids[kept++] = guids[i];
@@ -387,7 +394,7 @@ int dss_members_change(struct dss_object *obj, bool add, struct ds_guid *guids,
 		int order = i == obj->nmembers ? 1
 			    : j == count
 				? -1
-				: guid_order(&obj->members[i], &guids[j]);
+				: dss_guid_order(&obj->members[i], &guids[j]);
 
 		if (order < 0)
 			out[n++] = obj->members[i];

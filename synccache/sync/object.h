@@ -117,6 +117,12 @@ DS_MUST_CHECK int dss_object_apply(struct dss_object *obj,
  */
 const char *dss_object_fields(uint32_t fields, char *buf, size_t cap);
 
+/* How lists of GUIDs are sorted: for qsort(3) and bsearch(3). */
+int dss_guid_order(const void *a, const void *b);
+/* Whether a sorted list has the GUID. */
+bool dss_guids_have(const struct ds_guid *list, size_t count,
+		    const struct ds_guid *guid);
+
 /* Adds (or removes) members; pure set operations.  DS_ERR_NOMEM. */
 DS_MUST_CHECK int dss_members_change(struct dss_object *obj, bool add,
 				     struct ds_guid *guids, size_t count,

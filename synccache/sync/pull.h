@@ -103,8 +103,6 @@ DS_MUST_CHECK int dss_lost_check(struct dss_pull *p);
  * SIDs of a history that give an id stay even if it is one object's only.
  */
 DS_MUST_CHECK int dss_faded_check(struct dss_pull *p);
-/* True if a SID of its history gives the object its id. */
-bool dss_faded_has_id(const struct dss_pull *p, const struct dss_object *obj);
 /* Has those whose history was kept read again, where it need not be kept. */
 DS_MUST_CHECK int dss_faded_accept(struct dss_pull *p);
 

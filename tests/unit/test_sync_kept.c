@@ -280,11 +280,6 @@ static void happen(struct world *w)
 
 /* ---- in the store ---- */
 
-static int guid_order(const void *a, const void *b)
-{
-	return memcmp(a, b, DS_GUID_LEN);
-}
-
 static void add_history(struct state *s, uint8_t *buf, size_t cap)
 {
 	struct ds_sid sid = sid_of(ONPREM, s->history);
@@ -317,7 +312,7 @@ static void put(struct dss_txn *txn, struct state *s)
 		if (s->member[i])
 			members[s->obj.nmembers++] = guid_of(i);
 	}
-	qsort(members, s->obj.nmembers, sizeof(*members), guid_order);
+	qsort(members, s->obj.nmembers, sizeof(*members), dss_guid_order);
 	s->obj.nhistory = 0;
 	s->obj.history_len = 0;
 	if (s->history)
