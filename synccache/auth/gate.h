@@ -75,7 +75,8 @@ struct dsa_gate {
 	struct event *listener, *retry;
 	struct dsa_conn_list all, queue;
 	size_t count;
-	/* A whole request of this type waits: read by ds_wire_recv(), or by a worker. */
+	/* A whole request of this type waits: read by ds_wire_recv(), or by a
+	 * worker. */
 	void (*request)(struct dsa_conn *c, uint16_t type);
 	/* The deadline passed in another state than READING. */
 	void (*overdue)(struct dsa_conn *c);

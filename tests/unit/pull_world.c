@@ -3,13 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -85,7 +79,6 @@ int world_teardown(void **state)
 	return 0;
 }
 
-/* One pull from a fresh connection to a server that follows the script. */
 /* A connection by TCP, which can be reset. */
 static void tcp_pair(int pair[2])
 {
@@ -133,21 +126,29 @@ size_t world_objects(struct pull_world *w)
 	return count;
 }
 
-/* How many members the n-th object has; -1: it is not there. */
-int world_members(struct pull_world *w, unsigned n)
+struct dss_txn *world_object(struct pull_world *w, unsigned n,
+			     struct dss_object *ret_obj, bool *ret_there)
 {
 	struct ds_guid guid = test_guid(n);
-	struct dss_object obj;
 	struct dss_txn *txn;
 	const uint8_t *data;
-	int count = -1;
 	size_t len;
 
 	assert_int_equal(dss_txn_begin(w->s.store, false, &txn), 0);
-	if (dss_txn_get(txn, &guid, &data, &len) == 0) {
-		assert_int_equal(dss_object_decode(&guid, data, len, &obj), 0);
-		count = (int)obj.nmembers;
-	}
+	*ret_there = dss_txn_get(txn, &guid, &data, &len) == 0;
+	if (*ret_there)
+		assert_int_equal(dss_object_decode(&guid, data, len, ret_obj),
+				 0);
+	return txn;
+}
+
+int world_members(struct pull_world *w, unsigned n)
+{
+	struct dss_object obj;
+	bool there;
+	struct dss_txn *txn = world_object(w, n, &obj, &there);
+	int count = there ? (int)obj.nmembers : -1;
+
 	dss_txn_abort(txn);
 	return count;
 }

@@ -4,13 +4,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "tests/unit/unit.h"
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -140,9 +134,6 @@ static void test_silence(void **state)
 			 DS_ERR_TIMEOUT);
 	assert_int_equal(silence.asked, 10);
 }
-
-#define WORLD_TEST(t)                                                         \
-	cmocka_unit_test_setup_teardown(t, world_setup, world_teardown)
 
 int main(void)
 {

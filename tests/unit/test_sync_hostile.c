@@ -501,9 +501,6 @@ static void test_trickle(void **state)
 	assert_int_equal(world_objects(w), 2);
 }
 
-#define WORLD_TEST(t)                                                         \
-	cmocka_unit_test_setup_teardown(t, world_setup, world_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
