@@ -291,18 +291,13 @@ int64_t dss_jitter(int64_t ms)
 
 /* ---- a test's world ---- */
 
-static char domain_name[] = "example.com", nothing[] = "";
-static char *no_list[] = { NULL };
-
 int dc_world_setup(void **state)
 {
 	struct dc_world *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return -1;
-	w->s.config.domain.name = domain_name;
-	w->s.config.domain.site = w->s.config.domain.ca_file = nothing;
-	w->s.config.domain.servers = no_list;
+	default_config(&w->s.config);
 	*state = world = w;
 	return 0;
 }

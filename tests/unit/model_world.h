@@ -9,19 +9,12 @@
 #include "tests/unit/unit.h"
 
 #include "synccache/sync/model.h"
+#include "tests/unit/sync_domain.h"
 #include "tests/unit/sync_scope.h"
 
-#define DOMAIN      "example.com"
-#define DOMAIN_SID  "S-1-5-21-1004336348-1177238915-682003330"
-#define BASE_ID     266800000u /* this domain's slice, PROTOCOL "Vectors" */
-#define BASE_DN     "DC=example,DC=com"
 #define UAC_NORMAL  0x200u
 #define SECURITY    0x80000002u
 #define MAX_OBJECTS 64
-
-static char *no_list[] = { NULL };
-static char domain_name[] = DOMAIN, home[] = "/home/%u", shell[] = "/bin/bash",
-	    empty[] = "";
 
 struct world {
 	struct ds_config config;
@@ -39,23 +32,10 @@ static inline int setup(void **state)
 
 	if (!w)
 		return -1;
-	w->config.domain.name = domain_name;
-	w->config.sync.bases = no_list;
-	w->config.sync.groups = no_list;
-	w->config.identity.name_format = DS_FORMAT_UPN;
-	w->config.identity.group_format = DS_FORMAT_QUALIFIED;
-	w->config.identity.id_range.min = 200000;
-	w->config.identity.id_range.max = 2000200000;
-	w->config.identity.home = home;
-	w->config.identity.shell = shell;
-	w->config.identity.space_replacement = empty;
-	w->config.identity.reserved_names = no_list;
-	w->facts.config = &w->config;
-	w->facts.locals = &w->locals;
-	w->facts.netbios = "EXAMPLE";
-	w->facts.base_dn = BASE_DN;
+	default_config(&w->config);
+	w->facts = facts_of(&w->config, &w->locals);
 	*state = w;
-	return ds_sid_parse_str(DOMAIN_SID, &w->facts.domain_sid);
+	return 0;
 }
 
 static inline int teardown(void **state)

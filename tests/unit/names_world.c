@@ -167,31 +167,11 @@ const char *nw_explained(void)
 /* ---- objects -------------------------------------------------------------
  */
 
-static char *no_list[] = { NULL };
-static char domain_name[] = NW_DOMAIN, home[] = "/home/%u",
-	    shell[] = "/bin/bash", empty[] = "";
-
 void nw_init(struct names_world *w)
 {
 	memset(w, 0, sizeof(*w));
-	w->config.domain.name = domain_name;
-	w->config.sync.bases = no_list;
-	w->config.sync.groups = no_list;
-	w->config.identity.name_format = DS_FORMAT_UPN;
-	w->config.identity.group_format = DS_FORMAT_QUALIFIED;
-	w->config.identity.id_range.min = 200000;
-	w->config.identity.id_range.max = 2000200000;
-	w->config.identity.sid_history_domains = no_list;
-	w->config.identity.home = home;
-	w->config.identity.shell = shell;
-	w->config.identity.space_replacement = empty;
-	w->config.identity.reserved_names = no_list;
-	w->facts.config = &w->config;
-	w->facts.locals = &w->locals;
-	w->facts.netbios = NW_NETBIOS;
-	w->facts.base_dn = NW_BASE_DN;
-	assert_int_equal(ds_sid_parse_str(NW_DOMAIN_SID, &w->facts.domain_sid),
-			 0);
+	default_config(&w->config);
+	w->facts = facts_of(&w->config, &w->locals);
 	nw_clear(w);
 }
 
@@ -219,7 +199,7 @@ static struct dss_object *add(struct names_world *w, enum dss_kind kind,
 	dss_object_init(obj, &guid);
 	obj->kind = kind;
 	obj->sam = sam;
-	obj->dn = "CN=x,OU=AADDC Users," NW_BASE_DN;
+	obj->dn = "CN=x,OU=AADDC Users," BASE_DN;
 	obj->created = 1000 + rid;
 	obj->present = DSS_F_CLASS | DSS_F_SID | DSS_F_SAM | DSS_F_CREATED;
 	assert_int_equal(ds_sid_join(&w->facts.domain_sid, rid, &obj->sid), 0);
@@ -234,7 +214,7 @@ struct dss_object *nw_user(struct names_world *w, uint32_t rid,
 	obj->upn = upn;
 	obj->uac = 0x200;
 	obj->primary_rid = NW_USERS_RID;
-	obj->uid_number = NW_BASE_ID + rid;
+	obj->uid_number = BASE_ID + rid;
 	obj->present |= DSS_F_UAC | DSS_F_PRIMARY | DSS_F_UID_NUMBER;
 	return obj;
 }
@@ -245,7 +225,7 @@ struct dss_object *nw_group(struct names_world *w, uint32_t rid,
 	struct dss_object *obj = add(w, DSS_KIND_GROUP, rid, sam);
 
 	obj->group_type = 0x80000002u;
-	obj->gid_number = NW_BASE_ID + rid;
+	obj->gid_number = BASE_ID + rid;
 	obj->present |= DSS_F_GROUP_TYPE | DSS_F_GID_NUMBER;
 	return obj;
 }
@@ -308,7 +288,7 @@ void nw_publish(struct names_world *w, struct dss_model *ret_model)
 		.generation = ++w->generation,
 		.id_min = w->config.identity.id_range.min,
 		.id_max = w->config.identity.id_range.max,
-		.domain = NW_DOMAIN,
+		.domain = DOMAIN,
 	};
 	char tmp[PAM_TEST_PATH_MAX + 8];
 	struct ds_snapw *writer = NULL;
@@ -318,8 +298,7 @@ void nw_publish(struct names_world *w, struct dss_model *ret_model)
 	assert_int_equal(scope_mark(&w->facts, w->objs, w->count), 0);
 	assert_int_equal(dss_model_build(w->objs, w->count, &w->facts, &model),
 			 0);
-	assert_int_equal(dss_snapshot_base(&model, NW_NETBIOS, key, &writer),
-			 0);
+	assert_int_equal(dss_snapshot_base(&model, NETBIOS, key, &writer), 0);
 	assert_int_equal(dss_pins_publish(&model, &w->facts, writer), 0);
 	assert_int_equal(ds_snapw_write(writer, from), 0);
 	ds_snapw_free(writer);

@@ -12,15 +12,11 @@
 #include "synccache/sync/locals.h"
 #include "synccache/sync/model.h"
 #include "synccache/sync/object.h"
+#include "tests/unit/sync_domain.h"
 
-#define NW_DOMAIN     "example.com"
-#define NW_NETBIOS    "EXAMPLE"
-#define NW_DOMAIN_SID "S-1-5-21-1004336348-1177238915-682003330"
-#define NW_BASE_ID    266800000u /* this domain's slice */
-#define NW_BASE_DN    "DC=example,DC=com"
-#define NW_USERS_RID  513u
-#define NW_OBJECTS    128
-#define NW_NAME       320 /* bytes that hold any typed name */
+#define NW_USERS_RID 513u
+#define NW_OBJECTS   128
+#define NW_NAME      320 /* bytes that hold any typed name */
 
 struct names_world {
 	struct ds_config config;

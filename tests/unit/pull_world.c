@@ -29,9 +29,6 @@ void dss_status_state(struct dss_sync *s, enum dss_state state,
 
 /* ---- a test's world ---- */
 
-static char domain_name[] = "example.com", no_site[] = "";
-static char *no_list[] = { NULL };
-
 int world_setup(void **state)
 {
 	struct pull_world *w = calloc(1, sizeof(*w));
@@ -43,13 +40,7 @@ int world_setup(void **state)
 	if (!mkdtemp(w->dir) ||
 	    dss_store_open(w->dir, &rebuilt, &w->s.store) != 0)
 		return -1;
-	w->s.config.domain.name = domain_name;
-	w->s.config.domain.site = no_site;
-	w->s.config.domain.servers = no_list;
-	w->s.config.sync.bases = w->s.config.sync.groups = no_list;
-	w->s.config.sync.attributes = DS_ATTRIBUTES_MAPPED;
-	w->s.config.sync.reconcile_interval = 3600;
-	w->s.config.sync.max_delete_percent = 20;
+	default_config(&w->s.config);
 	strcpy(w->s.domain.base_dn, SCRIPT_BASE_DN);
 	strcpy(w->s.domain.netbios, "EXAMPLE");
 	strcpy(w->s.status.server, "dc1.example.com");

@@ -11,8 +11,7 @@
 
 #include "lib/sid.h"
 #include "synccache/sync/entry.h"
-
-#define DOMAIN_SID "S-1-5-21-1004336348-1177238915-682003330"
+#include "tests/unit/sync_domain.h"
 
 struct test_entry {
 	struct dss_entry e;

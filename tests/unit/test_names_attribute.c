@@ -119,7 +119,7 @@ static void numbers_are_ids(void **state)
 	assert_int_equal(model.nslices, 0);
 	nw_ask_user(NW_NSS, "u1101@contoso.com", &a);
 	assert_int_equal(a.id, 10001);
-	nw_ask_group(NW_NSS, "g1001@" NW_DOMAIN, &a);
+	nw_ask_group(NW_NSS, "g1001@" DOMAIN, &a);
 	assert_int_equal(a.id, 20001);
 }
 
@@ -191,7 +191,7 @@ static void foreign_sid(void **state)
 
 static void primary_group(void **state)
 {
-	static char team[] = "OU=Teams," NW_BASE_DN, *bases[] = { team, NULL };
+	static char team[] = "OU=Teams," BASE_DN, *bases[] = { team, NULL };
 
 	(void)state;
 	own_gid(user(1101, 10001), 20001);
@@ -208,7 +208,7 @@ static void primary_group(void **state)
 	withheld(1105, DS_WH_FIELD, "its gidNumber is no number");
 	/* Outside of the scope it is published as somebody's primary. */
 	world.config.sync.bases = bases;
-	world.objs[1].dn = "CN=u,OU=Teams," NW_BASE_DN;
+	world.objs[1].dn = "CN=u,OU=Teams," BASE_DN;
 	build();
 	expect(1101, 10001, 20001);
 	/* ... and it, and the directory's own, are all that is. */
@@ -279,7 +279,7 @@ static void other_mappings_ignore_them(void **state)
 	own_gid(user(1101, 5), 7);
 	world.objs[1].malformed |= DSS_F_UID_NUMBER | DSS_F_GID_NUMBER;
 	build();
-	expect(1101, NW_BASE_ID + 1101, NW_BASE_ID + 513);
+	expect(1101, BASE_ID + 1101, BASE_ID + 513);
 	assert_int_equal(model.nnotes, 0);
 }
 

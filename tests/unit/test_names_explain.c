@@ -16,7 +16,7 @@ static struct names_world world;
 static char wheel[] = "wheel", team[] = "localteam", blank[] = "_";
 static char *reserved[] = { wheel, NULL };
 static char *local_names[] = { team };
-static uint32_t local_ids[] = { NW_BASE_ID + 1210 };
+static uint32_t local_ids[] = { BASE_ID + 1210 };
 
 static int setup(void **state)
 {
@@ -69,9 +69,9 @@ static void all_spellings(const char *sam, const char *upn, const char *part,
 
 	SAYS(upn, part, rule, guid_word, upn);
 	SAYS(sam, part, rule, guid_word);
-	snprintf(typed, sizeof(typed), "%s@" NW_DOMAIN, sam);
+	snprintf(typed, sizeof(typed), "%s@" DOMAIN, sam);
 	SAYS(typed, part, rule, guid_word);
-	snprintf(typed, sizeof(typed), NW_NETBIOS "\\%s", sam);
+	snprintf(typed, sizeof(typed), NETBIOS "\\%s", sam);
 	SAYS(typed, part, rule, guid_word);
 	for (char *p = typed; *p; p++)
 		if (*p >= 'a' && *p <= 'z')
@@ -81,7 +81,7 @@ static void all_spellings(const char *sam, const char *upn, const char *part,
 
 static void each_reason(void **state)
 {
-	static char base[] = "OU=AADDC Users," NW_BASE_DN;
+	static char base[] = "OU=AADDC Users," BASE_DN;
 	static char *bases[] = { base, NULL };
 
 	(void)state;
@@ -91,7 +91,7 @@ static void each_reason(void **state)
 	nw_user(&world, 1203, "ANN", "carl@contoso.com");
 	nw_user(&world, 1204, "dora", "d:ora@contoso.com");
 	nw_user(&world, 1205, "emil", "emil@contoso.com")->dn =
-	    "CN=e,OU=Elsewhere," NW_BASE_DN;
+	    "CN=e,OU=Elsewhere," BASE_DN;
 	nw_user(&world, 1210, "fred", "f.red@contoso.com");
 	nw_user(&world, 1207, "gina", "g@contoso.com")->malformed =
 	    DSS_F_EXPIRES;
@@ -99,9 +99,9 @@ static void each_reason(void **state)
 	nw_user(&world, 1209, "ines", "i@contoso.com")->sid.sub[0] = 5;
 	nw_group(&world, 1001, "Team")->malformed = DSS_F_CREATED;
 	nw_publish(&world, NULL);
-	SAYS("team@" NW_DOMAIN, "breaks its format: whenCreated",
+	SAYS("team@" DOMAIN, "breaks its format: whenCreated",
 	     "fails the sanity checks");
-	SAYS("ben@" NW_DOMAIN, "\\\"ann\\\"", "of two objects");
+	SAYS("ben@" DOMAIN, "\\\"ann\\\"", "of two objects");
 	SAYS("EXAMPLE\\Ben", "\\\"ann\\\"", "of two objects");
 	SAYS("ben", "the older object \\\"ann\\\"", "ann@contoso.com",
 	     "created 1970-01-01 00:36:41 UTC", "whenCreated",
@@ -132,7 +132,7 @@ static void held_back(void **state)
 	nw_user(&world, 1211, "jana", "j@contoso.com")->flags = DSS_OBJ_HELD;
 	nw_publish(&world, NULL);
 	nw_ask_user(NW_EXPLAIN, "j@contoso.com", &a);
-	assert_int_equal(a.id, NW_BASE_ID + 1211);
+	assert_int_equal(a.id, BASE_ID + 1211);
 	assert_non_null(strstr(nw_explained(), "is held back"));
 	assert_non_null(strstr(nw_explained(), "--accept-deletes"));
 }
@@ -173,8 +173,8 @@ static void bare_names(void **state)
 	all_spellings("1000", "thousand@contoso.com", "taken for a number",
 		      "mean a local account");
 	SAYS("localteam", "the group 'localteam'", "reserved or local name");
-	SAYS("localteam@" NW_DOMAIN, "reserved or local name");
-	SAYS(NW_NETBIOS "\\LOCALTEAM", "reserved or local name");
+	SAYS("localteam@" DOMAIN, "reserved or local name");
+	SAYS(NETBIOS "\\LOCALTEAM", "reserved or local name");
 }
 
 static void blanks(void **state)
@@ -198,11 +198,11 @@ static void told_beside_the_owner(void **state)
 	nw_user(&world, 1202, "ben", "ANN@contoso.com");
 	nw_publish(&world, NULL);
 	nw_ask_user(NW_EXPLAIN, "ann@contoso.com", &a);
-	assert_int_equal(a.id, NW_BASE_ID + 1201);
+	assert_int_equal(a.id, BASE_ID + 1201);
 	assert_non_null(strstr(nw_explained(), "\"sAMAccountName\": \"ben\""));
 	assert_non_null(strstr(nw_explained(), "is withheld"));
 	/* ... but not beside somebody else. */
-	says_not(NW_DOMAIN, "ben");
+	says_not(DOMAIN, "ben");
 }
 
 static void nobody_at_all(void **state)
@@ -214,12 +214,12 @@ static void nobody_at_all(void **state)
 	SAYS("gone@contoso.com", "only after its password was changed",
 	     "inside the scope of the synchronization");
 	SAYS("gone", "only after its password was changed");
-	SAYS(NW_NETBIOS "\\gone", "only after its password was changed");
-	SAYS("OTHER\\ann", "is not " NW_NETBIOS, "a.nn@contoso.com");
+	SAYS(NETBIOS "\\gone", "only after its password was changed");
+	SAYS("OTHER\\ann", "is not " NETBIOS, "a.nn@contoso.com");
 	SAYS("ann", "short_names = none",
 	     "\"instead\": [\"a.nn@contoso.com\"]");
 	SAYS("ann@example.org", "\"instead\": [\"a.nn@contoso.com\"]");
-	SAYS("domain users", "\"instead\": [\"domain users@" NW_DOMAIN "\"]");
+	SAYS("domain users", "\"instead\": [\"domain users@" DOMAIN "\"]");
 	says_not("ann@example.org", "only after its password");
 }
 

@@ -22,7 +22,7 @@
 
 static struct names_world world;
 static struct dss_model model;
-static char onprem[] = ONPREM, forest[] = FOREST, own[] = NW_DOMAIN_SID;
+static char onprem[] = ONPREM, forest[] = FOREST, own[] = DOMAIN_SID;
 static char *domains[] = { onprem, forest, own, NULL };
 
 static int setup(void **state)
@@ -114,17 +114,17 @@ static void whose_sid_counts(void **state)
 	/* The order is the configuration's, whatever the values'. */
 	nw_history(&world, user(1105, FOREST "-1200"), ONPREM "-1014");
 	/* The managed domain's own SIDs are nobody's history. */
-	user(1106, NW_DOMAIN_SID "-1104");
+	user(1106, DOMAIN_SID "-1104");
 	nw_history(&world, user(1107, STRANGER "-1"), FOREST "-1300");
 	/* Twice the same is one. */
 	nw_history(&world, user(1108, ONPREM "-1015"), ONPREM "-1015");
 	build();
 	expect(1101, ONPREM_BASE + 1013, ONPREM_BASE + 513);
 	expect(1102, FOREST_BASE + 1107, FOREST_BASE + 513);
-	expect(1103, NW_BASE_ID + 1103, NW_BASE_ID + 513);
-	expect(1104, NW_BASE_ID + 1104, NW_BASE_ID + 513);
+	expect(1103, BASE_ID + 1103, BASE_ID + 513);
+	expect(1104, BASE_ID + 1104, BASE_ID + 513);
 	expect(1105, ONPREM_BASE + 1014, ONPREM_BASE + 513);
-	expect(1106, NW_BASE_ID + 1106, NW_BASE_ID + 513);
+	expect(1106, BASE_ID + 1106, BASE_ID + 513);
 	expect(1107, FOREST_BASE + 1300, FOREST_BASE + 513);
 	expect(1108, ONPREM_BASE + 1015, ONPREM_BASE + 513);
 	assert_int_equal(model.nnotes, 0);
@@ -150,7 +150,7 @@ static void odd_values(void **state)
 {
 	static const char *const odd[] = { "S-1-1-0",      "S-1-5-18",
 					   "S-1-5-32-544", "S-1-5-21-500",
-					   NW_DOMAIN_SID,  ONPREM,
+					   DOMAIN_SID,     ONPREM,
 					   FOREST,         ONPREM "-1-1013",
 					   "S-1-22-1-1000" };
 
@@ -158,16 +158,16 @@ static void odd_values(void **state)
 	for (uint32_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
 		user(1101 + i, odd[i]);
 	/* The objectSid of somebody else, in both directions. */
-	user(1201, NW_DOMAIN_SID "-1202");
-	user(1202, NW_DOMAIN_SID "-1201");
+	user(1201, DOMAIN_SID "-1202");
+	user(1202, DOMAIN_SID "-1201");
 	/* A group's is no user's: these are two lists of ids. */
 	nw_history(&world, nw_group(&world, 1001, "Team"), ONPREM "-1013");
 	user(1301, ONPREM "-1013");
 	build();
 	for (uint32_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
-		expect(1101 + i, NW_BASE_ID + 1101 + i, NW_BASE_ID + 513);
-	expect(1201, NW_BASE_ID + 1201, NW_BASE_ID + 513);
-	expect(1202, NW_BASE_ID + 1202, NW_BASE_ID + 513);
+		expect(1101 + i, BASE_ID + 1101 + i, BASE_ID + 513);
+	expect(1201, BASE_ID + 1201, BASE_ID + 513);
+	expect(1202, BASE_ID + 1202, BASE_ID + 513);
 	expect(1301, ONPREM_BASE + 1013, ONPREM_BASE + 513);
 	assert_non_null(group(ONPREM_BASE + 1013));
 	assert_int_equal(model.nnotes, 0);
@@ -184,7 +184,7 @@ static void shown(void **state)
 	nw_ask_user(NW_CLI, "u1101@contoso.com", &a);
 	assert_int_equal(a.id, ONPREM_BASE + 1013);
 	assert_non_null(strstr(nw_explained(),
-			       "[{\"sid\": \"" NW_DOMAIN_SID "-1101\", "
+			       "[{\"sid\": \"" DOMAIN_SID "-1101\", "
 			       "\"id\": 266801101}, "
 			       "{\"sid\": \"" ONPREM "-1013\", "
 			       "\"id\": 674001013}, "
@@ -219,8 +219,8 @@ static void refused(void **state)
 	/* Where history does not count, it does no harm. */
 	world.config.identity.id_mapping = DS_IDMAP_SID;
 	build();
-	expect(1101, NW_BASE_ID + 1101, NW_BASE_ID + 513);
-	expect(1106, NW_BASE_ID + 1106, NW_BASE_ID + 513);
+	expect(1101, BASE_ID + 1101, BASE_ID + 513);
+	expect(1106, BASE_ID + 1106, BASE_ID + 513);
 	/* It is said all the same. */
 	assert_int_equal(model.nnotes, 2);
 	assert_int_equal(reason(1106), DS_WH_IN_PART);
@@ -239,11 +239,11 @@ static void primary_group(void **state)
 	assert_non_null(group(ONPREM_BASE + 513));
 	assert_string_equal(
 	    group(ONPREM_BASE + 513)->name,
-	    "s-1-5-21-3623811015-3361044348-30300820-513@" NW_DOMAIN);
+	    "s-1-5-21-3623811015-3361044348-30300820-513@" DOMAIN);
 	assert_int_equal(model.users[0].ngids, 1);
-	assert_int_equal(model.users[0].gids[0], NW_BASE_ID + 513);
+	assert_int_equal(model.users[0].gids[0], BASE_ID + 513);
 	assert_int_equal(model.users[1].ngids, 0);
-	nw_ask_group(NW_NSS, NW_NETBIOS "\\" ONPREM "-513", &a);
+	nw_ask_group(NW_NSS, NETBIOS "\\" ONPREM "-513", &a);
 	assert_int_equal(a.id, ONPREM_BASE + 513);
 	/* Not for domains that nobody comes from. */
 	assert_null(group(FOREST_BASE + 513));
@@ -252,7 +252,7 @@ static void primary_group(void **state)
 	build();
 	expect(1101, ONPREM_BASE + 1013, ONPREM_BASE + 513);
 	assert_string_equal(group(ONPREM_BASE + 513)->name,
-			    "old users@" NW_DOMAIN);
+			    "old users@" DOMAIN);
 	assert_int_equal(model.nnotes, 0);
 }
 
@@ -282,7 +282,7 @@ static void made_up_group_is_not_to_be_had(void **state)
 	build();
 	expect(1101, ONPREM_BASE + 1013, ONPREM_BASE + 513);
 	assert_int_equal(group(ONPREM_BASE + 513)->nmembers, 0);
-	assert_null(group(NW_BASE_ID + 1));
+	assert_null(group(BASE_ID + 1));
 	assert_int_equal(reason(1), DS_WH_NAME_CONFLICT);
 }
 
@@ -336,10 +336,10 @@ static void secondary_slices(void **state)
 	expect(1102, 1787250124u, ONPREM_BASE + 513);
 	/* managed, two of history, and a secondary one of each of two */
 	assert_int_equal(model.nslices, 5);
-	assert_string_equal(model.slices[0].name, NW_DOMAIN_SID);
+	assert_string_equal(model.slices[0].name, DOMAIN_SID);
 	assert_string_equal(model.slices[1].name, ONPREM);
 	assert_string_equal(model.slices[2].name, FOREST);
-	assert_string_equal(model.slices[3].name, NW_DOMAIN_SID "-200000");
+	assert_string_equal(model.slices[3].name, DOMAIN_SID "-200000");
 	assert_string_equal(model.slices[4].name, ONPREM "-200000");
 	/* A newcomer does not take the slice of one that is pinned. */
 	world.facts.pins = (const struct dss_slice[]){ { model.slices[3].slice,

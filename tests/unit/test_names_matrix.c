@@ -144,7 +144,7 @@ static char wheel[] = "WHEEL", docker[] = "docker", team[] = "LOCALteam",
 	    postgres[] = "postgres";
 static char *reserved[] = { wheel, docker, NULL };
 static char *local_names[] = { team, postgres };
-static uint32_t local_ids[] = { NW_BASE_ID + G_RID, NW_BASE_ID + E_RID };
+static uint32_t local_ids[] = { BASE_ID + G_RID, BASE_ID + E_RID };
 static size_t cases;
 
 static void upper(char *dst, const char *src)
@@ -229,24 +229,24 @@ static void published(const struct mix *m, char who, char *buf)
 	bool bare = who == 'E' || who == 'Y' ? m->bare_users : m->bare_groups;
 	char full[NW_NAME];
 
-	snprintf(full, sizeof(full), bare ? "%s" : "%s@" NW_DOMAIN, sam);
+	snprintf(full, sizeof(full), bare ? "%s" : "%s@" DOMAIN, sam);
 	/* the conflicts that give E and Y another UPN than "theirs" */
 	if (who == 'Y' && !bare && m->conflict != NO_UPN_TAKEN)
 		strcpy(full, m->conflict == AGE_UNKNOWN ? EVE : YURI);
 	if (who == 'E' && !bare && m->conflict != NO_UPN)
 		strcpy(full, m->conflict == IMPLICIT_IS_UPN ||
 				     m->conflict == NO_UPN_TAKEN
-				 ? "yuri@" NW_DOMAIN
+				 ? "yuri@" DOMAIN
 				 : EVE);
 	lower(buf, full);
 }
 
 static uint32_t id_of(char who)
 {
-	return NW_BASE_ID + (who == 'E'   ? E_RID
-			     : who == 'Y' ? Y_RID
-			     : who == 'G' ? G_RID
-					  : H_RID);
+	return BASE_ID + (who == 'E'   ? E_RID
+			  : who == 'Y' ? Y_RID
+			  : who == 'G' ? G_RID
+				       : H_RID);
 }
 
 static void check(const struct mix *m, bool group, const char *typed, char who)
@@ -295,18 +295,18 @@ static void check_sam(const struct mix *m, bool group, const char *sam,
 {
 	char typed[NW_NAME], nobody = '-';
 
-	snprintf(typed, sizeof(typed), "%s@" NW_DOMAIN, sam);
+	snprintf(typed, sizeof(typed), "%s@" DOMAIN, sam);
 	check_cases(m, group, typed, qualified);
-	snprintf(typed, sizeof(typed), NW_NETBIOS "\\%s", sam);
+	snprintf(typed, sizeof(typed), NETBIOS "\\%s", sam);
 	check_cases(m, group, typed, netbios);
 	check_cases(m, group, sam, bare);
 	snprintf(typed, sizeof(typed), "%s@example.org", sam);
 	check(m, group, typed, nobody);
 	snprintf(typed, sizeof(typed), "OTHER\\%s", sam);
 	check(m, group, typed, nobody);
-	snprintf(typed, sizeof(typed), NW_DOMAIN "\\%s", sam);
+	snprintf(typed, sizeof(typed), DOMAIN "\\%s", sam);
 	check(m, group, typed, nobody);
-	snprintf(typed, sizeof(typed), NW_NETBIOS "\\%s@" NW_DOMAIN, sam);
+	snprintf(typed, sizeof(typed), NETBIOS "\\%s@" DOMAIN, sam);
 	check(m, group, typed, nobody);
 }
 
@@ -331,7 +331,7 @@ static void check_users(const struct mix *m)
 	check_sam(m, false, "yuri", who[4], who[5], bare ? who[5] : '-');
 	check(m, false, "eve", '-');
 	check(m, false, "heron", '-');
-	check(m, false, "heron@" NW_DOMAIN, '-');
+	check(m, false, "heron@" DOMAIN, '-');
 }
 
 static void check_groups(const struct mix *m)
@@ -390,7 +390,7 @@ static void expect_user(const char *typed, uint32_t rid, const char *name)
 		struct nw_answer a;
 
 		nw_ask_user(way, typed, &a);
-		if (a.id != (rid ? NW_BASE_ID + rid : 0) ||
+		if (a.id != (rid ? BASE_ID + rid : 0) ||
 		    (rid && a.name[0] && strcmp(a.name, name) != 0))
 			fail_msg("'%s' by %s: %u '%s'", typed,
 				 nw_way_names[way], a.id, a.name);
@@ -402,7 +402,7 @@ static void expect_group(const char *typed, uint32_t rid, const char *name)
 	struct nw_answer a;
 
 	nw_ask_group(NW_NSS, typed, &a);
-	if (a.id != (rid ? NW_BASE_ID + rid : 0) ||
+	if (a.id != (rid ? BASE_ID + rid : 0) ||
 	    (rid && strcmp(a.name, name) != 0))
 		fail_msg("group '%s': %u '%s'", typed, a.id, a.name);
 }
@@ -446,7 +446,7 @@ static void blanks(void **state)
 	assert_int_equal(
 	    ds_snap_open(nw_path(), DS_SNAP_BASE, geteuid(), &snap), 0);
 	assert_int_equal(ds_resolve_client(&snap, "smith (3AF2)", &user), 0);
-	assert_int_equal(user.uid, NW_BASE_ID + 1101);
+	assert_int_equal(user.uid, BASE_ID + 1101);
 	assert_int_equal(ds_resolve_client(&snap, "smith_(3af2)", &user),
 			 DS_ERR_NOTFOUND);
 	assert_int_equal(ds_resolve_client(&snap, "under_score", &user), 0);
@@ -521,7 +521,7 @@ static void blanks_and_the_shield(void **state)
 /* The name leads to a local user: that is not the domain's, whatever uid. */
 static void pam_wants_the_same_uid(void **state)
 {
-	static const uint32_t uids[] = { 0, 1000, NW_BASE_ID + 1102,
+	static const uint32_t uids[] = { 0, 1000, BASE_ID + 1102,
 					 2147483648u };
 	struct nw_answer a;
 
@@ -536,9 +536,9 @@ static void pam_wants_the_same_uid(void **state)
 		nw_ask_user(NW_PAM, "ann", &a);
 		assert_int_equal(a.id, 0);
 	}
-	nw_local_user("ann", NW_BASE_ID + 1101);
+	nw_local_user("ann", BASE_ID + 1101);
 	nw_ask_user(NW_PAM, "ann", &a);
-	assert_int_equal(a.id, NW_BASE_ID + 1101);
+	assert_int_equal(a.id, BASE_ID + 1101);
 	nw_local_user(NULL, 0);
 	nw_done(&world);
 }

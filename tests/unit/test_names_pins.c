@@ -87,8 +87,8 @@ static void kept(void **state)
 	assert_true(pins.known);
 	assert_int_equal(pins.nslices, 2);
 	assert_int_equal(pins.slices[0].slice, 1333);
-	assert_string_equal(pins.slices[0].name, NW_DOMAIN_SID);
-	assert_string_equal(pins.slices[1].name, NW_DOMAIN_SID "-200000");
+	assert_string_equal(pins.slices[0].name, DOMAIN_SID);
+	assert_string_equal(pins.slices[1].name, DOMAIN_SID "-200000");
 	/* What was given out stays so when nobody needs it any more. */
 	world.count = 1;
 	world.facts.pins = pins.slices;

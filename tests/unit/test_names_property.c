@@ -127,8 +127,7 @@ static void age(struct dss_object *obj)
 static void number(struct dss_object *obj, uint32_t *field, uint32_t bit)
 {
 	static const uint32_t odd[] = {
-		0,     999, 1000, 61184, 65535, 2147483647, NW_BASE_ID + 1003,
-		199999
+		0, 999, 1000, 61184, 65535, 2147483647, BASE_ID + 1003, 199999
 	};
 
 	switch (pick(8)) {
@@ -196,8 +195,8 @@ static void policy(void)
 	static char none[] = "", under[] = "_", dash[] = "-", dot[] = ".",
 		    plus[] = "+";
 	static char *replacements[] = { none, under, dash, dot, plus };
-	static uint32_t ids[] = { 0, 1000, NW_BASE_ID + 1003,
-				  NW_BASE_ID + 1040, NW_BASE_ID + 2005 };
+	static uint32_t ids[] = { 0, 1000, BASE_ID + 1003, BASE_ID + 1040,
+				  BASE_ID + 2005 };
 	static const int mappings[] = { DS_IDMAP_SID, DS_IDMAP_SID,
 					DS_IDMAP_RID, DS_IDMAP_ATTRIBUTE };
 	struct ds_config *c = &world.config;

@@ -40,22 +40,9 @@ static int visit(void *arg, const struct ds_guid *guid, const uint8_t *data,
 /* The model of what the store has; done with result_done(). */
 static void build(struct pull_world *w, struct result *r)
 {
-	static char home[] = "/home/%u", shell[] = "/bin/sh", empty[] = "";
-	static char *none[] = { NULL };
 	struct dss_locals locals = { 0 };
-	struct dss_facts facts = { .config = &w->s.config,
-				   .locals = &locals,
-				   .domain_sid = w->s.domain.sid,
-				   .netbios = "EXAMPLE",
-				   .base_dn = SCRIPT_BASE_DN };
+	struct dss_facts facts = facts_of(&w->s.config, &locals);
 
-	w->s.config.identity.home = home;
-	w->s.config.identity.shell = shell;
-	w->s.config.identity.space_replacement = empty;
-	w->s.config.identity.reserved_names = none;
-	w->s.config.identity.sid_history_domains = none;
-	w->s.config.identity.id_range.min = 200000;
-	w->s.config.identity.id_range.max = 2000200000;
 	memset(r, 0, sizeof(*r));
 	assert_int_equal(dss_txn_begin(w->s.store, false, &r->txn), 0);
 	assert_int_equal(dss_txn_each(r->txn, visit, r), 0);

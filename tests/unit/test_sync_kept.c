@@ -13,21 +13,19 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
 #include "lib/idmap.h"
 #include "synccache/sync/model_impl.h"
 #include "synccache/sync/resident.h"
-#include "synccache/sync/snapshots.h"
+#include "tests/unit/sync_domain.h"
 
 #define OBJECTS   24
 #define HISTORIES 40
 #define PULLS     40
 #define PINS      64
 
-#define DOMAIN "S-1-5-21-1004336348-1177238915-682003330"
 #define ONPREM "S-1-5-21-3623811015-3361044348-30300820"
 
 /* Places of the groups that are there from the beginning. */
@@ -140,7 +138,7 @@ static void number(struct world *w, struct state *s)
 	if (w->far && dice(w, 4) == 0)
 		rid += DS_IDMAP_SLICE * (1 + dice(w, 6));
 	s->obj.sid =
-	    sid_of(w->hostile && dice(w, 30) == 0 ? ONPREM : DOMAIN, rid);
+	    sid_of(w->hostile && dice(w, 30) == 0 ? ONPREM : DOMAIN_SID, rid);
 	if (w->hostile && dice(w, 20) == 0)
 		s->obj.sid = any(w)->obj.sid;
 	s->obj.uid_number = 300100 + (dice(w, 10) ? w->serial : dice(w, 5));
@@ -214,7 +212,8 @@ static void make(struct world *w, unsigned at)
 		    s->obj.kind == DSS_KIND_GROUP && dice(w, 5) == 0;
 	}
 	if (at < SOME_GROUP) {
-		s->obj.sid = sid_of(DOMAIN, at == DOMAIN_USERS ? 513 : 600);
+		s->obj.sid =
+		    sid_of(DOMAIN_SID, at == DOMAIN_USERS ? 513 : 600);
 		s->obj.gid_number = 400000 + at;
 		(void)snprintf(s->sam, sizeof(s->sam), "group%u", at);
 	}
@@ -348,49 +347,15 @@ static int visit(void *arg, const struct ds_guid *guid, const uint8_t *data,
 	return dss_object_decode(guid, data, len, (*next)++);
 }
 
-static uint8_t *slurp(struct ds_snapw *snapw, size_t *ret_size)
-{
-	int fd = memfd_create("kept", MFD_CLOEXEC);
-	uint8_t *p;
-
-	assert_true(fd >= 0);
-	assert_int_equal(ds_snapw_write(snapw, fd), 0);
-	ds_snapw_free(snapw);
-	*ret_size = (size_t)lseek(fd, 0, SEEK_END);
-	p = malloc(*ret_size);
-	assert_non_null(p);
-	assert_int_equal(pread(fd, p, *ret_size, 0), *ret_size);
-	(void)close(fd);
-	return p;
-}
-
-static uint8_t *snapshot(const struct dss_model *model, bool base,
-			 size_t *ret_size)
-{
-	static const struct dss_policy policy = { .known = true };
-	static const uint64_t key[2] = { 1, 2 };
-	struct ds_snapw *snapw = NULL;
-
-	assert_int_equal(base
-			     ? dss_snapshot_base(model, "EXAMPLE", key, &snapw)
-			     : dss_snapshot_accounts(model, &policy, "EXAMPLE",
-						     key, &snapw),
-			 0);
-	return slurp(snapw, ret_size);
-}
-
 static void same(const struct dss_model *a, const struct dss_model *b)
 {
 	assert_int_equal(a->nslices, b->nslices);
 	for (int base = 0; base < 2; base++) {
-		size_t size, other;
-		uint8_t *p = snapshot(a, base, &size);
-		uint8_t *q = snapshot(b, base, &other);
+		struct image p = image_of(a, base), q = image_of(b, base);
 
-		assert_int_equal(size, other);
-		assert_memory_equal(p, q, size);
-		free(p);
-		free(q);
+		same_image(&p, &q);
+		free(p.p);
+		free(q.p);
 	}
 }
 
@@ -436,43 +401,37 @@ static bool follow(struct world *w, size_t count)
 
 static void configure(struct world *w)
 {
-	static char text[][64] = { "example.com", "/home/%U.%i", "/bin/sh",
-				   "OU=x",        "root",        "u7",
-				   "u12",         "u30",         ONPREM };
-	static char *none[] = { NULL }, *bases[] = { text[3], NULL };
-	static char *reserved[] = { text[4], text[5], NULL };
-	static char *names[] = { text[6], text[7] };
-	static char *domains[] = { text[8], NULL };
-	static char underscore[] = "_", empty[] = "";
+	static char text[][64] = { "/home/%U.%i", "OU=x", "root", "u7",
+				   "u12",         "u30",  ONPREM, "_" };
+	static char *bases[] = { text[1], NULL };
+	static char *reserved[] = { text[2], text[3], NULL };
+	static char *names[] = { text[4], text[5] };
+	static char *domains[] = { text[6], NULL };
 	static uint32_t ids[] = { 201003, 300103, 400105 };
 	struct ds_config *c = &w->config;
 
-	c->domain.name = text[0];
-	c->sync.bases = w->scope ? bases : none;
-	c->sync.groups = none;
+	default_config(c);
+	if (w->scope)
+		c->sync.bases = bases;
 	c->identity.reserved_names = reserved;
 	c->identity.sid_history_domains = domains;
-	c->identity.home = text[1];
-	c->identity.shell = text[2];
-	c->identity.space_replacement = w->spaces ? underscore : empty;
+	c->identity.home = text[0];
+	if (w->spaces)
+		c->identity.space_replacement = text[7];
 	c->identity.name_format = dice(w, 4) ? DS_FORMAT_UPN : DS_FORMAT_SAM;
 	c->identity.group_format =
 	    dice(w, 4) ? DS_FORMAT_QUALIFIED : DS_FORMAT_SAM;
 	c->identity.group_members =
 	    dice(w, 8) ? DS_MEMBERS_FULL : DS_MEMBERS_NONE;
 	c->identity.id_mapping = w->mapping;
-	c->identity.id_range.min = 200000;
 	/* Few slices clash. */
-	c->identity.id_range.max = dice(w, 4) ? 2000200000 : 1600000;
+	if (dice(w, 4) == 0)
+		c->identity.id_range.max = 1600000;
 	w->locals = (struct dss_locals){
 		.ids = ids, .nids = 3, .names = names, .nnames = 2
 	};
-	w->facts = (struct dss_facts){ .config = c,
-				       .locals = &w->locals,
-				       .netbios = "EXAMPLE",
-				       .base_dn = "DC=example,DC=com",
-				       .pins = w->pins };
-	assert_int_equal(ds_sid_parse_str(DOMAIN, &w->facts.domain_sid), 0);
+	w->facts = facts_of(c, &w->locals);
+	w->facts.pins = w->pins;
 }
 
 static void begin(struct world *w, unsigned seed)

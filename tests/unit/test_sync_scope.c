@@ -25,8 +25,6 @@ struct world {
 	struct dss_rescope last;
 };
 
-static char domain_name[] = "example.com", empty[] = "";
-
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -38,11 +36,9 @@ static int setup(void **state)
 	if (!mkdtemp(w->dir) ||
 	    dss_store_open(w->dir, &rebuilt, &w->store) != 0)
 		return -1;
-	w->config.domain.name = domain_name;
-	w->config.identity.space_replacement = empty;
+	default_config(&w->config);
 	w->config.sync.bases = w->bases;
 	w->config.sync.groups = w->groups;
-	w->config.sync.max_delete_percent = 20;
 	*state = w;
 	return ds_sid_parse_str(DOMAIN_SID, &w->sid);
 }
@@ -152,7 +148,7 @@ static void pulled(struct world *w, bool first, bool accept)
 {
 	w->last = (struct dss_rescope){ .config = &w->config,
 					.domain_sid = &w->sid,
-					.netbios = "EXAMPLE",
+					.netbios = NETBIOS,
 					.first = first,
 					.accept = accept };
 	assert_int_equal(dss_rescope(&w->m, &w->last), 0);
