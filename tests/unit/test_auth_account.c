@@ -19,16 +19,11 @@
 #include "synccache/auth/audit.h"
 #include "synccache/auth/auth.h"
 #include "synccache/auth/policy.h"
-#include "synccache/auth/revoked.h"
-#include "tests/unit/snap_world.h"
+#include "tests/unit/auth_world.h"
 
-#define DRILEY "driley@aaddscontoso.com"
 #define DENIED "Your account may not log in here."
 #define PID    4711
 
-static struct dsa_server server;
-static struct ds_snap base, accounts;
-static uint8_t *base_image, *accounts_image;
 static char *nothing[] = { NULL };
 static char pins[] = "/tmp/dsa-allow-XXXXXX";
 
@@ -52,24 +47,9 @@ void dsa_audit(const char *event, const struct dsa_subject *subject,
 	(void)snprintf(why, sizeof(why), "%s", reason);
 }
 
-/* What a live check finds: an error of dsa_look() itself, or an answer. */
-static int looks, look_fails, look_err;
+/* What a live check finds. */
+static int look_err;
 static struct dsa_looked looked;
-static dsa_look_heard look_heard;
-static void *look_arg;
-
-int dsa_look(struct dsa_looks *l, const struct ds_guid *guid,
-	     dsa_look_heard heard, void *arg)
-{
-	(void)l;
-	(void)guid;
-	looks++;
-	if (look_fails != 0)
-		return look_fails;
-	look_heard = heard;
-	look_arg = arg;
-	return 0;
-}
 
 /* ---- the world ---- */
 
@@ -77,31 +57,17 @@ static struct dsa_caller caller;
 
 static int setup(void **state)
 {
-	size_t len;
 	int fd = mkstemp(pins);
 
-	(void)state;
 	(void)close(fd);
-	base_image = world_image(0, 1, &len);
-	assert_int_equal(ds_snap_attach(base_image, len, DS_SNAP_BASE, &base),
-			 0);
-	accounts_image = world_accounts(&len);
-	assert_int_equal(
-	    ds_snap_attach(accounts_image, len, DS_SNAP_ACCOUNTS, &accounts),
-	    0);
-	server.config.login.password_change_url = strdup("https://x");
-	return 0;
+	return auth_world_setup(state);
 }
 
 static int teardown(void **state)
 {
-	(void)state;
-	free(server.config.login.password_change_url);
 	dsa_allow_free(server.allow);
-	free(base_image);
-	free(accounts_image);
 	(void)unlink(pins);
-	return 0;
+	return auth_world_teardown(state);
 }
 
 static void load_lists(ds_strv users, ds_strv groups)
@@ -116,13 +82,12 @@ static void load_lists(ds_strv users, ds_strv groups)
 static int fresh(void **state)
 {
 	(void)state;
-	server.mirror.base = base;
-	server.mirror.accounts = accounts;
+	auth_world_fresh();
 	server.config.login.live_check = DS_LIVE_NEVER;
 	memset(&server.proven, 0, sizeof(server.proven));
 	(void)unlink(pins);
 	load_lists(nothing, nothing);
-	looks = look_fails = look_err = 0;
+	look_err = 0;
 	caller = (struct dsa_caller){ .pid = PID };
 	looked = (struct dsa_looked){ .uac = 0x200,
 				      .pwd_last_set = 1,
@@ -572,119 +537,6 @@ static void test_lists(void **state)
 	assert_string_equal(why, "not in allow_users or allow_groups");
 }
 
-/* ---- "revoked", and not why ---- */
-
-static struct dsa_verdict told;
-static const char *origin;
-
-static void on_told(void *arg, const struct dsa_verdict *verdict,
-		    const char *from)
-{
-	assert_ptr_equal(arg, &told);
-	told = *verdict;
-	origin = from;
-}
-
-static bool ask_why(enum dsa_revoked revoked)
-{
-	const struct dsa_subject subject = { .guid = guid_of(0),
-					     .caller = caller.uid };
-
-	origin = NULL;
-	return dsa_revoked_ask(&server, &subject, revoked, on_told, &told);
-}
-
-static void assert_told(enum ds_auth_result result, bool proven,
-			const char *from)
-{
-	assert_int_equal(told.result, result);
-	assert_int_equal(told.proven, proven);
-	assert_string_equal(origin, from);
-}
-
-/* As the domain has it now, whatever the mirror has. */
-static void test_revoked(void **state)
-{
-	(void)state;
-	server.config.login.live_check = DS_LIVE_KEYS;
-	for (int after = 0; after < 2; after++) {
-		enum dsa_revoked revoked =
-		    after ? DSA_REVOKED_AFTER : DSA_REVOKED_FIRST;
-
-		looked.uac = 0x202;
-		looked.uac_computed = 0;
-		assert_true(ask_why(revoked));
-		assert_null(origin);
-		look_heard(look_arg, 0, &looked);
-		assert_told(DS_AUTH_DISABLED, after, "the domain says why");
-		/* Then no password was looked at. */
-		looked.uac_computed = 0x10;
-		assert_true(ask_why(revoked));
-		look_heard(look_arg, 0, &looked);
-		assert_told(DS_AUTH_LOCKED, false, "the domain says why");
-		looked.uac = 0x200;
-		assert_true(ask_why(revoked));
-		look_heard(look_arg, 0, &looked);
-		assert_told(DS_AUTH_LOCKED, false, "the domain says why");
-	}
-	looked.uac_computed = 0;
-	looked.has_hours = true;
-	assert_true(ask_why(DSA_REVOKED_AFTER));
-	look_heard(look_arg, 0, &looked);
-	assert_told(DS_AUTH_HOURS, true, "the domain says why");
-	looked.has_hours = false;
-	looked.account_expires = 1;
-	assert_true(ask_why(DSA_REVOKED_AFTER));
-	look_heard(look_arg, 0, &looked);
-	assert_told(DS_AUTH_EXPIRED, true, "the domain says why");
-}
-
-/* What nobody knows is not called a lockout. */
-static void test_revoked_and_nobody_says_why(void **state)
-{
-	static const int errors[] = { DS_ERR_TIMEOUT, DS_ERR_UNAVAIL };
-
-	(void)state;
-	server.config.login.live_check = DS_LIVE_KEYS;
-	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
-		assert_true(ask_why(DSA_REVOKED_AFTER));
-		look_heard(look_arg, errors[i], NULL);
-		assert_told(DS_AUTH_DENIED, false, "nobody says why");
-	}
-	assert_true(ask_why(DSA_REVOKED_AFTER));
-	look_heard(look_arg, DS_ERR_NOTFOUND, NULL);
-	assert_told(DS_AUTH_DENIED, false, "the domain does not show it");
-	/* Another domain controller may not know it yet. */
-	assert_true(ask_why(DSA_REVOKED_AFTER));
-	look_heard(look_arg, 0, &looked);
-	assert_told(DS_AUTH_DENIED, false, "nobody says why");
-	/* Nobody is to be asked, or can be. */
-	assert_false(ask_why(DSA_REVOKED_NOT));
-	look_fails = DS_ERR_LIMIT;
-	assert_false(ask_why(DSA_REVOKED_AFTER));
-	look_fails = 0;
-	server.config.login.live_check = DS_LIVE_NEVER;
-	assert_false(ask_why(DSA_REVOKED_AFTER));
-}
-
-/* Ordinary users' questions never shut out root's. */
-static void test_revoked_at_the_users_gate(void **state)
-{
-	void *args[DSA_USER_LOOKS_MAX];
-
-	(void)state;
-	server.config.login.live_check = DS_LIVE_KEYS;
-	caller.uid = 1000;
-	for (int i = 0; i < DSA_USER_LOOKS_MAX; i++) {
-		assert_true(ask_why(DSA_REVOKED_AFTER));
-		args[i] = look_arg;
-	}
-	assert_false(ask_why(DSA_REVOKED_AFTER));
-	for (int i = 0; i < DSA_USER_LOOKS_MAX; i++)
-		look_heard(args[i], DS_ERR_TIMEOUT, NULL);
-	assert_int_equal(server.user_looks, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -701,10 +553,6 @@ int main(void)
 		cmocka_unit_test_setup(test_proven, fresh),
 		cmocka_unit_test(test_proven_ring),
 		cmocka_unit_test_setup(test_lists, fresh),
-		cmocka_unit_test_setup(test_revoked, fresh),
-		cmocka_unit_test_setup(test_revoked_and_nobody_says_why,
-				       fresh),
-		cmocka_unit_test_setup(test_revoked_at_the_users_gate, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -23,14 +23,9 @@
 #include "synccache/auth/login.h"
 #include "synccache/auth/offcheck.h"
 #include "synccache/auth/policy.h"
-#include "tests/unit/snap_world.h"
+#include "tests/unit/auth_world.h"
 
-#define DRILEY "driley@aaddscontoso.com"
-#define SMITH  "jane.smith@contoso.com"
-
-static struct dsa_server server;
-static struct ds_snap base, accounts;
-static uint8_t *base_image, *accounts_image;
+#define SMITH "jane.smith@contoso.com"
 
 /* ---- the KDC ---- */
 
@@ -161,36 +156,10 @@ void dsa_offcheck_drop(const struct dsa_server *with,
 
 /* ---- the world ---- */
 
-static int setup(void **state)
-{
-	size_t len;
-
-	(void)state;
-	base_image = world_image(0, 1, &len);
-	assert_int_equal(ds_snap_attach(base_image, len, DS_SNAP_BASE, &base),
-			 0);
-	accounts_image = world_accounts(&len);
-	assert_int_equal(
-	    ds_snap_attach(accounts_image, len, DS_SNAP_ACCOUNTS, &accounts),
-	    0);
-	server.config.login.password_change_url = strdup("https://x");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	free(server.config.login.password_change_url);
-	free(base_image);
-	free(accounts_image);
-	return 0;
-}
-
 static int fresh(void **state)
 {
 	(void)state;
-	server.mirror.base = base;
-	server.mirror.accounts = accounts;
+	auth_world_fresh();
 	kdc_calls = offline_checks = offline_kept = 0;
 	kdc_result = offline_result = DS_AUTH_OK;
 	kdc_word = DSA_KDC_ANSWERED;
@@ -594,5 +563,6 @@ int main(void)
 		cmocka_unit_test_setup(test_another_user_asks, fresh),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, auth_world_setup,
+				      auth_world_teardown);
 }
