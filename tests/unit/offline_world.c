@@ -7,12 +7,17 @@
 
 #include "tests/unit/offline_world.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "synccache/auth/policy.h"
 
 const uint8_t host[DSA_HOST_KEY_LEN] = { 7, 7, 7 };
 const uint8_t other_host[DSA_HOST_KEY_LEN] = { 8 };
 const struct ds_guid alice = { { 0xa1, 2, 3 } };
 const struct ds_guid bob = { { 0xb0, 2, 3 } };
+char top[] = "/tmp/dsa-offline-XXXXXX";
+char path[64];
 
 struct dsa_verifier make(const struct ds_guid *guid, const char *password)
 {
@@ -42,4 +47,19 @@ struct dsa_clock started(struct dsa_now now)
 
 	dsa_clock_start(&c, (const uint8_t *)"house clock one", &now);
 	return c;
+}
+
+int make_top(void **state)
+{
+	(void)state;
+	if (mkdtemp(top) == NULL)
+		return 1;
+	(void)snprintf(path, sizeof(path), "%s/offline", top);
+	return 0;
+}
+
+int remove_top(void **state)
+{
+	(void)state;
+	return rmdir(top);
 }

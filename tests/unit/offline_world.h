@@ -24,4 +24,10 @@ struct dsa_now at(int64_t real_ms, uint64_t boot_ms, uint8_t boot);
 /* A house clock that starts then. */
 struct dsa_clock started(struct dsa_now now);
 
+/* For a group of tests: a folder, and in it the path of one of verifiers that
+ * is not there yet, nor after the tests. */
+extern char top[], path[];
+int make_top(void **state);
+int remove_top(void **state);
+
 #endif

@@ -18,10 +18,7 @@
 #include "lib/wire.h"
 #include "synccache/auth/offstore.h"
 #include "synccache/auth/policy.h"
-#include "synccache/auth/verifier.h"
-
-static char top[] = "/tmp/dsa-offcheck-XXXXXX";
-static char path[64];
+#include "tests/unit/offline_world.h"
 
 static int kdf_checks, kdf_makes, settled; /* calls */
 static bool dies_in_kdf, disk_fails;
@@ -60,28 +57,12 @@ static int seam_settle(struct dsa_record *record)
 #define WRONG "Wrong-Horse-1"
 #define MANY  12
 
-static const struct ds_guid alice = { { 0xa1, 2, 3 } };
 static struct dsa_server server;
 static struct ds_snap_account account;
 static int dir;
 static int slot[2] = { -1, -1 }; /* that the test holds */
 
 /* ---- the world: a host on which alice has logged in ---- */
-
-static int make_top(void **state)
-{
-	(void)state;
-	if (mkdtemp(top) == NULL)
-		return 1;
-	(void)snprintf(path, sizeof(path), "%s/offline", top);
-	return 0;
-}
-
-static int remove_top(void **state)
-{
-	(void)state;
-	return rmdir(top);
-}
 
 static void keep(const char *password)
 {

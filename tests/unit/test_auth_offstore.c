@@ -23,25 +23,8 @@
 #include "synccache/auth/offstore.h"
 #include "tests/unit/offline_world.h"
 
-static char top[] = "/tmp/dsa-offline-XXXXXX";
-static char path[64];
 static int dir = -1;
 static struct dsa_verifier verifier; /* of alice */
-
-static int make_top(void **state)
-{
-	(void)state;
-	if (mkdtemp(top) == NULL)
-		return 1;
-	(void)snprintf(path, sizeof(path), "%s/offline", top);
-	return 0;
-}
-
-static int remove_top(void **state)
-{
-	(void)state;
-	return rmdir(top);
-}
 
 static int open_folder(void **state)
 {
