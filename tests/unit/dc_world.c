@@ -228,29 +228,6 @@ void dss_channel_site(struct dss_sync *s)
 		       s->status.site);
 }
 
-void dss_status_changed(struct dss_sync *s)
-{
-	(void)s;
-}
-
-void dss_status_state(struct dss_sync *s, enum dss_state state,
-		      const char *phase)
-{
-	s->status.state = state;
-	s->status.phase = phase;
-}
-
-void dss_status_error(struct dss_sync *s, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	(void)err;
-	va_start(ap, fmt);
-	(void)vsnprintf(s->status.last_error, sizeof(s->status.last_error),
-			fmt, ap);
-	va_end(ap);
-}
-
 static bool is_silent(int fd)
 {
 	int n = world->nconns;

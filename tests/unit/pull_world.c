@@ -13,22 +13,6 @@
 #include "lib/wire.h"
 #include "tests/unit/pull_world.h"
 
-/* ---- what pull.c needs of its neighbours ---- */
-
-void dss_status_changed(struct dss_sync *s)
-{
-	(void)s;
-}
-
-void dss_status_state(struct dss_sync *s, enum dss_state state,
-		      const char *phase)
-{
-	s->status.state = state;
-	s->status.phase = phase;
-}
-
-/* ---- a test's world ---- */
-
 int world_setup(void **state)
 {
 	struct pull_world *w = calloc(1, sizeof(*w));
