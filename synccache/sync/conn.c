@@ -72,14 +72,20 @@ static int ldap_err(int rc)
 }
 
 /* Keeps the text of what failed: our words, LDAP's, and the server's. */
+static void keep_text(struct dss_conn *conn, const char *what, int rc,
+		      const char *server)
+{
+	(void)snprintf(conn->text, sizeof(conn->text), "%s: %s%s%s", what,
+		       ldap_err2string(rc), server && server[0] ? ": " : "",
+		       server ? server : "");
+}
+
 static int fail(struct dss_conn *conn, const char *what, int rc)
 {
 	char *server = NULL;
 
 	(void)ldap_get_option(conn->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &server);
-	(void)snprintf(conn->text, sizeof(conn->text), "%s: %s%s%s", what,
-		       ldap_err2string(rc), server && server[0] ? ": " : "",
-		       server ? server : "");
+	keep_text(conn, what, rc, server);
 	ldap_memfree(server);
 	return ldap_err(rc);
 }
@@ -207,9 +213,7 @@ static int read_result(struct dss_conn *conn, const char *what,
 	if (parsed != LDAP_SUCCESS)
 		rc = parsed;
 	if (rc != LDAP_SUCCESS)
-		(void)snprintf(conn->text, sizeof(conn->text), "%s: %s%s%s",
-			       what, ldap_err2string(rc),
-			       text && text[0] ? ": " : "", text ? text : "");
+		keep_text(conn, what, rc, text);
 	ldap_memfree(text);
 	return rc;
 }
@@ -507,64 +511,66 @@ static int read_operation(struct dss_conn *conn,
 	}
 }
 
-static int start(struct dss_conn *conn, const struct dss_search *search,
-		 LDAPControl **controls, int *ret_id)
-{
-	static const int scope[] = { LDAP_SCOPE_BASE, LDAP_SCOPE_ONELEVEL,
-				     LDAP_SCOPE_SUBTREE };
-	char **attrs = NULL;
-	int rc;
-
-	/* libldap's prototype lacks the const that it keeps. */
-	memcpy(&attrs, &search->attrs, sizeof(attrs));
-	rc = ldap_search_ext(conn->ld, search->base, scope[search->scope],
-			     search->filter, attrs, 0, controls, NULL, NULL,
-			     LDAP_NO_LIMIT, ret_id);
-	return rc == LDAP_SUCCESS ? DS_OK : fail(conn, "search", rc);
-}
-
 /* At most three controls and the NULL. */
 struct controls {
 	LDAPControl *list[4];
 	size_t count;
 };
 
-static void controls_done(struct controls *c)
+static int send_search(struct dss_conn *conn, const struct dss_search *search,
+		       struct controls *c, int *ret_id)
 {
-	for (size_t i = 0; i < c->count; i++)
-		ldap_control_free(c->list[i]);
+	static const int scope[] = { LDAP_SCOPE_BASE, LDAP_SCOPE_ONELEVEL,
+				     LDAP_SCOPE_SUBTREE };
+	char **attrs = NULL;
+	int rc;
+
+	/* 1: GUID and SID as strings. */
+	if (search->extended_dn &&
+	    ldap_create_extended_dn_control(conn->ld, 1, &c->list[c->count++]))
+		return DS_ERR_NOMEM;
+	/* libldap's prototype lacks the const that it keeps. */
+	memcpy(&attrs, &search->attrs, sizeof(attrs));
+	rc = ldap_search_ext(conn->ld, search->base, scope[search->scope],
+			     search->filter, attrs, 0,
+			     c->count ? c->list : NULL, NULL, NULL,
+			     LDAP_NO_LIMIT, ret_id);
+	return rc == LDAP_SUCCESS ? DS_OK : fail(conn, "search", rc);
 }
 
-static int add_extended_dn(struct dss_conn *conn,
-			   const struct dss_search *search, struct controls *c)
+/* Sends it, with the controls, which it frees. */
+static int start(struct dss_conn *conn, const struct dss_search *search,
+		 struct controls *c, int *ret_id)
 {
-	if (!search->extended_dn)
-		return DS_OK;
-	/* 1: GUID and SID as strings. */
-	if (ldap_create_extended_dn_control(conn->ld, 1, &c->list[c->count]))
-		return DS_ERR_NOMEM;
-	c->count++;
-	return DS_OK;
+	int err = send_search(conn, search, c, ret_id);
+
+	for (size_t i = 0; i < c->count; i++)
+		ldap_control_free(c->list[i]);
+	return err;
+}
+
+/* To its end, as read_operation(). */
+static int run(struct dss_conn *conn, const struct dss_search *search,
+	       struct controls *c, int *ret_code, LDAPControl ***ret_controls)
+{
+	int id = 0, err = start(conn, search, c, &id);
+
+	return err ? err
+		   : read_operation(conn, search, id, ret_code, ret_controls);
 }
 
 static int one_page(struct dss_conn *conn, const struct dss_search *search,
 		    struct berval *cookie)
 {
-	struct controls c = { .count = 0 };
+	struct controls c = { .count = 1 };
 	LDAPControl **reply = NULL, *page;
-	int id, code = LDAP_OTHER, err;
+	int code = LDAP_OTHER, err;
 	ber_int_t total;
 
 	if (ldap_create_page_control(conn->ld, PAGE_SIZE, cookie, 1,
 				     &c.list[0]))
 		return DS_ERR_NOMEM;
-	c.count = 1;
-	err = add_extended_dn(conn, search, &c);
-	if (err == DS_OK)
-		err = start(conn, search, c.list, &id);
-	controls_done(&c);
-	if (err == DS_OK)
-		err = read_operation(conn, search, id, &code, &reply);
+	err = run(conn, search, &c, &code, &reply);
 	ber_memfree(cookie->bv_val);
 	cookie->bv_val = NULL;
 	cookie->bv_len = 0;
@@ -578,35 +584,33 @@ static int one_page(struct dss_conn *conn, const struct dss_search *search,
 	return ldap_err(code);
 }
 
+static int all_pages(struct dss_conn *conn, const struct dss_search *search)
+{
+	struct berval cookie = { 0, NULL };
+	int page = 0, err;
+
+	do {
+		err = one_page(conn, search, &cookie);
+	} while (err == DS_OK && cookie.bv_len > 0 && ++page < PAGES_MAX);
+	if (err == DS_OK && cookie.bv_len > 0) {
+		(void)snprintf(conn->text, sizeof(conn->text),
+			       "the server's pages do not end");
+		err = DS_ERR_FORMAT;
+	}
+	ber_memfree(cookie.bv_val);
+	return err;
+}
+
 int dss_conn_search(struct dss_conn *conn, const struct dss_search *search,
 		    bool paged)
 {
-	struct berval cookie = { 0, NULL };
 	struct controls c = { .count = 0 };
 	LDAPControl **reply = NULL;
-	int id, code = LDAP_OTHER, err;
+	int code = LDAP_OTHER, err;
 
-	if (paged) {
-		int page = 0;
-
-		do {
-			err = one_page(conn, search, &cookie);
-		} while (err == DS_OK && cookie.bv_len > 0 &&
-			 ++page < PAGES_MAX);
-		if (err == DS_OK && cookie.bv_len > 0) {
-			(void)snprintf(conn->text, sizeof(conn->text),
-				       "the server's pages do not end");
-			err = DS_ERR_FORMAT;
-		}
-		ber_memfree(cookie.bv_val);
-		return err;
-	}
-	err = add_extended_dn(conn, search, &c);
-	if (err == DS_OK)
-		err = start(conn, search, c.count ? c.list : NULL, &id);
-	controls_done(&c);
-	if (err == DS_OK)
-		err = read_operation(conn, search, id, &code, &reply);
+	if (paged)
+		return all_pages(conn, search);
+	err = run(conn, search, &c, &code, &reply);
 	ldap_controls_free(reply);
 	return err ? err : ldap_err(code);
 }
@@ -663,20 +667,14 @@ int dss_conn_dirsync(struct dss_conn *conn, const struct dss_search *search,
 	const int flags =
 	    security | (int)LDAP_CONTROL_X_DIRSYNC_INCREMENTAL_VALUES;
 	struct berval old = { cookie->len, (char *)cookie->data };
-	struct controls c = { .count = 0 };
+	struct controls c = { .count = 1 };
 	LDAPControl **reply = NULL;
-	int id, code = LDAP_OTHER, err;
+	int code = LDAP_OTHER, err;
 
 	if (ldap_create_dirsync_control(conn->ld, flags, DIRSYNC_BYTES, &old,
 					&c.list[0]))
 		return DS_ERR_NOMEM;
-	c.count = 1;
-	err = add_extended_dn(conn, search, &c);
-	if (err == DS_OK)
-		err = start(conn, search, c.list, &id);
-	controls_done(&c);
-	if (err == DS_OK)
-		err = read_operation(conn, search, id, &code, &reply);
+	err = run(conn, search, &c, &code, &reply);
 	if (err == DS_OK && code == LDAP_SUCCESS)
 		err = take_cookie(conn, reply, cookie, ret_more);
 	else if (err == DS_OK)
@@ -695,16 +693,12 @@ int dss_conn_notify(struct dss_conn *conn, const char *base)
 		.filter = "(objectClass=*)",
 		.attrs = attrs,
 	};
-	struct controls c = { .count = 0 };
-	int err;
+	struct controls c = { .count = 1 };
 
 	if (ldap_control_create(LDAP_CONTROL_X_SERVER_NOTIFICATION, 1, NULL, 0,
 				&c.list[0]))
 		return DS_ERR_NOMEM;
-	c.count = 1;
-	err = start(conn, &search, c.list, &conn->notify_id);
-	controls_done(&c);
-	return err;
+	return start(conn, &search, &c, &conn->notify_id);
 }
 
 int dss_conn_notified(struct dss_conn *conn, bool *ret_changed)
