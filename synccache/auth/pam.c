@@ -59,6 +59,19 @@ static void reply_auth(struct dsa_conn *c, enum ds_auth_result result,
 	explicit_bzero(buf, sizeof(buf));
 }
 
+/*
+ * Before the password was proven any text says that there is such a user: on
+ * this host getent(1) does as well, whoever comes from elsewhere hears none.
+ */
+static const char *text_for(const struct dsa_conn *c, bool proven,
+			    const char *text)
+{
+	return proven || c->type == DS_MSG_CHANGE ||
+		       c->subject.rhost[0] == '\0'
+		   ? text
+		   : "";
+}
+
 static void fail_auth(struct dsa_conn *c, enum ds_auth_result result,
 		      const char *reason)
 {
@@ -68,7 +81,7 @@ static void fail_auth(struct dsa_conn *c, enum ds_auth_result result,
 	dsa_audit(event_of(c), &c->subject, result, reason, -1);
 	dsa_report_result(server, result, reason);
 	dsa_text(result, false, "", text, sizeof(text));
-	reply_auth(c, result, text, NULL);
+	reply_auth(c, result, text_for(c, false, text), NULL);
 }
 
 static void take_subject(struct dsa_conn *c, const struct ds_frame *frame)
@@ -206,8 +219,8 @@ static void answer(struct dsa_conn *c, const struct verdict *v)
 		  v->reason, v->kdc_ms);
 	dsa_report_result(server, (enum ds_auth_result)v->result,
 			  v->proven || v->unasked ? NULL : v->reason);
-	reply_auth(c, (enum ds_auth_result)v->result, v->text,
-		   kept ? handle : NULL);
+	reply_auth(c, (enum ds_auth_result)v->result,
+		   text_for(c, v->proven, v->text), kept ? handle : NULL);
 	explicit_bzero(handle, sizeof(handle));
 }
 

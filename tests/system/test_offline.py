@@ -134,6 +134,29 @@ def test_who_never_logged_in_and_who_mistypes(offline):
         assert_offline(lab, ALICE)
 
 
+def from_elsewhere(lab, user):
+    """What a stranger's ssh shows of a wrong password."""
+    result = lab.host(
+        "sshpass", "-p", WRONG, "ssh", "-o", "LogLevel=INFO", "-o",
+        "UserKnownHostsFile=/root/hosts", "-o", "NumberOfPasswordPrompts=1",
+        "-o", "PreferredAuthentications=keyboard-interactive", "-l", user,
+        "host1", "true", timeout=60)
+    return result.returncode, result.stderr.replace(user, "USER")
+
+
+def test_a_stranger_learns_no_names(offline):
+    """With a verifier, without one, nobody at all: one answer."""
+    lab = offline
+    log_in(lab, ALICE)
+    users = (ALICE, "bartholomew.featherstonehaugh@contoso.com",
+             "disabled@aaddscontoso.com", "ghost@aaddscontoso.com")
+    with away(lab):
+        from_elsewhere(lab, ALICE)  # the host's key is known after it
+        answers = {user: from_elsewhere(lab, user) for user in users}
+    assert "Permission denied" in answers[ALICE][1]
+    assert len(set(answers.values())) == 1, answers
+
+
 def test_a_ticket_is_no_password(offline):
     """CVE-2010-0014: a valid ticket stood in for the password."""
     lab = offline

@@ -372,6 +372,8 @@ void run_for(int ms)
 	(void)event_base_dispatch(server.base);
 }
 
+char said_text[DS_TEXT_MAX + 1];
+
 /* The result of the reply that comes within ms; -1: the end, -2: nothing. */
 int result_of(int fd, int ms, bool *ret_handle)
 {
@@ -379,7 +381,6 @@ int result_of(int fd, int ms, bool *ret_handle)
 	uint8_t buf[DSA_REQUEST_MAX];
 	struct ds_frame frame;
 	struct ds_reader r;
-	char text[DS_TEXT_MAX + 1];
 	int64_t end = ds_now_ms() + ms;
 	size_t len = 0;
 	int result;
@@ -394,7 +395,7 @@ int result_of(int fd, int ms, bool *ret_handle)
 	assert_int_equal(frame.seq, 42);
 	ds_reader_init(&r, frame.payload, frame.len);
 	result = (int)ds_get_u32(&r);
-	ds_get_str(&r, text, sizeof(text));
+	ds_get_str(&r, said_text, sizeof(said_text));
 	if (frame.type == DS_MSG_AUTH_REPLY)
 		(void)ds_get_blob(&r, &len);
 	assert_int_equal(ds_reader_end(&r), 0);

@@ -59,6 +59,7 @@ struct ds_writer request(uint8_t *buf, size_t cap, uint16_t type,
 void run_for(int ms);
 /* The result of the reply that comes within ms; -1: the end, -2: nothing. */
 int result_of(int fd, int ms, bool *ret_handle);
+extern char said_text[]; /* the text in it */
 int result_and_close(int fd, int ms);
 /* Waits for that. */
 void no_worker_left(void);

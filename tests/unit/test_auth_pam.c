@@ -110,6 +110,33 @@ static void test_revoked(void **state)
 	may_ask_why = false;
 }
 
+/* What is said before the proof says that there is such a user. */
+static void test_text_for_strangers(void **state)
+{
+	static const struct {
+		uint16_t type;
+		const char *from, *script;
+		bool text;
+	} rows[] = {
+		{ DS_MSG_AUTH, "", "no kdc", true },
+		{ DS_MSG_AUTH, "192.0.2.9", "no kdc", false },
+		{ DS_MSG_AUTH, "192.0.2.9", "die", false },
+		{ DS_MSG_AUTH, "192.0.2.9", "ok", true },
+		/* Whoever changes a password has come in. */
+		{ DS_MSG_CHANGE, "192.0.2.9", "no kdc", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		rhost = rows[i].from;
+		assert_true(result_and_close(ask(rows[i].type, rows[i].script),
+					     1000) >= 0);
+		assert_int_equal(said_text[0] != '\0', rows[i].text);
+	}
+	rhost = "";
+	no_worker_left();
+}
+
 static void test_worker_dies(void **state)
 {
 	(void)state;
@@ -342,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_account_later),
 		cmocka_unit_test(test_offline_proves_nothing),
 		cmocka_unit_test(test_revoked),
+		cmocka_unit_test(test_text_for_strangers),
 		cmocka_unit_test(test_worker_dies),
 		cmocka_unit_test(test_worker_deadline),
 		cmocka_unit_test(test_queue),
