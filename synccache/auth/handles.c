@@ -69,6 +69,29 @@ static struct entry *free_entry(struct dsa_handles *h)
 	return NULL;
 }
 
+/* Drops what has waited longest for this uid; false: nothing has to go. */
+static bool make_room(struct dsa_handles *h, uid_t uid, size_t len)
+{
+	size_t count = 0, bytes = 0;
+	struct entry *oldest = NULL;
+
+	for (size_t i = 0; i < h->max; i++) {
+		struct entry *e = &h->entry[i];
+
+		if (e->ticket.ccache.p == NULL || e->uid != uid)
+			continue;
+		count++;
+		bytes += e->ticket.ccache.len;
+		if (oldest == NULL || e->end_ms < oldest->end_ms)
+			oldest = e;
+	}
+	if (oldest == NULL || (count < DSA_TICKETS_UID_MAX &&
+			       bytes + len <= DSA_TICKET_BYTES_UID_MAX))
+		return false;
+	drop(h, oldest);
+	return true;
+}
+
 int dsa_handles_put(struct dsa_handles *h, int64_t now_ms, uid_t uid,
 		    const char *principal, const void *ccache, size_t len,
 		    uint8_t ret_handle[DS_HANDLE_LEN])
@@ -77,6 +100,8 @@ int dsa_handles_put(struct dsa_handles *h, int64_t now_ms, uid_t uid,
 	int r;
 
 	dsa_handles_expire(h, now_ms);
+	while (make_room(h, uid, len))
+		;
 	e = free_entry(h);
 	if (e == NULL || len == 0 || len > DS_CCACHE_MAX ||
 	    h->bytes + len > DSA_TICKET_BYTES_MAX ||

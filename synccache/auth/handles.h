@@ -15,7 +15,13 @@
 #define DSA_TICKET_MS        120000
 #define DSA_TICKETS_MAX      1024
 #define DSA_TICKET_BYTES_MAX (16u << 20) /* of all tickets together */
-#define DSA_PRINCIPAL_MAX    511         /* bytes without the NUL */
+/*
+ * One user's share: sudo and others have passwords checked for which no
+ * session is opened, as often as somebody likes.
+ */
+#define DSA_TICKETS_UID_MAX      128
+#define DSA_TICKET_BYTES_UID_MAX (DSA_TICKET_BYTES_MAX / 8)
+#define DSA_PRINCIPAL_MAX        511 /* bytes without the NUL */
 
 struct dsa_handles;
 
@@ -26,7 +32,8 @@ void dsa_handles_free(struct dsa_handles *h);
 
 /*
  * Keeps a copy of the cache until now_ms + DSA_TICKET_MS, to be redeemed by
- * `uid`.  DS_ERR_LIMIT: full, or the ticket is larger than DS_CCACHE_MAX;
+ * `uid`, whose oldest make room where it is more than one user's share.
+ * DS_ERR_LIMIT: full, or the ticket is larger than DS_CCACHE_MAX;
  * DS_ERR_NOMEM; DS_ERR_SYS: no randomness.
  */
 DS_MUST_CHECK int dsa_handles_put(struct dsa_handles *h, int64_t now_ms,

@@ -137,11 +137,42 @@ static void test_sizes(void **state)
 	principal[DSA_PRINCIPAL_MAX + 1] = '\0';
 	assert_int_equal(dsa_handles_put(h, 0, UID, principal, big, 1, a),
 			 DS_ERR_LIMIT);
-	while (dsa_handles_put(h, 0, UID, "p", big, DS_CCACHE_MAX, a) == 0)
+	while (dsa_handles_put(h, 0, UID + (uid_t)n, "p", big, DS_CCACHE_MAX,
+			       a) == 0)
 		n++;
 	assert_int_equal(n, DSA_TICKET_BYTES_MAX / DS_CCACHE_MAX);
 	dsa_handles_free(h);
 	dsa_handles_free(NULL);
+}
+
+/* Who has passwords checked and opens no session crowds out nobody else. */
+static void test_share(void **state)
+{
+	struct dsa_handles *h = dsa_handles_new(DSA_TICKETS_UID_MAX + 1);
+	uint8_t first[DS_HANDLE_LEN], last[DS_HANDLE_LEN];
+	struct dsa_ticket t;
+
+	(void)state;
+	assert_int_equal(put(h, 0, first), 0);
+	for (int i = 0; i < 3 * DSA_TICKETS_UID_MAX; i++)
+		assert_int_equal(put(h, 1 + i, last), 0);
+	assert_int_equal(dsa_handles_count(h), DSA_TICKETS_UID_MAX);
+	assert_int_equal(dsa_handles_take(h, 1000, first, UID, &t),
+			 DS_ERR_NOTFOUND);
+	assert_int_equal(
+	    dsa_handles_put(h, 1000, UID + 1, "bob@R", "ticket", 6, first), 0);
+	assert_int_equal(dsa_handles_take(h, 1000, first, UID + 1, &t), 0);
+	dsa_secret_done(&t.ccache);
+	assert_int_equal(dsa_handles_take(h, 1000, last, UID, &t), 0);
+	dsa_secret_done(&t.ccache);
+	/* Neither by the number of them nor by their size. */
+	for (int i = 0; i < DSA_TICKETS_UID_MAX; i++)
+		assert_int_equal(dsa_handles_put(h, 1000, UID, "p", big,
+						 DS_CCACHE_MAX, last),
+				 0);
+	assert_int_equal(dsa_handles_count(h),
+			 DSA_TICKET_BYTES_UID_MAX / DS_CCACHE_MAX);
+	dsa_handles_free(h);
 }
 
 /* A worker of another user's login finds zeros. */
@@ -257,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_expiry),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_fork),
 		cmocka_unit_test_setup_teardown(test_ticket, open_server,
 						close_server),
