@@ -156,9 +156,15 @@ static int store(struct pds_call *call, const uint8_t handle[DS_HANDLE_LEN],
 		return err;
 	if (again)
 		refresh = known_cache(call, ccache.id.uid);
-	/* A screen locker opens no session that would remove a new one. */
-	if (again && !refresh && geteuid() != 0)
+	/*
+	 * What unlocks a screen opens no session that would remove a new one;
+	 * sudo does, and then it is stored.
+	 */
+	if (again && !refresh) {
+		if (geteuid() == 0)
+			pds_handle_remember(call, handle);
 		return 0;
+	}
 	err = pds_request_ticket(handle, ccache.id.uid, &ticket, &len);
 	if (err)
 		return err;

@@ -155,6 +155,16 @@ def test_locker_without_a_cache_leaves_none_behind(lab):
     assert leftovers(lab) == ""
 
 
+@pytest.mark.parametrize("flag", ["PAM_REINITIALIZE_CRED",
+                                  "PAM_REFRESH_CRED"])
+def test_display_manager_leaves_no_cache_behind(lab, cache_type, flag):
+    """It unlocks as root, and opens no session that would end."""
+    result = lab.host("pamtester", "sshd", ALICE, "authenticate", "acct_mgmt",
+                      f"setcred({flag})", input=PASSWORD + "\n")
+    assert result.returncode == 0, result.stderr
+    assert leftovers(lab) == ""
+
+
 # ---- su and sudo --------------------------------------------------------------
 
 EXPECT = r"""
@@ -199,6 +209,25 @@ def test_sudo_leaves_no_ticket_of_the_caller_s(lab):
             "klist -s && echo mine")
         name, *rest = result.stdout.splitlines()
         assert rest == [name, "1", "1", "none", "mine"], result.stderr
+    finally:
+        lab.output("rm", "/etc/sudoers.d/lab")
+    assert leftovers(lab) == ""
+
+
+def test_sudo_with_the_target_s_password(lab):
+    """sudo re-initializes credentials before it opens the session; the
+    password was that user's, and so is the ticket."""
+    lab.lab.host.write("/etc/sudoers.d/lab", "Defaults targetpw\n"
+                       f'"{ALICE}" ALL=(ALL) ALL\n', 0o440)
+    try:
+        result = lab.ssh(
+            ALICE, PASSWORD, f"unset KRB5CCNAME; echo '{PASSWORD}' | "
+            f"sudo -k -S -u '{GRACE}' sh -c 'echo $KRB5CCNAME; env | "
+            "grep -c ^DSSYNC; klist | grep ^Default'; ls /tmp/krb5cc_* | wc -l")
+        name, handles, owner, left = result.stdout.splitlines()
+        assert name.startswith("FILE:/tmp/krb5cc_"), result.stderr
+        assert handles == "0" and left == "1"
+        assert owner == "Default principal: grace@AADDSCONTOSO.COM"
     finally:
         lab.output("rm", "/etc/sudoers.d/lab")
     assert leftovers(lab) == ""
