@@ -153,6 +153,7 @@ static bool step_account(struct walk *w)
 	    ((uint64_t)time(NULL) + FILETIME_EPOCH) * FILETIME_PER_SECOND;
 	struct ds_snap_account account;
 	struct ds_snap accounts;
+	bool must_change;
 	int r;
 
 	r = ds_snap_open(DS_ACCOUNTS_SNAP, DS_SNAP_ACCOUNTS, 0, &accounts);
@@ -172,10 +173,13 @@ static bool step_account(struct walk *w)
 	    account.account_expires != FILETIME_NEVER &&
 	    account.account_expires <= now)
 		return say(w, "account", false, "the mirror shows it expired");
-	w->must_change =
+	/* Which the domain may know better by now: it is asked next. */
+	must_change =
 	    account.pwd_last_set == 0 && !(account.uac & UAC_NEVER_EXPIRES);
 	return say(w, "account", true, "enabled%s%s",
-		   w->must_change ? ", its password must be changed" : "",
+		   must_change ? ", its password had to be changed when the "
+				 "mirror saw it last"
+			       : "",
 		   w->id.flags & DS_ID_HELD
 		       ? ", but gone from the domain: a held deletion"
 		       : "");

@@ -27,7 +27,10 @@ static const char *const types[TYPES] = { "auth", "account", "session" };
 struct stack {
 	struct doc *d;
 	const char *folder, *service;
-	bool present[TYPES], optional[TYPES];
+	bool present[TYPES];
+	/* The control of a line of pam_dssync's that is none for it, or "":
+	 * what it refuses comes in, or who is local does not. */
+	char vain[TYPES][160], strict[TYPES][160];
 	char skipped_by[256]; /* ends the account phase before pam_dssync */
 	bool by_name;         /* a rule by the typed name was reported */
 	bool access;          /* pam_access is used */
@@ -161,6 +164,65 @@ static void check_listfile(struct stack *s, const struct pam_line *line)
 /* ---- the stack
  * --------------------------------------------------------------- */
 
+/*
+ * What a return value of a module does: "ok", "ignore", "bad", "die", ... as
+ * pam.d(5) has it, the four words included.
+ */
+static void action_of(const char *control, const char *value, char *action,
+		      size_t cap)
+{
+	static const char *const words[][2] = {
+		{ "required", "bad" },
+		{ "requisite", "die" },
+		{ "sufficient", "ignore" },
+		{ "optional", "ignore" },
+	};
+	char word[64], found[64] = "bad"; /* what is not named, is bad */
+	const char *p = control;
+	size_t i, len;
+
+	for (i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcasecmp(control, words[i][0]) == 0)
+			snprintf(found, sizeof(found), "%s", words[i][1]);
+	while (*p) {
+		p += strspn(p, "[] \t");
+		len = strcspn(p, "[] \t");
+		snprintf(word, sizeof(word), "%.*s", (int)len, p);
+		p += len;
+		len = strcspn(word, "=");
+		if (word[len] == '\0')
+			continue;
+		word[len] = '\0';
+		if (strcasecmp(word, value) == 0) {
+			snprintf(action, cap, "%s", word + len + 1);
+			return;
+		}
+		if (strcasecmp(word, "default") == 0)
+			snprintf(found, sizeof(found), "%s", word + len + 1);
+	}
+	snprintf(action, cap, "%s", found);
+}
+
+static bool refuses(const char *control, const char *value)
+{
+	char action[64];
+
+	action_of(control, value, action, sizeof(action));
+	return strcasecmp(action, "bad") == 0 ||
+	       strcasecmp(action, "die") == 0;
+}
+
+/* In auth there is another module that has to say yes. */
+static void take_control(struct stack *s, const char *control, int type)
+{
+	if (type == ACCOUNT ? !refuses(control, "perm_denied")
+			    : strcasecmp(control, "optional") == 0)
+		snprintf(s->vain[type], sizeof(s->vain[type]), "%s", control);
+	if (refuses(control, "user_unknown"))
+		snprintf(s->strict[type], sizeof(s->strict[type]), "%s",
+			 control);
+}
+
 static bool ends_phase(const char *control)
 {
 	return strcasecmp(control, "sufficient") == 0 ||
@@ -178,8 +240,8 @@ static void take_module(struct stack *s, const struct pam_line *line, int type)
 {
 	if (strcmp(line->module, "pam_dssync.so") == 0) {
 		s->present[type] = true;
-		s->optional[type] |=
-		    strcasecmp(line->control, "optional") == 0;
+		if (type != SESSION)
+			take_control(s, line->control, type);
 	} else if (type == ACCOUNT && !s->present[ACCOUNT] &&
 		   ends_phase(line->control) && says_yes(line->module)) {
 		snprintf(s->skipped_by, sizeof(s->skipped_by), "%s",
@@ -241,6 +303,12 @@ static void read_service(struct stack *s, const char *name, const char *only,
 
 static void judge_type(struct stack *s, int type)
 {
+	static const char *const controls[TYPES] = {
+		"write [success=2 user_unknown=ignore module_unknown=ignore "
+		"default=die] as in pam_dssync(8)",
+		"write [default=bad success=ok user_unknown=ignore]",
+		"",
+	};
 	static const char *const without[TYPES] = {
 		"no password of the domain is taken",
 		"disabled, expired and not allowed users are not kept out",
@@ -253,12 +321,16 @@ static void judge_type(struct stack *s, int type)
 			"distribution's tool for it",
 			"pam.d/%s: no pam_dssync in '%s': %s", s->service,
 			types[type], without[type]);
-	else if (s->optional[type] && type != SESSION)
-		doc_say(s->d, DOC_PROBLEM,
-			"write [default=bad success=ok user_unknown=ignore]",
-			"pam.d/%s: pam_dssync is optional in '%s': its "
-			"refusal counts for nothing",
-			s->service, types[type]);
+	if (s->vain[type][0])
+		doc_say(s->d, DOC_PROBLEM, controls[type],
+			"pam.d/%s: pam_dssync is %s in '%s': its refusal "
+			"counts for nothing",
+			s->service, s->vain[type], types[type]);
+	if (s->strict[type][0])
+		doc_say(s->d, DOC_PROBLEM, controls[type],
+			"pam.d/%s: pam_dssync is %s in '%s': it keeps local "
+			"users out, root too",
+			s->service, s->strict[type], types[type]);
 }
 
 static void judge(struct stack *s)
@@ -279,8 +351,9 @@ static void judge(struct stack *s)
 			"asked",
 			s->service, s->skipped_by);
 	else if (s->present[AUTH] && s->present[ACCOUNT] &&
-		 s->present[SESSION] && !s->optional[AUTH] &&
-		 !s->optional[ACCOUNT])
+		 s->present[SESSION] && !s->vain[AUTH][0] &&
+		 !s->vain[ACCOUNT][0] && !s->strict[AUTH][0] &&
+		 !s->strict[ACCOUNT][0])
 		doc_say(s->d, DOC_OK, "",
 			"pam.d/%s: pam_dssync in auth, account and session",
 			s->service);

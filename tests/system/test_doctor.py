@@ -82,6 +82,12 @@ def test_without_privilege(lab):
     ("/etc/pam.d/common-session", "sed -i /dssync/d $1",
      "warning", "pam.d/sshd: no pam_dssync in 'session'"),
     ("/etc/pam.d/common-account",
+     "sed -i 's/.*pam_dssync.so/account sufficient pam_dssync.so/' $1",
+     "problem", "its refusal counts for nothing"),
+    ("/etc/pam.d/common-account",
+     "sed -i 's/.*pam_dssync.so/account required pam_dssync.so/' $1",
+     "problem", "it keeps local users out"),
+    ("/etc/pam.d/common-account",
      "sed -i '1i account sufficient pam_unix.so' $1",
      "problem", "pam_unix.so ends 'account'"),
     ("/etc/ssh/sshd_config", "echo 'DenyUsers heidi@contoso.com' >>$1",
@@ -261,6 +267,25 @@ def test_a_password_that_must_be_changed(lab):
     document, status = auth_test(lab, "mustchange@aaddscontoso.com", PASSWORD)
     assert status == 1 and not document["admitted"]
     assert "must be changed" in json.dumps(document["steps"])
+
+
+def test_a_password_that_was_changed_meanwhile(lab):
+    """The mirror is behind: the domain's word counts, as at a login."""
+    user = "mustchange@aaddscontoso.com"
+    with changed(lab, "/etc/dssync/dssync.conf", "printf '[sync]\\n"
+                 "interval = 1h\\nnotify = no\\n' >>$1"):
+        quiet(lab)
+        lab.dc("samba-tool", "user", "setpassword", "mustchange",
+               "--newpassword=Changed-Already-1")
+        try:
+            document, status = auth_test(lab, user, "Changed-Already-1")
+            assert status == 0 and not document["must_change"], document
+            assert lab.ssh(user, "Changed-Already-1").returncode == 0
+        finally:
+            lab.dc("samba-tool", "user", "setpassword", "mustchange",
+                   f"--newpassword={PASSWORD}",
+                   "--must-change-at-next-login")
+    quiet(lab)
 
 
 def test_policy_is_the_last_step(lab):

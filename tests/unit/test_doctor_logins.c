@@ -204,6 +204,51 @@ static void pam_lines_that_void_the_refusal(void **state)
 	leave(&r);
 }
 
+/* Whatever its control says, as libpam takes it. */
+static void pam_controls(void **state)
+{
+	static const struct {
+		const char *type, *control, *part; /* "": well */
+	} rows[] = {
+		{ "account", "[default=bad success=ok user_unknown=ignore]",
+		  "" },
+		{ "account", "[success=ok user_unknown=ignore]", "" },
+		{ "account", "[SUCCESS=ok Default=DIE user_unknown=ignore]",
+		  "" },
+		{ "account", "sufficient", "counts for nothing" },
+		{ "account", "optional", "counts for nothing" },
+		{ "account", "[success=ok default=ignore]",
+		  "counts for nothing" },
+		{ "account", "[default=bad perm_denied=1 user_unknown=ignore]",
+		  "counts for nothing" },
+		{ "account", "required", "keeps local users out" },
+		{ "account", "requisite", "keeps local users out" },
+		{ "account", "[success=ok default=bad]",
+		  "keeps local users out" },
+		{ "auth", "sufficient", "" },
+		{ "auth", "[success=2 user_unknown=ignore default=die]", "" },
+		{ "auth", "[success=1 default=ignore]", "" },
+		{ "auth", "optional", "counts for nothing" },
+		{ "auth", "required", "keeps local users out" },
+	};
+	char text[512];
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		bool auth = strcmp(rows[i].type, "auth") == 0;
+
+		(void)snprintf(text, sizeof(text), "%s%s %s pam_dssync.so\n%s",
+			       auth ? ACCOUNT : AUTH, rows[i].type,
+			       rows[i].control, SESSION);
+		check_pam(&r.d, text);
+		expect(&r.d, "ok", "pam.d/sshd", rows[i].part[0] == '\0');
+		expect(&r.d, "problem", rows[i].part, rows[i].part[0] != '\0');
+	}
+	leave(&r);
+}
+
 static void pam_rules_by_the_typed_name(void **state)
 {
 	struct room r;
@@ -270,6 +315,7 @@ int main(void)
 		cmocka_unit_test(sshd_includes),
 		cmocka_unit_test(pam_is_complete),
 		cmocka_unit_test(pam_lines_that_void_the_refusal),
+		cmocka_unit_test(pam_controls),
 		cmocka_unit_test(pam_rules_by_the_typed_name),
 		cmocka_unit_test(pam_access),
 	};
