@@ -24,6 +24,10 @@
 #include "synccache/auth/gate.h"
 #include "tests/unit/gate_world.h"
 
+int gate_request_ms = PATIENCE_MS, gate_queue_ms = PATIENCE_MS,
+    gate_check_ms = PATIENCE_MS;
+int gate_rest_ms = 200, gate_delay_ms = 800;
+
 struct dsa_server server;
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 struct sockaddr_un user_address = { .sun_family = AF_UNIX };
@@ -38,6 +42,7 @@ void dsa_audit(const char *event, const struct dsa_subject *subject,
 {
 	(void)event;
 	(void)kdc_ms;
+	audited.times++;
 	audited.result = result;
 	audited.caller = subject->caller;
 	(void)snprintf(audited.user, sizeof(audited.user), "%s",
@@ -256,11 +261,12 @@ void dsa_check_run(const struct dsa_server *s, int conn, uid_t caller, int out)
 	struct ds_frame frame;
 	struct ds_reader r;
 	char script[64], reason[64];
+	struct pollfd word = { .fd = conn, .events = POLLIN };
 
 	(void)s;
 	(void)caller;
-	if (ds_wire_recv(conn, buf, sizeof(buf), ds_now_ms() + 1000, &frame) !=
-	    0)
+	if (ds_wire_recv(conn, buf, sizeof(buf), ds_now_ms() + PATIENCE_MS,
+			 &frame) != 0)
 		return;
 	ds_reader_init(&r, frame.payload, frame.len);
 	dsa_subject_read(&r, &subject);
@@ -276,10 +282,10 @@ void dsa_check_run(const struct dsa_server *s, int conn, uid_t caller, int out)
 	}
 	if (strcmp(script, "die") == 0)
 		_exit(9);
-	if (strcmp(script, "die-late") == 0) {
-		(void)usleep(150000);
+	/* Until the caller says a word more. */
+	if (strncmp(script, "told", 4) == 0 &&
+	    (poll(&word, 1, -1) != 1 || recv(conn, reason, 1, 0) != 1))
 		_exit(9);
-	}
 	if (strcmp(script, "hang") == 0)
 		for (;;)
 			(void)pause();
@@ -290,7 +296,7 @@ void dsa_check_run(const struct dsa_server *s, int conn, uid_t caller, int out)
 		}
 	if (strcmp(script, "nonsense") == 0)
 		say(out, 77, &subject, "");
-	if (strcmp(script, "wrong") == 0)
+	if (strstr(script, "wrong") != NULL)
 		verdict = DS_AUTH_BAD_PASSWORD;
 	if (strcmp(script, "no kdc") == 0)
 		verdict = DS_AUTH_UNAVAILABLE;
@@ -412,9 +418,22 @@ int result_and_close(int fd, int ms)
 	return result;
 }
 
+void tell(int fd)
+{
+	assert_int_equal(write(fd, ".", 1), 1);
+}
+
+void workers_run(enum dsa_job_kind kind, size_t n)
+{
+	for (int i = 0; i < PATIENCE_MS / 10 && server.jobs.running[kind] != n;
+	     i++)
+		run_for(10);
+	assert_int_equal(server.jobs.running[kind], n);
+}
+
 void no_worker_left(void)
 {
-	for (int i = 0; i < 200 && server.jobs.first != NULL; i++)
+	for (int i = 0; i < PATIENCE_MS / 50 && server.jobs.first != NULL; i++)
 		run_for(50);
 	assert_null(server.jobs.first);
 	assert_int_equal(server.jobs.running[DSA_JOB_CHECK], 0);

@@ -1,7 +1,7 @@
 /*
  * pam.sock and pam-user.sock without a daemon around them: pam.c, gate.c and
- * job.c are the real ones, built with small numbers; what a worker does is
- * scripted by the "password" that it is sent.
+ * job.c are the real ones, with the numbers of gate_seams.h; what a worker
+ * does is scripted by the "password" that it is sent.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -16,8 +16,12 @@
 extern struct dsa_server server;
 extern struct sockaddr_un user_address;
 
-/* The last audit line. */
+/* How long a test waits for what has to come. */
+#define PATIENCE_MS 30000
+
+/* The last audit line, and how many there were. */
 struct gate_audited {
+	int times;
 	enum ds_auth_result result;
 	uid_t caller;
 	char user[DS_USER_MAX + 1];
@@ -61,7 +65,10 @@ void run_for(int ms);
 int result_of(int fd, int ms, bool *ret_handle);
 extern char said_text[]; /* the text in it */
 int result_and_close(int fd, int ms);
-/* Waits for that. */
+/* A word more, for a worker whose "password" begins with "told". */
+void tell(int fd);
+/* Wait for that. */
+void workers_run(enum dsa_job_kind kind, size_t n);
 void no_worker_left(void);
 
 #endif

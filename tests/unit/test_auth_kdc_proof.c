@@ -41,11 +41,11 @@ static void test_elsewhere(void **state)
 		assert_int_equal(ask_elsewhere(2), 0);
 		assert_string_equal(dsa_kdc_address(&kdc), last[i]);
 		for (int k = 0; k < KDCS; k++)
-			assert_int_equal(stop(k), 1);
+			assert_asked(k, 1);
 		world(ANSWER, ANSWER, ANSWER);
 		assert_int_equal(ask_elsewhere(3), UNKNOWN);
 		for (int k = 0; k < KDCS; k++)
-			assert_int_equal(stop(k), 1);
+			assert_asked(k, 1);
 	}
 	near = "";
 	/* Silence elsewhere is no answer that counts. */
@@ -55,9 +55,9 @@ static void test_elsewhere(void **state)
 	stop_all();
 	world(ANSWER, SILENT, ANSWER);
 	assert_int_equal(ask_elsewhere(1), 0);
-	assert_int_equal(stop(0), 1);
-	(void)stop(1);
-	assert_int_equal(stop(2), 1);
+	assert_asked(0, 1);
+	stop(1);
+	assert_asked(2, 1);
 }
 
 /* Any other word is the last one. */
@@ -79,9 +79,9 @@ static void test_nowhere_else(void **state)
 		assert_int_equal(code, words[i]);
 	}
 	assert_int_equal(ask_them(false), 0);
-	assert_int_equal(stop(0), 2);
-	assert_int_equal(stop(1), 0);
-	(void)stop(2);
+	assert_asked(0, 2);
+	assert_asked(1, 0);
+	stop(2);
 }
 
 /* The host's own exchange fails n times, and then its key opens the answer. */
@@ -121,14 +121,14 @@ static void test_unproven(void **state)
 		assert_string_equal(found.failed[1], "127.0.0.2");
 		assert_false(dsa_kdc_is_doubtful(&kdc));
 		for (int k = 0; k < KDCS; k++)
-			assert_int_equal(stop(k), 1);
+			assert_asked(k, 1);
 		world(ANSWER, ANSWER, ANSWER);
 		assert_int_equal(prove(3), KRB5KRB_ERR_GENERIC);
 		found = dsa_kdc_found(&kdc);
 		assert_string_equal(found.kdc, "");
 		assert_int_equal(found.failed_count, 3);
 		for (int k = 0; k < KDCS; k++)
-			assert_int_equal(stop(k), 1);
+			assert_asked(k, 1);
 	}
 	near = "";
 	/* Silence is no proof of anything, and what was said stays said. */
@@ -183,9 +183,9 @@ static void test_doubted(void **state)
 	kdc.doubts = &doubts;
 	assert_int_equal(ask_them(true), 0);
 	assert_string_equal(dsa_kdc_address(&kdc), "127.0.0.3");
-	assert_int_equal(stop(0), 0);
-	(void)stop(1);
-	assert_int_equal(stop(2), 1);
+	assert_asked(0, 0);
+	stop(1);
+	assert_asked(2, 1);
 	world(ANSWER, REFUSE, REFUSE);
 	kdc.doubts = &doubts;
 	assert_int_equal(ask_them(true), 0);
@@ -197,9 +197,9 @@ static void test_doubted(void **state)
 	kdc.doubts = &doubts;
 	assert_int_equal(ask_them(true), 0);
 	assert_string_equal(dsa_kdc_address(&kdc), "127.0.0.3");
-	assert_int_equal(stop(0), 0);
-	(void)stop(1);
-	(void)stop(2);
+	assert_asked(0, 0);
+	stop(1);
+	stop(2);
 	near = "";
 	/* Here it has proven itself, meanwhile. */
 	world(REFUSE, REFUSE, ANSWER);
@@ -215,9 +215,9 @@ static void test_doubted(void **state)
 	world(ANSWER, ANSWER, REFUSE);
 	kdc.doubts = &doubts;
 	assert_int_equal(ask_them(true), 0);
-	assert_int_equal(stop(0), 1);
-	assert_int_equal(stop(1), 0);
-	(void)stop(2);
+	assert_asked(0, 1);
+	assert_asked(1, 0);
+	stop(2);
 }
 
 /* They end, and there are no more than fit. */

@@ -117,7 +117,7 @@ static void threads_and_forks(void **state)
 
 		assert_true(pid >= 0);
 		if (pid == 0) {
-			alarm(20); /* a lock that nobody holds any more */
+			alarm(120); /* a lock that nobody holds any more */
 			for (i = 0; i < 20; i++)
 				if (!round_ok())
 					_exit(1);

@@ -432,7 +432,7 @@ static void slow_server(void **state)
 	(void)state;
 	pam_test_timeout = 100;
 	world_server_start();
-	world_reply_auth(DS_AUTH_OK, "", true)->delay_ms = 300;
+	world_reply_auth(DS_AUTH_OK, "", true)->delay_ms = 30000;
 	broken(ds_strerror(DS_ERR_TIMEOUT));
 	world_server_start();
 	world_step()->deaf = true;

@@ -22,6 +22,8 @@
 
 #include "lib/wire.h"
 
+#define PATIENCE_MS 60000 /* for what takes no time */
+
 static uint8_t frame_buf[DS_PACKET_MAX], recv_buf[DS_PACKET_MAX];
 
 static struct ds_writer make_frame(uint32_t seq, size_t payload)
@@ -129,8 +131,9 @@ static void stream_pieces(void **state)
 					    .len = w.len,
 					    .chunk = chunks[j] };
 
-			assert_int_equal(
-			    recv_from(s, sizeof(recv_buf), 5000, &frame), 0);
+			assert_int_equal(recv_from(s, sizeof(recv_buf),
+						   PATIENCE_MS, &frame),
+					 0);
 			assert_int_equal(frame.seq, 77);
 			assert_int_equal(frame.type, DS_MSG_STATUS);
 			assert_int_equal(frame.len, sizes[i]);
@@ -152,7 +155,7 @@ static void stream_short(void **state)
 	for (len = 0; len < w.len; len++) {
 		struct sender s = { .p = w.base, .len = len, .chunk = 64 };
 
-		err = recv_from(s, sizeof(recv_buf), 5000, &frame);
+		err = recv_from(s, sizeof(recv_buf), PATIENCE_MS, &frame);
 		assert_int_equal(err, len ? DS_ERR_FORMAT : DS_ERR_CLOSED);
 	}
 	assert_int_equal(frame.type, 4711); /* untouched */
@@ -165,19 +168,20 @@ static void stream_limits(void **state)
 	struct ds_frame frame;
 
 	(void)state;
-	assert_int_equal(recv_from(s, w.len, 5000, &frame), 0);
-	assert_int_equal(recv_from(s, w.len - 1, 5000, &frame), DS_ERR_LIMIT);
-	assert_int_equal(recv_from(s, DS_HEADER_LEN - 1, 5000, &frame),
+	assert_int_equal(recv_from(s, w.len, PATIENCE_MS, &frame), 0);
+	assert_int_equal(recv_from(s, w.len - 1, PATIENCE_MS, &frame),
+			 DS_ERR_LIMIT);
+	assert_int_equal(recv_from(s, DS_HEADER_LEN - 1, PATIENCE_MS, &frame),
 			 DS_ERR_INVAL);
 	w.base[2] = 2; /* a payload of 128 KiB and more */
-	assert_int_equal(recv_from(s, sizeof(recv_buf), 5000, &frame),
+	assert_int_equal(recv_from(s, sizeof(recv_buf), PATIENCE_MS, &frame),
 			 DS_ERR_LIMIT);
 	w.base[3] = 0xff;
-	assert_int_equal(recv_from(s, sizeof(recv_buf), 5000, &frame),
+	assert_int_equal(recv_from(s, sizeof(recv_buf), PATIENCE_MS, &frame),
 			 DS_ERR_LIMIT);
 	w = make_frame(1, 100);
 	w.base[4]++;
-	assert_int_equal(recv_from(s, sizeof(recv_buf), 5000, &frame),
+	assert_int_equal(recv_from(s, sizeof(recv_buf), PATIENCE_MS, &frame),
 			 DS_ERR_VERSION);
 }
 
@@ -218,10 +222,11 @@ static void stream_deadline(void **state)
 	start = ds_now_ms();
 	assert_int_equal(recv_from(s, sizeof(recv_buf), 100, &frame),
 			 DS_ERR_TIMEOUT);
-	assert_in_range(ds_now_ms() - start, 100, 1000);
+	assert_true(ds_now_ms() - start >= 100);
 	/* And a frame that comes among signals is whole. */
 	s.pause_ms = 1;
-	assert_int_equal(recv_from(s, sizeof(recv_buf), 5000, &frame), 0);
+	assert_int_equal(recv_from(s, sizeof(recv_buf), PATIENCE_MS, &frame),
+			 0);
 	pthread_join(thread, NULL);
 	sigaction(SIGUSR1, &old, NULL);
 }
@@ -261,7 +266,8 @@ static void stream_send(void **state)
 	p = open_pair(SOCK_STREAM);
 	small_buffers(&p);
 	assert_int_equal(pthread_create(&thread, NULL, drain, &p.fd[1]), 0);
-	assert_int_equal(ds_wire_send(p.fd[0], &w, ds_now_ms() + 5000), 0);
+	assert_int_equal(ds_wire_send(p.fd[0], &w, ds_now_ms() + PATIENCE_MS),
+			 0);
 	shutdown(p.fd[0], SHUT_WR);
 	pthread_join(thread, NULL);
 
@@ -314,17 +320,17 @@ static void connecting(void **state)
 	int fd, fds[4], i;
 
 	(void)state;
-	assert_int_equal(try_connect(100), DS_ERR_UNAVAIL);
+	assert_int_equal(try_connect(PATIENCE_MS), DS_ERR_UNAVAIL);
 	fd = listen_at(8);
-	assert_int_equal(try_connect(100), 0);
+	assert_int_equal(try_connect(PATIENCE_MS), 0);
 	close(fd);
-	assert_int_equal(try_connect(100), DS_ERR_UNAVAIL);
+	assert_int_equal(try_connect(PATIENCE_MS), DS_ERR_UNAVAIL);
 
 	/* A backlog that stays full ends with the deadline. */
 	fd = listen_at(0);
 	for (i = 0; i < 4; i++) {
 		fds[i] = -1;
-		if (ds_wire_connect(path, ds_now_ms() + 100, &fds[i]) != 0)
+		if (ds_wire_connect(path, ds_now_ms() + 1000, &fds[i]) != 0)
 			break;
 	}
 	assert_in_range(i, 1, 3);
@@ -349,13 +355,13 @@ static void unsafe_socket(void **state)
 	unlink(path);
 	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	close(fd);
-	assert_int_equal(try_connect(100), DS_ERR_UNSAFE);
+	assert_int_equal(try_connect(PATIENCE_MS), DS_ERR_UNSAFE);
 
 	fd = listen_at(8);
 	snprintf(target, sizeof(target), "%s.real", path);
 	assert_int_equal(rename(path, target), 0);
 	assert_int_equal(symlink(target, path), 0);
-	assert_int_equal(try_connect(100), DS_ERR_UNSAFE);
+	assert_int_equal(try_connect(PATIENCE_MS), DS_ERR_UNSAFE);
 	unlink(target);
 	close(fd);
 }
