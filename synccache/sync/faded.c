@@ -36,9 +36,14 @@ struct faded {
 
 static uint32_t watched(const struct ds_config *config)
 {
+	uint32_t fields = ESSENTIAL;
+
 	if (config->identity.id_mapping == DS_IDMAP_ATTRIBUTE)
-		return ESSENTIAL | DSS_F_UID_NUMBER | DSS_F_GID_NUMBER;
-	return ESSENTIAL;
+		fields |= DSS_F_UID_NUMBER | DSS_F_GID_NUMBER;
+	/* It says who is shown: without it everybody is of the cloud. */
+	if (config->sync.origin != DS_ORIGIN_ALL)
+		fields |= DSS_F_HISTORY;
+	return fields;
 }
 
 /* `present`, with a bit for members, too. */

@@ -7,9 +7,6 @@
 #include "synccache/sync/pull.h"
 
 #include <stdio.h>
-
-#include "synccache/sync/usn.h"
-
 static int on_whole(void *arg, const struct dss_entry *entry)
 {
 	struct dss_pull *p = arg;
@@ -27,13 +24,12 @@ static int on_listed(void *arg, const struct dss_entry *entry)
 }
 
 /* The filter for what changed since the cookie; DS_ERR_VERSION: no use. */
-static int narrow(struct dss_pull *p, const struct dss_usn *now, char *buf,
-		  size_t cap)
+static int narrow(struct dss_pull *p, char *buf, size_t cap)
 {
 	struct dss_usn last;
 
-	if (!now || !dss_usn_from_cookie(&p->cookie, &last) ||
-	    !ds_guid_equal(&last.invocation, &now->invocation)) {
+	if (!p->marked || !dss_usn_from_cookie(&p->cookie, &last) ||
+	    !dss_usn_follows(&last, &p->usn)) {
 		(void)snprintf(p->s->why, sizeof(p->s->why),
 			       "its database is another one");
 		return DS_ERR_VERSION;
@@ -53,23 +49,18 @@ static int changes(struct dss_pull *p)
 	struct dss_search search =
 	    dss_pull_search(p, dss_pull_attributes(p->s), on_whole);
 	char filter[sizeof(DSS_PULL_FILTER) + 64];
-	struct dss_usn now;
-	int err, marked = dss_usn_read(p->s->conn, DSS_PULL_SILENCE_MS, &now);
+	int err;
 
-	if (marked != DS_OK && marked != DS_ERR_NOTFOUND &&
-	    marked != DS_ERR_DENIED)
-		return marked;
 	if (!p->full) {
-		err = narrow(p, marked == DS_OK ? &now : NULL, filter,
-			     sizeof(filter));
+		err = narrow(p, filter, sizeof(filter));
 		if (err)
 			return err;
 		search.filter = filter;
 	}
 	search.extended_dn = true;
 	err = dss_conn_search(p->s->conn, &search, true);
-	if (err == DS_OK && marked == DS_OK)
-		err = dss_usn_to_cookie(&now, &p->cookie);
+	if (err == DS_OK && p->marked)
+		err = dss_usn_to_cookie(&p->usn, &p->cookie);
 	return err;
 }
 

@@ -36,16 +36,11 @@ void dss_mirror_init(struct dss_mirror *m, struct dss_txn *txn, bool full)
 void dss_mirror_done(struct dss_mirror *m)
 {
 	dss_guidmap_done(&m->seen);
+	dss_guidmap_done(&m->dead);
 	free(m->incomplete.list);
 	free(m->partial.list);
 	free(m->gone.list);
 	dss_arena_done(&m->scratch);
-}
-
-/* *ret_new: it was not seen before. */
-static int see(struct dss_mirror *m, const struct ds_guid *guid, bool *ret_new)
-{
-	return dss_guidmap_add(&m->seen, guid, 1, ret_new);
 }
 
 int dss_mirror_get(struct dss_mirror *m, const struct ds_guid *guid,
@@ -118,6 +113,36 @@ int dss_mirror_keep_history(struct dss_mirror *m, const struct dss_object *old)
 	obj.present |= DSS_F_HISTORY;
 	obj.flags |= DSS_OBJ_HISTORY;
 	return put(m, &obj);
+}
+
+int dss_mirror_gone(struct dss_mirror *m, const struct ds_guid *guid)
+{
+	const uint8_t *data;
+	size_t len;
+	bool fresh;
+	int err = dss_txn_get(m->txn, guid, &data, &len);
+
+	if (err) /* of a full load, most tombstones are nobody's we knew */
+		return err == DS_ERR_NOTFOUND ? DS_OK : err;
+	err = dss_guidmap_add(&m->dead, guid, 1, &fresh);
+	return err || !fresh ? err : dss_guids_add(&m->gone, guid);
+}
+
+bool dss_mirror_there(struct dss_mirror *m, const struct ds_guid *guid)
+{
+	uint32_t found;
+
+	if (!dss_guidmap_find(&m->dead, guid, &found))
+		return false;
+	dss_guidmap_remove(&m->dead, guid);
+	return true;
+}
+
+/* *ret_new: it was not seen before. */
+static int see(struct dss_mirror *m, const struct ds_guid *guid, bool *ret_new)
+{
+	(void)dss_mirror_there(m, guid);
+	return dss_guidmap_add(&m->seen, guid, 1, ret_new);
 }
 
 static int forget(struct dss_mirror *m, const struct ds_guid *guid)
@@ -222,7 +247,7 @@ int dss_mirror_whole(struct dss_mirror *m, const struct dss_entry *entry)
 	if (err)
 		return err;
 	if (obj.kind == DSS_KIND_OTHER)
-		return forget(m, &guid);
+		return dss_mirror_gone(m, &guid);
 	err = note_parts(m, &obj, entry, DSS_APPLY_READ);
 	return err ? err : put(m, &obj);
 }
@@ -237,10 +262,13 @@ int dss_mirror_delta(struct dss_mirror *m, const struct dss_entry *entry)
 	if (dss_entry_guid(entry, &guid) != 0)
 		return pass_over(m, entry);
 	if (is_deleted(entry))
-		return dss_guids_add(&m->gone, &guid);
+		return dss_mirror_gone(m, &guid);
 	if (!has_name(entry))
 		return dss_guids_add(&m->partial, &guid);
-	if (m->full)
+	/* What was taken from it when it went is not always told. */
+	if (dss_mirror_there(m, &guid))
+		err = dss_guids_add(&m->partial, &guid);
+	if (err == DS_OK && m->full)
 		err = see(m, &guid, &fresh);
 	dss_arena_reset(&m->scratch);
 	if (err == DS_OK)
@@ -254,7 +282,7 @@ int dss_mirror_delta(struct dss_mirror *m, const struct dss_entry *entry)
 	if (err)
 		return err;
 	if (obj.kind == DSS_KIND_OTHER)
-		return forget(m, &guid);
+		return dss_mirror_gone(m, &guid);
 	err = note_parts(m, &obj, entry, DSS_APPLY_DELTA);
 	return err ? err : put(m, &obj);
 }
@@ -292,7 +320,7 @@ int dss_mirror_replace(struct dss_mirror *m, const struct dss_object *obj)
 	int err;
 
 	if (obj->kind != DSS_KIND_USER && obj->kind != DSS_KIND_GROUP)
-		return forget(m, &obj->guid);
+		return dss_mirror_gone(m, &obj->guid);
 	err = see(m, &obj->guid, &fresh);
 	if (err)
 		return err;
@@ -326,7 +354,7 @@ static int visit_missing(void *arg, const struct ds_guid *guid,
 	(void)len;
 	if (dss_guidmap_find(&m->seen, guid, &found))
 		return DS_OK;
-	return dss_guids_add(&m->gone, guid);
+	return dss_mirror_gone(m, guid);
 }
 
 int dss_mirror_missing(struct dss_mirror *m)
@@ -436,11 +464,14 @@ static int weed_gone(struct dss_mirror *m, struct dss_tally *ret_new)
 		      dss_guid_order);
 	for (size_t i = 0; i < gone->count; i++) {
 		struct dss_object obj;
+		uint32_t found;
 		int err;
 
 		if (kept > 0 &&
 		    ds_guid_equal(&gone->list[kept - 1], &gone->list[i]))
 			continue;
+		if (!dss_guidmap_find(&m->dead, &gone->list[i], &found))
+			continue; /* back again */
 		err = dss_mirror_get(m, &gone->list[i], &obj);
 		if (err == DS_ERR_NOTFOUND)
 			continue;

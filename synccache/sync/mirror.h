@@ -28,7 +28,10 @@ struct dss_mirror {
 	struct dss_guidmap seen; /* GUIDs that this load or listing showed */
 	struct dss_guids incomplete; /* to be read again as a whole */
 	struct dss_guids partial;    /* with a slice of their members */
-	struct dss_guids gone;       /* said to be deleted */
+	/* Said not to be there any more; those in `dead` were not shown
+	 * again since: the last word counts. */
+	struct dss_guids gone;
+	struct dss_guidmap dead;
 	/* What was deleted shortly before; the caller sets it, and
 	 * dss_mirror_drop() adds to it. */
 	struct dss_tally went;
@@ -68,6 +71,11 @@ DS_MUST_CHECK int dss_mirror_get(struct dss_mirror *m,
 				 const struct ds_guid *guid,
 				 struct dss_object *ret_obj);
 
+/* Says that an object is not there any more; DS_ERR_NOMEM, store errors. */
+DS_MUST_CHECK int dss_mirror_gone(struct dss_mirror *m,
+				  const struct ds_guid *guid);
+/* Says that it is; true: the word before was that it is not. */
+bool dss_mirror_there(struct dss_mirror *m, const struct ds_guid *guid);
 /* Adds every stored object that `seen` lacks to `gone`. */
 DS_MUST_CHECK int dss_mirror_missing(struct dss_mirror *m);
 

@@ -143,10 +143,13 @@ static int base_exists(struct dss_pull *p, const char *base, bool *ret_found)
 static int hold_below(struct dss_pull *p, const char *base)
 {
 	for (size_t i = 0; i < p->m.gone.count; i++) {
+		const struct ds_guid *guid = &p->m.gone.list[i];
 		struct dss_object obj;
-		int err = dss_mirror_get(&p->m, &p->m.gone.list[i], &obj);
+		uint32_t found;
+		int err = dss_mirror_get(&p->m, guid, &obj);
 
-		if (err == DS_OK && dss_scope_below(obj.dn, base))
+		if (err == DS_OK && dss_scope_below(obj.dn, base) &&
+		    dss_guidmap_find(&p->m.dead, guid, &found))
 			err = dss_mirror_flag(&p->m, &obj.guid,
 					      obj.flags | DSS_OBJ_HELD);
 		if (err != DS_OK && err != DS_ERR_NOTFOUND &&
@@ -305,6 +308,29 @@ static int prepare(struct dss_pull *p, uint32_t flags)
 	    getrandom(p->meta.hash_key, sizeof(p->meta.hash_key), 0) < 0)
 		err = DS_ERR_SYS;
 	return err;
+}
+
+/*
+ * Where the server's database stands, for the next pull.  One that was put
+ * back, as by a restore, is another one now: it gives its numbers out again,
+ * or tells all that it has, but not what it has not any more.
+ */
+static int mark(struct dss_pull *p)
+{
+	struct dss_usn last;
+	int err = dss_usn_read(p->s->conn, DSS_PULL_SILENCE_MS, &p->usn);
+
+	p->marked = err == DS_OK;
+	if (err && err != DS_ERR_NOTFOUND && err != DS_ERR_DENIED)
+		return err;
+	if (p->full || p->moved || !p->marked ||
+	    !dss_usn_load(p->m.txn, &last) || dss_usn_follows(&last, &p->usn))
+		return DS_OK;
+	ds_log(DS_LOG_NOTICE,
+	       "the database of %s is not what it was: full load",
+	       p->s->status.server);
+	p->full = true;
+	return DS_OK;
 }
 
 /* A host's own share of the interval, so that hosts do not come together. */
@@ -518,6 +544,8 @@ static int save(struct dss_pull *p)
 	if (err == DS_OK)
 		err = dss_valve_save(p->m.txn, &p->valve);
 	if (err == DS_OK)
+		err = dss_usn_save(p->m.txn, p->marked ? &p->usn : NULL);
+	if (err == DS_OK)
 		err = dss_site_save(p->s, p->m.txn);
 	return err ? err : dss_meta_set_cookie(p->m.txn, &p->cookie);
 }
@@ -548,6 +576,8 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 		return err;
 	dss_mirror_init(&p.m, txn, false);
 	err = prepare(&p, flags);
+	if (err == DS_OK)
+		err = mark(&p);
 	if (err == DS_OK)
 		err = fetch(&p);
 	if (err == DS_OK)

@@ -10,6 +10,7 @@
 #include "synccache/sync/meta.h"
 #include "synccache/sync/mirror.h"
 #include "synccache/sync/sync.h"
+#include "synccache/sync/usn.h"
 #include "synccache/sync/valve.h"
 
 struct dss_strategy;
@@ -21,6 +22,8 @@ struct dss_pull {
 	struct dss_meta meta;
 	struct dss_valve valve;
 	struct dss_cookie cookie;            /* where the strategy stands */
+	struct dss_usn usn;                  /* where the server stood, */
+	bool marked;                         /* ... if it says so */
 	const struct dss_strategy *strategy; /* NULL: to be chosen */
 	bool first;                          /* nothing whole was there */
 	bool full, reconcile, accept;

@@ -7,11 +7,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "synccache/sync/valve.h"
 
 #define GUID_DN_MAX 64
 #define ATTRS_MAX   80
+#define STARTS_MAX  8 /* of members that move while they are read */
 
 struct reread {
 	struct dss_object obj;
@@ -19,6 +21,12 @@ struct reread {
 	struct dss_guids groups; /* memberOf */
 	bool found;
 	uint32_t next; /* first member of the next slice; 0: all are there */
+	/*
+	 * Slices overlap by one member: where one goes meanwhile, those
+	 * behind it move up, and one would be in no slice.
+	 */
+	bool overlaps, moved;
+	struct ds_guid last; /* member of the slice before */
 };
 
 static int take_groups(struct reread *r, const struct dss_entry *entry)
@@ -57,6 +65,53 @@ static int keep_object(struct reread *r, const struct dss_entry *entry)
 	return err ? err : dss_object_decode(&guid, data, len, &r->obj);
 }
 
+static bool same_member(const struct dss_value *value,
+			const struct ds_guid *guid)
+{
+	struct ds_guid found;
+	const char *dn;
+
+	return dss_extdn_parse(value, &found, &dn) == DS_OK &&
+	       ds_guid_equal(&found, guid);
+}
+
+/* Whether the slice goes on from the one before, and where the next begins. */
+static void take_slice(struct reread *r, const struct dss_attr *slice,
+		       uint32_t low, uint32_t high)
+{
+	const char *dn;
+
+	if (r->overlaps)
+		r->moved = slice->count == 0 ||
+			   !same_member(&slice->values[0], &r->last);
+	r->overlaps = false;
+	r->next = 0;
+	if (high == UINT32_MAX || high < low)
+		return;
+	r->overlaps = high > low && slice->count > 0 &&
+		      dss_extdn_parse(&slice->values[slice->count - 1],
+				      &r->last, &dn) == DS_OK;
+	r->next = r->overlaps ? high : high + 1;
+}
+
+static void take_slices(struct reread *r, const struct dss_entry *entry)
+{
+	const struct dss_attr none = { .count = 0 };
+	uint32_t low, high;
+	size_t len;
+
+	for (size_t i = 0; i < entry->count; i++) {
+		const struct dss_attr *attr = &entry->attrs[i];
+
+		if (dss_range_parse(attr->name, &len, &low, &high) == DS_OK &&
+		    len == 6 && strncasecmp(attr->name, "member", len) == 0) {
+			take_slice(r, attr, low, high);
+			return;
+		}
+	}
+	take_slice(r, &none, 0, UINT32_MAX);
+}
+
 static int on_reread(void *arg, const struct dss_entry *entry)
 {
 	struct reread *r = arg;
@@ -67,16 +122,7 @@ static int on_reread(void *arg, const struct dss_entry *entry)
 	    !ds_guid_equal(&guid, &r->obj.guid))
 		return DS_OK;
 	r->found = true;
-	r->next = 0;
-	for (size_t i = 0; i < entry->count; i++) {
-		uint32_t low, high;
-		size_t len;
-
-		if (dss_range_parse(entry->attrs[i].name, &len, &low, &high))
-			continue;
-		if (high != UINT32_MAX && high >= low)
-			r->next = high + 1;
-	}
+	take_slices(r, entry);
 	if (take_groups(r, entry) != 0)
 		return DS_ERR_NOMEM;
 	return keep_object(r, entry);
@@ -118,7 +164,7 @@ static int store_reread(struct dss_pull *p, const struct reread *r)
 			p->unseen = true;
 			return DS_OK;
 		}
-		return dss_guids_add(&p->m.gone, &r->obj.guid);
+		return dss_mirror_gone(&p->m, &r->obj.guid);
 	}
 	err = dss_mirror_replace(&p->m, &r->obj);
 	/*
@@ -133,14 +179,20 @@ static int store_reread(struct dss_pull *p, const struct reread *r)
 static int reread(struct dss_pull *p, const struct ds_guid *guid)
 {
 	struct reread r = { .found = false };
+	unsigned starts = 0;
 	uint32_t last;
+	bool again;
 	int err;
 
 	dss_object_init(&r.obj, guid);
 	do {
 		last = r.next;
+		r.found = r.moved = false; /* until this slice shows it */
 		err = reread_once(p, &r);
-	} while (err == DS_OK && r.next > last);
+		again = r.moved && ++starts < STARTS_MAX;
+		r.overlaps &= !again;
+		r.next = again ? 0 : r.next;
+	} while (err == DS_OK && (again || r.next > last));
 	if (err == DS_ERR_NOTFOUND)
 		err = DS_OK;
 	if (err == DS_OK)
@@ -221,7 +273,7 @@ int dss_reread_asked(struct dss_pull *p)
 				     s->config.sync.max_delete_percent))
 			s->away++;
 		else
-			p->m.gone.count = gone;
+			(void)dss_mirror_there(&p->m, &guid);
 	}
 	return err;
 }

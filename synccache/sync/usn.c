@@ -11,7 +11,9 @@
 
 #include "lib/buf.h"
 
-#define MAGIC "dssync usn 1"
+#define MAGIC  "dssync usn 1"
+#define RECORD "database"
+#define LEN    (sizeof(MAGIC) + 8 + DS_GUID_LEN)
 
 struct answer {
 	struct dss_usn usn;
@@ -85,36 +87,66 @@ int dss_usn_read(struct dss_conn *conn, int64_t silence_ms,
 	return err;
 }
 
-int dss_usn_to_cookie(const struct dss_usn *usn, struct dss_cookie *cookie)
+bool dss_usn_follows(const struct dss_usn *then, const struct dss_usn *now)
 {
-	const size_t len = sizeof(MAGIC) + 8 + DS_GUID_LEN;
-	uint8_t *data = malloc(len);
+	return ds_guid_equal(&then->invocation, &now->invocation) &&
+	       then->highest <= now->highest;
+}
+
+static int encode(const struct dss_usn *usn, uint8_t buf[LEN])
+{
 	struct ds_writer w;
 
-	if (!data)
-		return DS_ERR_NOMEM;
-	ds_writer_init(&w, data, len);
+	ds_writer_init(&w, buf, LEN);
 	ds_put_bytes(&w, MAGIC, sizeof(MAGIC));
 	ds_put_u64(&w, usn->highest);
 	ds_put_bytes(&w, usn->invocation.b, DS_GUID_LEN);
+	return w.err;
+}
+
+static bool decode(const uint8_t *data, size_t len, struct dss_usn *ret_usn)
+{
+	struct ds_reader r;
+
+	if (len != LEN || memcmp(data, MAGIC, sizeof(MAGIC)) != 0)
+		return false;
+	ds_reader_init(&r, data + sizeof(MAGIC), len - sizeof(MAGIC));
+	ret_usn->highest = ds_get_u64(&r);
+	memcpy(ret_usn->invocation.b, data + sizeof(MAGIC) + 8, DS_GUID_LEN);
+	return true;
+}
+
+int dss_usn_to_cookie(const struct dss_usn *usn, struct dss_cookie *cookie)
+{
+	uint8_t *data = malloc(LEN);
+
+	if (!data)
+		return DS_ERR_NOMEM;
 	free(cookie->data);
 	cookie->data = data;
-	cookie->len = w.len;
-	return w.err;
+	cookie->len = LEN;
+	return encode(usn, data);
 }
 
 bool dss_usn_from_cookie(const struct dss_cookie *cookie,
 			 struct dss_usn *ret_usn)
 {
-	struct ds_reader r;
+	return decode(cookie->data, cookie->len, ret_usn);
+}
 
-	if (cookie->len != sizeof(MAGIC) + 8 + DS_GUID_LEN ||
-	    memcmp(cookie->data, MAGIC, sizeof(MAGIC)) != 0)
-		return false;
-	ds_reader_init(&r, cookie->data + sizeof(MAGIC),
-		       cookie->len - sizeof(MAGIC));
-	ret_usn->highest = ds_get_u64(&r);
-	memcpy(ret_usn->invocation.b, cookie->data + sizeof(MAGIC) + 8,
-	       DS_GUID_LEN);
-	return true;
+bool dss_usn_load(struct dss_txn *txn, struct dss_usn *ret_usn)
+{
+	const uint8_t *data;
+	size_t len;
+
+	return dss_txn_meta_get(txn, RECORD, &data, &len) == DS_OK &&
+	       decode(data, len, ret_usn);
+}
+
+int dss_usn_save(struct dss_txn *txn, const struct dss_usn *usn)
+{
+	uint8_t buf[LEN];
+	int err = usn ? encode(usn, buf) : DS_OK;
+
+	return err ? err : dss_txn_meta_put(txn, RECORD, buf, usn ? LEN : 0);
 }

@@ -429,6 +429,47 @@ static void test_kept_id(void **state)
 	assert_int_equal(stored_rid(w, &kept), 0);
 }
 
+/* Sixty users that come from somewhere else, until nobody may read that. */
+static void from_elsewhere(struct script_server *sv,
+			   const struct script_request *rq)
+{
+	uint8_t bin[DS_SID_BIN_MAX];
+	struct ds_sid domain, sid;
+	struct test_entry t;
+
+	assert_int_equal(ds_sid_parse_str(OLD_DOMAIN, &domain), 0);
+	for (unsigned n = 1; n <= 60; n++) {
+		entry_user(&t, n, "user");
+		assert_int_equal(ds_sid_join(&domain, n, &sid), 0);
+		if (!unreadable)
+			entry_attr(&t, "sIDHistory");
+		if (!unreadable)
+			entry_value(&t, bin, ds_sid_to_bin(&sid, bin));
+		script_entry(sv, rq->id, &t.e);
+	}
+	script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "c");
+}
+
+/* Where the origin says who is shown, nobody comes from nowhere. */
+static void test_faded_origin(void **state)
+{
+	struct pull_world *w = *state;
+	const int origins[] = { DS_ORIGIN_CLOUD, DS_ORIGIN_ONPREM };
+
+	for (size_t i = 0; i < 2; i++) {
+		w->s.config.sync.origin = origins[i];
+		unreadable = NULL;
+		assert_int_equal(world_pull(w, DS_PULL_FULL, from_elsewhere),
+				 0);
+		unreadable = "sIDHistory";
+		assert_int_equal(world_pull(w, DS_PULL_FULL, from_elsewhere),
+				 DS_ERR_DENIED);
+		assert_non_null(strstr(w->s.why, "sIDHistory"));
+	}
+	w->s.config.sync.origin = DS_ORIGIN_ALL;
+	assert_int_equal(world_pull(w, DS_PULL_FULL, from_elsewhere), 0);
+}
+
 /* ---- little by little ---- */
 
 static void tombstones(struct script_server *sv,
@@ -481,6 +522,7 @@ int main(void)
 		WORLD_TEST(test_faded_changes),
 		WORLD_TEST(test_faded_members),
 		WORLD_TEST(test_kept_id),
+		WORLD_TEST(test_faded_origin),
 		WORLD_TEST(test_many_small_deletions),
 	};
 

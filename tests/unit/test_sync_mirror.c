@@ -287,7 +287,7 @@ static void test_held_manager(void **state)
 	assert_int_equal(dss_mirror_delta(&m, &t.e), 0);
 	assert_int_equal(dss_mirror_flag(&m, &gone[0], DSS_OBJ_HELD), 0);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(dss_guids_add(&m.gone, &gone[i]), 0);
+		assert_int_equal(dss_mirror_gone(&m, &gone[i]), 0);
 	assert_int_equal(dss_mirror_drop(&m, 20, false, &dropped, &held), 0);
 	assert_int_equal(dropped, 1);
 	assert_int_equal(dss_mirror_get(&m, &guid, &obj), 0);

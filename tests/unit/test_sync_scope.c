@@ -109,11 +109,12 @@ static void drop(struct world *w, unsigned n)
 	struct ds_guid guid = test_guid(n);
 	size_t dropped, held;
 
-	assert_int_equal(dss_guids_add(&w->m.gone, &guid), 0);
+	assert_int_equal(dss_mirror_gone(&w->m, &guid), 0);
 	assert_int_equal(dss_mirror_drop(&w->m, 20, false, &dropped, &held),
 			 0);
 	assert_int_equal(dropped, 1);
 	w->m.gone.count = 0;
+	dss_guidmap_done(&w->m.dead);
 }
 
 /* Users 1 .. 20 here, 21 .. 40 there; teams of ten, and one of teams. */
