@@ -511,6 +511,8 @@ int dss_pull_rescope(struct dss_sync *s)
 	if (err == DS_OK && dss_meta_serves(&meta, s->config.domain.name))
 		err = rescope(s, &m, &r);
 	dss_mirror_done(&m);
+	/* A unit that was renamed is known by its new name by a listing. */
+	s->doubt |= r.notice[0] != 0;
 	if (err == DS_OK)
 		return dss_txn_commit(txn);
 	dss_txn_abort(txn);

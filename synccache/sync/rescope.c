@@ -142,7 +142,9 @@ static int save_record(struct work *k)
 	ds_writer_init(&w, buf, cap);
 	ds_put_u8(&w, RECORD_VERSION);
 	ds_put_u8(&w, dss_scope_limits(k->r->config));
-	ds_put_blob(&w, k->key, k->key_len);
+	/* What is new and not known yet is new to the next pull, too. */
+	ds_put_blob(&w, k->key,
+		    k->r->look && k->vanished && !k->same ? 0 : k->key_len);
 	ds_put_u32(&w, (uint32_t)k->scope.nparts);
 	for (size_t i = 0; i < k->scope.nparts; i++) {
 		const struct dss_scope_part *part = &k->scope.parts[i];
@@ -249,11 +251,11 @@ static bool may_leave(const struct work *k)
 		known++;
 		leaving += !k->in[i];
 	}
-	if (k->r->accept || leaving == 0)
+	if (k->r->accept)
 		return true;
 	if (k->vanished)
 		return false;
-	return !k->same ||
+	return !k->same || leaving == 0 ||
 	       dss_valve_allows(leaving, known,
 				k->r->config->sync.max_delete_percent);
 }

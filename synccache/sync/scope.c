@@ -53,18 +53,28 @@ void dss_scope_done(struct dss_scope_set *scope)
 
 /* ---- places ---- */
 
-static bool ends_with(const char *s, const char *end)
+/* Where the blanks before `end` begin, if they only stand behind a comma:
+ * people put them there (RFC 2253 section 4), the directory does not. */
+static const char *skip_blanks(const char *base, const char *end)
 {
-	size_t sl = strlen(s), el = strlen(end);
+	const char *p = end;
 
-	return sl >= el && strcasecmp(s + sl - el, end) == 0;
+	while (p > base && p[-1] == ' ')
+		p--;
+	return p > base && p[-1] == ',' && !(p - 1 > base && p[-2] == '\\')
+		   ? p
+		   : end;
 }
 
 bool dss_scope_below(const char *dn, const char *base)
 {
-	size_t dl = strlen(dn), bl = strlen(base);
+	const char *d = dn + strlen(dn), *b = base + strlen(base);
 
-	return ends_with(dn, base) && (dl == bl || dn[dl - bl - 1] == ',');
+	while ((b = skip_blanks(base, b)) > base) {
+		if (d == dn || strncasecmp(--d, --b, 1) != 0)
+			return false;
+	}
+	return d == dn || d[-1] == ',';
 }
 
 static bool place_fits(struct dss_scope_set *scope,

@@ -40,7 +40,7 @@ struct dss_scope_set {
 /* True if the configuration leaves anything out. */
 bool dss_scope_limits(const struct ds_config *config);
 
-/* True if dn is base or lies below it. */
+/* True if dn, as the directory has it, is base or lies below it. */
 bool dss_scope_below(const char *dn, const char *base);
 
 /* DS_ERR_NOMEM. */

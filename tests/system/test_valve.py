@@ -245,6 +245,19 @@ def test_a_base_that_vanishes_takes_nobody_away(lab, unit, how):
             assert users(lab) == unit
 
 
+def test_a_base_is_renamed_and_so_is_the_configuration(lab, unit):
+    lab.dc_output("samba-tool", "ou", "rename", UNIT, "OU=Walve", "-H", SAM_DB)
+    try:
+        # No child of it has changed, so the mirror has not heard of it.
+        with configured(lab, "bases = OU=Walve, "
+                        + DOMAIN_DN.replace(",", ", ")):
+            wait_until("the scope is another one", lambda: users(lab) == unit)
+            assert lab.status()["problems"] == []
+    finally:
+        lab.dc_output("samba-tool", "ou", "rename", f"OU=Walve,{DOMAIN_DN}",
+                      "OU=Valve", "-H", SAM_DB)
+
+
 # ---- read rights withdrawn --------------------------------------------------
 
 

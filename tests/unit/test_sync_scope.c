@@ -316,6 +316,57 @@ static void test_with_bases(void **state)
 	assert_non_null(strstr(w->last.notice, none));
 }
 
+/* As people write them. */
+static void test_base_spellings(void **state)
+{
+	static const struct {
+		const char *dn, *base;
+		bool below;
+	} rows[] = {
+		{ "CN=u,OU=A,DC=x,DC=y", "OU=A,DC=x,DC=y", true },
+		{ "CN=u,OU=A,DC=x,DC=y", "ou=a, dc=X,  DC=y", true },
+		{ "OU=A,DC=x,DC=y", "OU=A, DC=x, DC=y", true },
+		{ "CN=u,OU=AA,DC=x,DC=y", "OU=A, DC=x, DC=y", false },
+		{ "DC=x,DC=y", "OU=A, DC=x, DC=y", false },
+		{ "CN=u,OU=B\\, A,DC=x", "OU=B\\, A, DC=x", true },
+		{ "CN=u,OU=B\\,A,DC=x", "OU=B\\, A, DC=x", false },
+		{ "CN=u,OU=B A,DC=x", "OU=B A,DC=x", true },
+		{ "CN=u,OU=BA,DC=x", "OU=B A,DC=x", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (dss_scope_below(rows[i].dn, rows[i].base) != rows[i].below)
+			fail_msg("%s", rows[i].base);
+	}
+}
+
+/* The unit was renamed, and only a listing says so of those below it. */
+static void test_base_renamed(void **state)
+{
+	static char there[] = "OU=Renamed,DC=example,DC=com";
+	struct world *w = *state;
+
+	fill(w);
+	w->bases[0] = there;
+	for (unsigned again = 0; again < 2; again++) {
+		open_mirror(w);
+		w->last = (struct dss_rescope){ .config = &w->config,
+						.domain_sid = &w->sid,
+						.netbios = NETBIOS,
+						.look = true };
+		assert_int_equal(dss_rescope(&w->m, &w->last), 0);
+		commit(w);
+		assert_users(w, DSS_OBJ_KEPT, 1, 40);
+	}
+	open_mirror(w);
+	for (unsigned n = 21; n <= 40; n++)
+		put_user(w, n, "CN=u,OU=Renamed,DC=example,DC=com", "513");
+	pulled(w, false, false);
+	assert_string_equal(w->last.notice, "");
+	assert_users(w, DSS_OBJ_IN | DSS_OBJ_KEPT, 21, 40);
+}
+
 /* ---- as things change ---- */
 
 static void test_changes_follow(void **state)
@@ -479,6 +530,8 @@ int main(void)
 		SCOPE_TEST(test_spellings),
 		SCOPE_TEST(test_nested),
 		SCOPE_TEST(test_with_bases),
+		cmocka_unit_test(test_base_spellings),
+		SCOPE_TEST(test_base_renamed),
 		SCOPE_TEST(test_changes_follow),
 		SCOPE_TEST(test_pinned),
 		SCOPE_TEST(test_another_domain),
