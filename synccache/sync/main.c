@@ -42,7 +42,7 @@
 /* When what is due, in ds_now_ms(). */
 struct plan {
 	int64_t pull, not_before, locals;
-	int64_t publish;                /* what is owed */
+	int64_t publish;                /* not before: the next */
 	unsigned failures, unpublished; /* in a row */
 	bool notified;
 	bool behind;     /* the last pull failed */
@@ -138,11 +138,18 @@ static bool try_publish(struct dss_sync *s, bool all)
 	return false;
 }
 
-/* A publication that failed is owed, and tried again, ever more rarely. */
+/*
+ * Not before the last one is COALESCE_MS old, whoever asks.  One that failed
+ * is owed, and tried again, ever more rarely.
+ */
 static bool publish(struct dss_sync *s, struct plan *plan, bool all)
 {
-	bool ok = try_publish(s, all);
+	bool ok;
 
+	dss_status_state(s, DSS_PUBLISHING, "waiting to publish");
+	while (!s->stop && !plan->unpublished && ds_now_ms() < plan->publish)
+		(void)!dss_wait(s, -1, false, plan->publish);
+	ok = !s->stop && try_publish(s, all);
 	s->restage |= !ok && dss_pull_complete(s);
 	plan->unpublished = ok ? 0 : plan->unpublished + 1;
 	plan->not_before = ds_now_ms() + COALESCE_MS;
@@ -241,6 +248,8 @@ static void work(struct dss_sync *s, struct plan *plan)
 			ok = publish(s, plan, s->restage);
 			s->status.lag_ms =
 			    (uint64_t)(ds_now_ms() - plan->noticed);
+			plan->notified |=
+			    ok && s->doubt && ds_now_ms() >= s->relist_at;
 		}
 	}
 	if (s->stop)

@@ -153,6 +153,13 @@ static bool is_told(const struct ds_snap_note *note, bool held)
 	       ds_withheld_by_fault(note->reason);
 }
 
+/* By an older object, which may be gone without a word. */
+static bool is_taken(const struct ds_snap_note *note)
+{
+	return note->reason == DS_WH_NAME_CONFLICT ||
+	       note->reason == DS_WH_ID_CONFLICT;
+}
+
 /* Names in the log what is withheld, broken, or held back: each once. */
 static void log_notes(struct dss_sync *s, const struct dss_model *model,
 		      bool held)
@@ -163,8 +170,10 @@ static void log_notes(struct dss_sync *s, const struct dss_model *model,
 		const struct ds_snap_note *note = &model->notes[i];
 		bool in_part = note->reason == DS_WH_IN_PART;
 
-		if (!is_told(note, held) || !is_news(s, note) ||
-		    ++shown > WITHHELD_LOGGED)
+		if (!is_told(note, held) || !is_news(s, note))
+			continue;
+		s->doubt |= is_taken(note);
+		if (++shown > WITHHELD_LOGGED)
 			continue;
 		ds_log(DS_LOG_NOTICE, "%s \"%s\" is %s: %s",
 		       note->group ? "group" : "user", note->name,

@@ -20,7 +20,8 @@ struct dss_rescope {
 	const char *netbios;
 	bool first;  /* the store was empty: nobody was in the scope before */
 	bool accept; /* whoever is out of it goes */
-	bool look;   /* not in a pull: also if nothing changed, for the notice */
+	/* Not in a pull; also if nothing changed, for the notice. */
+	bool look;
 	/* Results. */
 	bool looked;
 	size_t left, kept; /* who went out of the scope, or only should have */

@@ -130,8 +130,9 @@ struct dss_sync {
 	 * `away` of such went since everything was last listed. */
 	struct ds_guid asked[DSS_ASKED];
 	size_t nasked, away;
-	/* A search did not find one of them, which is no proof: all are to
-	 * be listed, not before (ds_now_ms()). */
+	/* A search did not find one of them, which is no proof, or there is
+	 * an object that seems to have another's name: all are to be listed,
+	 * not before (ds_now_ms()). */
 	bool doubt;
 	int64_t relist_at;
 	/* A full load was refused for DSS_NOTICE_FADED. */

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from laboratory import (PASSWORD, SNAPSHOT, group_of, new_user, user_of,
+from laboratory import (PASSWORD, SAM_DB, SNAPSHOT, group_of, new_user, user_of,
                         wait_until)
 
 ALICE = "alice@aaddscontoso.com"
@@ -58,6 +58,18 @@ def test_notifications_go_on_after_the_connection_was_lost(lab, tenant):
         assert log().count("connected to dc1") == 2
 
 
+def test_publications_are_two_seconds_apart(lab):
+    entry, published = lab.ldap_user(ALICE, "title"), []
+    title = entry["title"][0]
+    for text in ("One", "Two", "Three", title):
+        lab.set(entry, title=text)
+        lab.sync()
+        assert lab.ctl("user", ALICE)["attributes"]["title"] == text
+        published.append(lab.lab.host.path(SNAPSHOT).stat().st_mtime)
+    # Also where somebody asks for each; the clock may be slewed meanwhile.
+    assert all(b - a > 1.9 for a, b in zip(published, published[1:]))
+
+
 def test_a_deleted_user_goes(lab, tenant):
     tenant["users"].append(new_user("goes@contoso.com"))
     lab.apply(tenant)
@@ -68,6 +80,29 @@ def test_a_deleted_user_goes(lab, tenant):
     # Deletions are invisible to a computer account: a listing finds them.
     lab.sync("--full")
     assert lab.passwd("goes@contoso.com") is None
+
+
+def test_who_is_made_anew_under_the_same_name(lab):
+    def group():
+        return lab.group("phoenix@aaddscontoso.com")
+
+    def make(*verb):
+        lab.dc_output("samba-tool", "group", *verb, "Phoenix", "-H", SAM_DB)
+
+    make("add")
+    lab.sync()
+    before = group()
+    make("delete")
+    make("add")
+    try:
+        # Nobody says that the older one is gone.
+        wait_until("the name is the new one's", lambda: group() and
+                   group()[2] != before[2], seconds=60)
+        lab.sync()
+        assert lab.status()["problems"] == []
+    finally:
+        make("delete")
+        lab.sync("--full")
 
 
 def test_a_disabled_account_cannot_log_in_any_more(lab, tenant):
