@@ -7,6 +7,7 @@
 #include "synccache/sync/pull.h"
 
 #include <stdio.h>
+
 static int on_whole(void *arg, const struct dss_entry *entry)
 {
 	struct dss_pull *p = arg;
