@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "synccache/sync/grow.h"
+
 void dss_entry_buf_done(struct dss_entry_buf *buf)
 {
 	free(buf->attrs);
@@ -20,16 +22,12 @@ void dss_entry_buf_begin(struct dss_entry_buf *buf)
 
 int dss_entry_buf_attr(struct dss_entry_buf *buf, const char *name)
 {
-	if (buf->count == buf->attrs_cap) {
-		size_t cap = buf->count ? buf->count * 2 : 32;
-		struct dss_attr *attrs =
-		    reallocarray(buf->attrs, cap, sizeof(*attrs));
+	struct dss_attr *attrs =
+	    dss_grown(buf->attrs, buf->count, &buf->attrs_cap, sizeof(*attrs));
 
-		if (!attrs)
-			return DS_ERR_NOMEM;
-		buf->attrs = attrs;
-		buf->attrs_cap = cap;
-	}
+	if (!attrs)
+		return DS_ERR_NOMEM;
+	buf->attrs = attrs;
 	buf->attrs[buf->count++] = (struct dss_attr){ .name = name };
 	return DS_OK;
 }
@@ -37,16 +35,12 @@ int dss_entry_buf_attr(struct dss_entry_buf *buf, const char *name)
 int dss_entry_buf_value(struct dss_entry_buf *buf, const void *data,
 			size_t len)
 {
-	if (buf->total == buf->values_cap) {
-		size_t cap = buf->total ? buf->total * 2 : 64;
-		struct dss_value *values =
-		    reallocarray(buf->values, cap, sizeof(*values));
+	struct dss_value *values = dss_grown(
+	    buf->values, buf->total, &buf->values_cap, sizeof(*values));
 
-		if (!values)
-			return DS_ERR_NOMEM;
-		buf->values = values;
-		buf->values_cap = cap;
-	}
+	if (!values)
+		return DS_ERR_NOMEM;
+	buf->values = values;
 	buf->values[buf->total++] = (struct dss_value){ data, len };
 	buf->attrs[buf->count - 1].count++;
 	return DS_OK;

@@ -68,7 +68,6 @@ static int open_store(struct dss_sync *s)
 	}
 	if (err == DS_OK)
 		err = dss_store_open(STORE_DIR, &rebuilt, &s->store);
-
 	if (err) {
 		ds_log(DS_LOG_ERR, "%s: %s", STORE_DIR,
 		       err == DS_ERR_SYS ? strerror(errno) : ds_strerror(err));
@@ -115,7 +114,6 @@ static bool try_publish(struct dss_sync *s, bool all)
 		replace_store(s);
 		return false;
 	}
-
 	if (err == DS_OK)
 		return true;
 	if (err == DS_ERR_CONFLICT) {

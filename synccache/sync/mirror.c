@@ -9,19 +9,16 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "synccache/sync/grow.h"
 
 int dss_guids_add(struct dss_guids *guids, const struct ds_guid *guid)
 {
-	if (guids->count == guids->cap) {
-		size_t cap = guids->cap ? guids->cap * 2 : 16;
-		struct ds_guid *list =
-		    reallocarray(guids->list, cap, sizeof(*list));
+	struct ds_guid *list =
+	    dss_grown(guids->list, guids->count, &guids->cap, sizeof(*list));
 
-		if (!list)
-			return DS_ERR_NOMEM;
-		guids->list = list;
-		guids->cap = cap;
-	}
+	if (!list)
+		return DS_ERR_NOMEM;
+	guids->list = list;
 	guids->list[guids->count++] = *guid;
 	return DS_OK;
 }

@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 
+#include "synccache/sync/grow.h"
+
 struct members {
 	struct dss_build *b;
 	struct dss_links *links;
@@ -60,16 +62,12 @@ static int number_nodes(struct members *m)
 
 static int add_edge(struct members *m, uint32_t member, uint32_t group)
 {
-	if (m->nedges == m->cap) {
-		size_t cap = m->cap ? m->cap * 2 : 1024;
-		struct dss_edge *edges =
-		    reallocarray(m->edges, cap, sizeof(*edges));
+	struct dss_edge *edges =
+	    dss_grown(m->edges, m->nedges, &m->cap, sizeof(*edges));
 
-		if (!edges)
-			return DS_ERR_NOMEM;
-		m->edges = edges;
-		m->cap = cap;
-	}
+	if (!edges)
+		return DS_ERR_NOMEM;
+	m->edges = edges;
 	m->edges[m->nedges++] = (struct dss_edge){ member, group };
 	return DS_OK;
 }

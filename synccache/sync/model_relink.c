@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "synccache/sync/grow.h"
+
 /* ---- edges ---- */
 
 static void note_edge(const struct dss_update *u, const struct ds_guid *guid,
@@ -142,16 +144,12 @@ static int touch_all(struct dss_update *u)
 static int add_delta(struct dss_update *u, uint32_t gid, uint32_t user,
 		     bool gained)
 {
-	if (u->ndeltas == u->deltas_cap) {
-		size_t cap = u->deltas_cap ? u->deltas_cap * 2 : 64;
-		struct dss_gid_delta *deltas =
-		    reallocarray(u->deltas, cap, sizeof(*deltas));
+	struct dss_gid_delta *deltas =
+	    dss_grown(u->deltas, u->ndeltas, &u->deltas_cap, sizeof(*deltas));
 
-		if (!deltas)
-			return DS_ERR_NOMEM;
-		u->deltas = deltas;
-		u->deltas_cap = cap;
-	}
+	if (!deltas)
+		return DS_ERR_NOMEM;
+	u->deltas = deltas;
 	u->deltas[u->ndeltas++] = (struct dss_gid_delta){ gid, user, gained };
 	return DS_OK;
 }

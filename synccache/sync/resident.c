@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "synccache/sync/grow.h"
+
 /* What updates leave behind in the model's arena, until it is built anew. */
 #define WASTE_MAX ((size_t)8 << 20)
 
@@ -173,16 +175,12 @@ static void forget(struct dss_resident *r, const struct ds_guid *guid)
 
 static int add_changed(struct following *f, const struct changed *changed)
 {
-	if (f->count == f->cap) {
-		size_t cap = f->cap ? f->cap * 2 : 16;
-		struct changed *list =
-		    reallocarray(f->list, cap, sizeof(*list));
+	struct changed *list =
+	    dss_grown(f->list, f->count, &f->cap, sizeof(*list));
 
-		if (!list)
-			return DS_ERR_NOMEM;
-		f->list = list;
-		f->cap = cap;
-	}
+	if (!list)
+		return DS_ERR_NOMEM;
+	f->list = list;
 	f->list[f->count++] = *changed;
 	return DS_OK;
 }
