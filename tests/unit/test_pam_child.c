@@ -6,7 +6,6 @@
  */
 #include "tests/unit/unit.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -29,18 +28,6 @@ static char out[4096];
 static uid_t test_uid;
 static gid_t test_gid;
 
-static int fd_count(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 static int run_with(const char *script, const void *input, size_t len,
 		    size_t cap, int timeout_ms)
 {
@@ -52,11 +39,11 @@ static int run_with(const char *script, const void *input, size_t len,
 		.input = input,
 		.input_len = len,
 	};
-	int before = fd_count(), err, status;
+	int before = unit_fds(), err, status;
 
 	memset(out, 'x', sizeof(out));
 	err = pds_child_run(&child, ds_now_ms() + timeout_ms, out, cap);
-	assert_int_equal(fd_count(), before);
+	assert_int_equal(unit_fds(), before);
 	/* Nobody is left behind, not even a zombie. */
 	assert_int_equal(waitpid(-1, &status, __WALL | WNOHANG), -1);
 	return err;

@@ -7,7 +7,6 @@
  */
 #include "tests/unit/unit.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -330,18 +329,6 @@ static void user_gives_up(void **state)
 	pam_end(pamh, PAM_AUTH_ERR);
 }
 
-static int fd_count(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 static void no_leaks(void **state)
 {
 	int before, i;
@@ -349,12 +336,12 @@ static void no_leaks(void **state)
 	(void)state;
 	must_change(state); /* libpam and the log are warm now */
 	world_server_stop();
-	before = fd_count();
+	before = unit_fds();
 	for (i = 0; i < 5; i++) {
 		must_change(state);
 		world_server_stop();
 	}
-	assert_int_equal(fd_count(), before);
+	assert_int_equal(unit_fds(), before);
 }
 
 static int setup(void **state)

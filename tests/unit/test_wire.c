@@ -5,7 +5,6 @@
  */
 #include "tests/unit/unit.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -43,18 +42,6 @@ static struct ds_writer make_frame(uint32_t seq, size_t payload)
 struct pair {
 	int fd[2];
 };
-
-static int fd_count(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static struct pair open_pair(int type)
 {
@@ -101,7 +88,7 @@ static int recv_from(struct sender s, size_t cap, int timeout_ms,
 		     struct ds_frame *ret_frame)
 {
 	struct pair p = open_pair(SOCK_STREAM);
-	int before = fd_count(), err;
+	int before = unit_fds(), err;
 	pthread_t thread;
 
 	s.fd = p.fd[0];
@@ -110,7 +97,7 @@ static int recv_from(struct sender s, size_t cap, int timeout_ms,
 			   ret_frame);
 	shutdown(p.fd[1], SHUT_RDWR);
 	pthread_join(thread, NULL);
-	assert_int_equal(fd_count(), before);
+	assert_int_equal(unit_fds(), before);
 	close_pair(&p);
 	return err;
 }
@@ -301,7 +288,7 @@ static int listen_at(int backlog)
 
 static int try_connect(int timeout_ms)
 {
-	int before = fd_count(), fd = -1, err;
+	int before = unit_fds(), fd = -1, err;
 
 	err = ds_wire_connect(path, ds_now_ms() + timeout_ms, &fd);
 	if (!err) {
@@ -310,7 +297,7 @@ static int try_connect(int timeout_ms)
 	} else {
 		assert_int_equal(fd, -1);
 	}
-	assert_int_equal(fd_count(), before);
+	assert_int_equal(unit_fds(), before);
 	return err;
 }
 
@@ -447,7 +434,7 @@ static void packet_fds(void **state)
 {
 	struct ds_writer w = make_frame(5, 10);
 	struct pair p = open_pair(SOCK_SEQPACKET);
-	int before = fd_count(), fd = -1, n, null;
+	int before = unit_fds(), fd = -1, n, null;
 	struct ds_frame frame;
 
 	(void)state;
@@ -468,7 +455,7 @@ static void packet_fds(void **state)
 						sizeof(recv_buf), &frame, &fd),
 				 DS_ERR_FORMAT);
 		assert_int_equal(fd, -1);
-		assert_int_equal(fd_count(), before);
+		assert_int_equal(unit_fds(), before);
 	}
 	close_pair(&p);
 }
@@ -477,7 +464,7 @@ static void packet_bad(void **state)
 {
 	struct ds_writer w = make_frame(5, 10);
 	struct pair p = open_pair(SOCK_SEQPACKET);
-	int before = fd_count(), fd = -1;
+	int before = unit_fds(), fd = -1;
 	struct ds_frame frame;
 
 	(void)state;
@@ -504,7 +491,7 @@ static void packet_bad(void **state)
 	    ds_packet_recv(p.fd[1], recv_buf, sizeof(recv_buf), &frame, &fd),
 	    DS_ERR_VERSION);
 	assert_int_equal(fd, -1);
-	assert_int_equal(fd_count(), before);
+	assert_int_equal(unit_fds(), before);
 	close_pair(&p);
 }
 

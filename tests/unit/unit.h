@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <dirent.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -26,6 +27,19 @@ static inline size_t unit_step(void)
 	size_t step = text ? strtoul(text, NULL, 10) : 1;
 
 	return step ? step : 1;
+}
+
+/* How many descriptors are open: to be compared with another such number. */
+static inline int unit_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
 }
 
 #endif
