@@ -1,5 +1,5 @@
 /*
- * Which names may be published or matched (DESIGN "Names").
+ * Which names may be published or matched: resolve.h.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */

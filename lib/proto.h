@@ -183,8 +183,8 @@ enum ds_pull_flags {
 
 /*
  * What auth decided.  The PAM module maps it by stage (one function); the
- * names follow PROTOCOL "Errors".  Everything but OK, NEW_PASSWORD and
- * UNKNOWN is a refusal; an unknown number is one too.
+ * words that people read are in synccache/auth/policy.h.  Everything but OK,
+ * NEW_PASSWORD and UNKNOWN is a refusal; an unknown number is one too.
  */
 enum ds_auth_result {
 	DS_AUTH_OK = 0,

@@ -1,5 +1,5 @@
 /*
- * Typed name -> object (DESIGN "Names").
+ * Typed name -> object.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */

@@ -1,8 +1,8 @@
 /*
  * Who is a typed name?  The one function that NSS, PAM, the daemon and
- * dssyncctl ask, so that they can never disagree.  The rules are the table
- * "Names" of the documentation: UPN, then sam@dnsdomain, NETBIOS\sam, and a
- * bare sAMAccountName only where the policy of page 0 says so.  ASCII case is
+ * dssyncctl ask, so that they can never disagree.  The rules are those of
+ * dssync.conf(5), [identity]: UPN, then sam@dnsdomain, NETBIOS\sam, and a bare
+ * sAMAccountName only where the policy of page 0 says so.  ASCII case is
  * folded, other bytes are exact.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later

@@ -227,7 +227,7 @@ DS_MUST_CHECK int ds_snap_find(const struct ds_snap *snap, enum ds_snap_ns ns,
  * why, and what was wanted.  Never consulted by NSS or PAM.
  */
 enum ds_withheld {
-	DS_WH_NAME_SYNTAX = 1,   /* name cannot be published; DESIGN "Names" */
+	DS_WH_NAME_SYNTAX = 1,   /* name cannot be published: resolve.h */
 	DS_WH_NAME_CONFLICT = 2, /* an older object has the name */
 	DS_WH_ID_CONFLICT = 3,   /* an older object has the id */
 	DS_WH_ID_RANGE = 4,      /* id outside id_range or reserved */

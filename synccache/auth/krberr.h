@@ -1,6 +1,6 @@
 /*
  * What a Kerberos error means for a login: the boundary from krb5's codes to
- * ours, in one function (PROTOCOL "Errors"; MS-KILE 3.3.5.6.3).
+ * ours, in one function (MS-KILE 3.3.5.6.3).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */

@@ -44,8 +44,9 @@ static void get_hours(struct ds_reader *r, struct dsa_looked *looked)
 	}
 }
 
-int dsa_look_parse(const struct ds_frame *frame, int *ret_err,
-		   struct dsa_looked *ret_looked)
+/* *ret_err is what sync said; *ret_looked is set if that is 0. */
+static int parse(const struct ds_frame *frame, int *ret_err,
+		 struct dsa_looked *ret_looked)
 {
 	struct dsa_looked looked = { 0 };
 	struct ds_reader r;
@@ -181,7 +182,7 @@ int dsa_look_reply(struct dsa_looks *looks, const struct ds_frame *frame)
 {
 	struct dsa_looked looked;
 	struct look *look;
-	int err, r = dsa_look_parse(frame, &err, &looked);
+	int err = 0, r = parse(frame, &err, &looked);
 
 	for (look = looks->first; look != NULL; look = look->next)
 		if (look->seq == frame->seq)

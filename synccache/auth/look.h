@@ -28,10 +28,6 @@ struct dsa_looked {
 	uint8_t hours[DS_HOURS_LEN];
 };
 
-/* Pure.  *ret_err is what sync said; *ret_looked is set if that is 0. */
-DS_MUST_CHECK int dsa_look_parse(const struct ds_frame *frame, int *ret_err,
-				 struct dsa_looked *ret_looked);
-
 /*
  * err 0: the object is there, as *looked says; DS_ERR_NOTFOUND: a domain
  * controller does not show it; any other: nobody knows (looked is NULL).

@@ -71,7 +71,7 @@ DS_MUST_CHECK int dss_conn_peek(struct dss_conn *conn,
 
 /*
  * SASL GSSAPI with the ticket cache that the environment names, sealed or,
- * inside of TLS, bound to that channel (DESIGN rule 7).  DS_ERR_DENIED,
+ * inside of TLS, bound to that channel.  DS_ERR_DENIED,
  * DS_ERR_TIMEOUT, DS_ERR_CLOSED, DS_ERR_UNAVAIL.
  */
 DS_MUST_CHECK int dss_conn_bind(struct dss_conn *conn, int64_t deadline_ms);

@@ -2,8 +2,7 @@
  * Finding a domain controller, and proving that it is one.
  *
  * The proof is the KDC's: auth gets us a ticket for ldap/HOST/DNSDOMAIN, and
- * the sealed bind with it succeeds only at a server that has that key
- * (DESIGN rule 7).
+ * the sealed bind with it succeeds only at a server that has that key.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */

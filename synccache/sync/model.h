@@ -3,7 +3,7 @@
  * withheld and why, who is in which group.  Pure: no LDAP, no database, no
  * clock; the same objects in any order give the same result.
  *
- * Rules are DESIGN "Names", "Ids" and "What must always hold".
+ * The rules are those of dssync.conf(5), [identity], and dssync-idmap(7).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */

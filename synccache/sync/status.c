@@ -80,7 +80,8 @@ static const struct {
 	{ "generation", AT(generation) },
 };
 
-char *dss_status_json(const struct dss_status *st, int64_t now_ms)
+/* malloc'ed; NULL: no memory. */
+static char *json_of(const struct dss_status *st, int64_t now_ms)
 {
 	char *out = NULL;
 	json_t *doc = json_pack(
@@ -114,7 +115,7 @@ char *dss_status_json(const struct dss_status *st, int64_t now_ms)
 void dss_status_send(struct dss_sync *s)
 {
 	static uint8_t buf[DS_PACKET_MAX];
-	char *json = dss_status_json(&s->status, ds_now_ms());
+	char *json = json_of(&s->status, ds_now_ms());
 	struct ds_writer w;
 
 	if (!json)

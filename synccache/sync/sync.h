@@ -220,8 +220,6 @@ void dss_status_error(struct dss_sync *s, int err, const char *fmt, ...)
     DS_PRINTF(3, 4);
 /* Sends it if it is due; the status timer's work. */
 void dss_status_send(struct dss_sync *s);
-/* The JSON document; malloc'ed, NULL without memory. */
-char *dss_status_json(const struct dss_status *st, int64_t now_ms);
 void dss_status_done(struct dss_status *st);
 
 /* ---- dc.c ---- */

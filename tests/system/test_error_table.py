@@ -2,8 +2,7 @@
 """Each state that an account can be in, made in the real domain: what PAM
 says at which stage, and what the person at the terminal reads.
 
-The rows are those of PROTOCOL.md's error table (the design's).  Two of them a
-Samba domain cannot make, and are in tests/unit/test_auth_errors.c: the
+Two that a Samba domain cannot make are in tests/unit/test_auth_errors.c: the
 workstation restriction (KDC_ERR_POLICY), which Samba ignores, and a KDC that
 answers for another realm.
 """

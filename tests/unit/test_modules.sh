@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the built files need and show (DESIGN "The house"): the NSS module needs
+# What the built files need and show (HACKING.md, "Who may touch what"): the NSS module needs
 # nothing but libc and exports only _nss_dssync_*, the PAM module nothing but
 # libc and libpam and exports only pam_sm_*, the krb5 plugin nothing but libc
 # and exports only localauth_dssync_initvt; and nothing that is built imports

@@ -12,7 +12,7 @@
 
 #include "tests/unit/names_world.h"
 
-/* The vectors of PROTOCOL's table: 674001013 and 770801107. */
+/* The vectors of test_sid.c: 674001013 and 770801107. */
 #define ONPREM      "S-1-5-21-3623811015-3361044348-30300820"
 #define FOREST      "S-1-5-21-2153326666-2176343378-3404031434"
 #define STRANGER    "S-1-5-21-1-2-3"

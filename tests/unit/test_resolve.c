@@ -1,5 +1,5 @@
 /*
- * Names: DESIGN's table, row by row, and what may be published.
+ * Names: each spelling of each kind of account, and what may be published.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
