@@ -304,8 +304,8 @@ static void read_service(struct stack *s, const char *name, const char *only,
 static void judge_type(struct stack *s, int type)
 {
 	static const char *const controls[TYPES] = {
-		"write [success=2 user_unknown=ignore module_unknown=ignore "
-		"default=die] as in pam_dssync(8)",
+		("write [success=2 user_unknown=ignore module_unknown=ignore "
+		 "default=die] as in pam_dssync(8)"),
 		"write [default=bad success=ok user_unknown=ignore]",
 		"",
 	};
