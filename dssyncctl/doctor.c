@@ -6,7 +6,6 @@
  */
 #include "dssyncctl/doctor.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,6 @@
 #include "synccache/auth/allow.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

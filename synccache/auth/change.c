@@ -17,7 +17,6 @@
 #include "synccache/auth/kpasswd.h"
 #include "synccache/auth/krb.h"
 #include "synccache/auth/krberr.h"
-#include "synccache/auth/policy.h"
 
 /* Of a worker's 24 s; kpasswd has 8 s of its own between the two. */
 #define TICKET_MS 15000

@@ -7,7 +7,6 @@
 
 #include "synccache/auth/job.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,6 @@
 #include "config.h"
 
 #include "lib/log.h"
-#include "lib/resolve.h"
 #include "synccache/auth/auth.h"
 
 static void refresh(struct ds_snap *snap, const char *path,

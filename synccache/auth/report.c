@@ -12,7 +12,6 @@
 #include "lib/log.h"
 #include "lib/wire.h"
 #include "synccache/auth/auth.h"
-#include "synccache/auth/policy.h"
 
 #define REPORT_MS 200 /* at most five a second */
 

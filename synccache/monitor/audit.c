@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "lib/log.h"
-#include "lib/wire.h"
 #include "synccache/monitor/monitor.h"
 
 /* Nobody else can have written what is in it, or can read it. */

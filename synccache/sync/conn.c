@@ -11,7 +11,6 @@
  */
 #include "synccache/sync/conn.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <lber.h>
 #include <ldap.h>

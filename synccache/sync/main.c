@@ -23,7 +23,6 @@
 #include "lib/wire.h"
 #include "synccache/sync/guard.h"
 #include "synccache/sync/look.h"
-#include "synccache/sync/model.h"
 #include "synccache/sync/pace.h"
 #include "synccache/sync/site.h"
 #include "synccache/sync/sync.h"

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "lib/wire.h"
 #include "synccache/sync/dns.h"

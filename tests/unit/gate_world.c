@@ -19,7 +19,6 @@
 #include "synccache/auth/audit.h"
 #include "synccache/auth/auth.h"
 #include "synccache/auth/check.h"
-#include "synccache/auth/delay.h"
 #include "synccache/auth/fast.h"
 #include "synccache/auth/gate.h"
 #include "tests/unit/gate_world.h"

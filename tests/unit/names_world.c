@@ -5,7 +5,6 @@
  */
 #include "tests/unit/unit.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <nss.h>

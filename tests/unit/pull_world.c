@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/wire.h"
 #include "tests/unit/pull_world.h"
 
 int world_setup(void **state)

@@ -13,8 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/snapshot_stamp.h"
-#include "lib/snapshot_write.h"
 #include "lib/wire.h"
 #include "synccache/auth/audit.h"
 #include "synccache/auth/auth.h"
@@ -22,7 +20,6 @@
 #include "synccache/auth/check.h"
 #include "synccache/auth/login.h"
 #include "synccache/auth/offcheck.h"
-#include "synccache/auth/policy.h"
 #include "tests/unit/auth_world.h"
 
 #define SMITH "jane.smith@contoso.com"

@@ -5,7 +5,6 @@
  */
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -6,10 +6,8 @@
 #include "tests/unit/unit.h"
 
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/wire.h"
 #include "synccache/auth/gate.h"
 #include "tests/unit/gate_world.h"
 

@@ -7,9 +7,7 @@
 #include "tests/unit/unit.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
-#include "lib/resolve.h"
 #include "tests/unit/snap_edge.h"
 #include "tests/unit/snap_exercise.h"
 #include "tests/unit/snap_world.h"

@@ -7,7 +7,6 @@
 #include "tests/unit/unit.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "dssyncctl/doctor.h"
 #include "tests/unit/doctor_room.h"

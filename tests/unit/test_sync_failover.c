@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include "lib/wire.h"
 #include "tests/unit/pull_world.h"
 
 /* A group and a user changed, as another server tells it. */

@@ -6,11 +6,8 @@
  */
 #include "tests/unit/unit.h"
 
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "synccache/sync/model.h"
 #include "tests/unit/pull_world.h"

@@ -17,7 +17,6 @@
 
 #include "lib/buf.h"
 #include "lib/idmap.h"
-#include "synccache/sync/model_impl.h"
 #include "synccache/sync/resident.h"
 #include "tests/unit/sync_domain.h"
 

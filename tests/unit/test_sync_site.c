@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "lib/wire.h"
 #include "synccache/sync/site.h"
 #include "tests/unit/dc_world.h"
 

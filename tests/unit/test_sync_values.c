@@ -5,7 +5,6 @@
  */
 #include "tests/unit/unit.h"
 
-#include "synccache/sync/object.h"
 #include "tests/unit/sync_entry.h"
 
 static struct dss_value value(const char *s)
