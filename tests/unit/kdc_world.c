@@ -24,6 +24,7 @@ const char *near = "";
 static char *hosts[KDCS + 1] = { NULL };
 static struct ds_config config;
 static pid_t servers[KDCS];
+static int ports[KDCS];    /* bound, if nobody listens; -1 */
 static int counters[KDCS]; /* a byte for each request that arrived */
 static uint16_t port;
 
@@ -138,9 +139,10 @@ static void start(int i, enum manner manner)
 			serve(fd, manner, pipes[1]);
 		assert_true(servers[i] > 0);
 		(void)close(fd);
-	} else {
-		(void)close(fd);
+		fd = -1;
 	}
+	/* Nobody else's, where it is to be refused. */
+	ports[i] = fd;
 	(void)close(pipes[1]);
 }
 
@@ -181,6 +183,9 @@ int stop_after(int i, int expected)
 	}
 	n = read(counters[i], buf, sizeof(buf));
 	(void)close(counters[i]);
+	if (ports[i] >= 0)
+		(void)close(ports[i]);
+	ports[i] = -1;
 	return (int)n;
 }
 
