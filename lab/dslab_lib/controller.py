@@ -31,6 +31,28 @@ FIRST_SITE = "Default-First-Site-Name"
 JOIN_AUDIT_LOG = "/var/log/samba/audit-join.log"
 
 
+# Whether LDAP, Kerberos, kpasswd and DNS all answer: they take connections
+# before they do.
+PROBE = r"""
+import socket, struct, sys
+address, domain = sys.argv[1:]
+name = b"".join(bytes([len(p)]) + p.encode() for p in domain.split("."))
+question = struct.pack(">6H", 1, 0, 1, 0, 0, 0) + name + b"\0\0\6\0\1"
+bind = bytes.fromhex("300c020101600702010304008000")    # nobody's
+nonsense = b"\0\0\0\4....", True    # a KDC hangs up on it
+for port, asked, *may_reset in (
+        (389, bind), (53, struct.pack(">H", len(question)) + question),
+        (88, *nonsense), (464, *nonsense), (636, b"")):
+    with socket.create_connection((address, port), 1) as connection:
+        connection.settimeout(5)
+        connection.sendall(asked)
+        try:
+            assert not asked or connection.recv(1) or may_reset
+        except ConnectionResetError:
+            assert may_reset
+"""
+
+
 def faketime(offset):
     """What to put before a command so that its clock is wrong."""
     found = list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
@@ -178,13 +200,9 @@ class Controller(Box):
         self.spawn([*clock, "samba", "--foreground", "--model=prefork",
                     f"--option=log level = 1 dsdb_json_audit:5@{AUDIT_LOG}"],
                    "/var/log/samba/log.start", "samba")
-        # It answers when LDAP, Kerberos, kpasswd and DNS all do.
-        probe = ("import socket\nfor p in (389, 636, 88, 464, 53):\n"
-                 "  socket.create_connection"
-                 f"(('{self.names['DC_ADDRESS']}', p), 1).close()\n")
-        deadline = time.monotonic() + 60
-        while self.run(["/usr/bin/python3", "-c", probe],
-                       check=False).returncode != 0:
+        deadline = time.monotonic() + 180
+        while self.run(["/usr/bin/python3", "-c", PROBE, self.address,
+                        self.names["DOMAIN"]], check=False).returncode != 0:
             if self.daemon_pid("samba") is None or \
                     time.monotonic() > deadline:
                 raise LabError("the domain controller does not start:\n"

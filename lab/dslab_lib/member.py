@@ -63,6 +63,9 @@ class Member(Box):
                     f"{LAB_DIR_INSIDE}/dslab_lib/rogue.py",
                     self.names["DOMAIN"], ROGUE_LOG, kdc.address],
                    "/var/log/rogue.err", "rogue")
+        # Its last port; whoever says nothing there is not in its log.
+        self.run(["bash", "-c", "until (: </dev/tcp/127.0.0.1/389) "
+                  "2>/dev/null; do sleep 0.05; done"])
 
     def start_sshd(self):
         self.run(["sh", "-c", "mkdir -p /run/sshd && rm -f "

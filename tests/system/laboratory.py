@@ -25,13 +25,17 @@ DAEMON_LOG = "/var/log/dssync.log"
 SNAPSHOT = "/var/lib/dssync/public/base.1.snap"
 
 
-def dslab(*args, timeout=120):
+def dslab(*args, timeout=600):
     """The command itself, from outside, as a person runs it."""
     return subprocess.run([str(DSLAB), *args], capture_output=True, text=True,
                           timeout=timeout, stdin=subprocess.DEVNULL)
 
 
-def wait_until(what, condition, seconds=30, pause=0.1):
+# Seconds, for whatever takes no time on a machine with nothing else to do.
+PATIENCE = 120
+
+
+def wait_until(what, condition, seconds=PATIENCE, pause=0.1):
     """Poll until condition() is true and return it; fail loudly if never."""
     deadline = time.monotonic() + seconds
     while True:
@@ -108,35 +112,44 @@ class Laboratory:
 
     # ---- commands on the machines -----------------------------------------
 
-    def host(self, *argv, input=None, timeout=30):
+    def host(self, *argv, input=None, timeout=PATIENCE):
         """Run on the host; the result whatever its status."""
         return self.lab.host.run(list(argv), input=input, timeout=timeout,
                                  check=False)
 
-    def dc(self, *argv, timeout=30):
+    def dc(self, *argv, timeout=PATIENCE):
         return self.lab.dc.run(list(argv), timeout=timeout, check=False)
 
-    def dc_output(self, *argv, timeout=30):
+    def dc_output(self, *argv, timeout=PATIENCE):
         """Standard output on the DC of a command that has to succeed."""
         result = self.dc(*argv, timeout=timeout)
         assert result.returncode == 0, \
             f"{argv}: {result.returncode}: {result.stdout}{result.stderr}"
         return result.stdout
 
-    def shell(self, text, timeout=30):
+    def shell(self, text, timeout=PATIENCE):
         return self.host("bash", "-c", text, timeout=timeout)
 
-    def output(self, *argv, timeout=30):
+    def output(self, *argv, timeout=PATIENCE):
         """Standard output on the host of a command that has to succeed."""
         result = self.host(*argv, timeout=timeout)
         assert result.returncode == 0, \
             f"{argv}: {result.returncode}: {result.stdout}{result.stderr}"
         return result.stdout
 
-    def ssh(self, user, password, command="id -un", timeout=40):
+    def ssh(self, user, password, command="id -un", timeout=PATIENCE):
         """Log in through the host's sshd, from the host's own address."""
         return self.host("sshpass", "-p", password, "ssh", "-l", user,
                          "host1", command, timeout=timeout)
+
+    def restart_sshd(self):
+        """It reads its configuration anew, and that is done."""
+        def starts():
+            return self.output("cat", "/var/log/sshd.log").count(
+                "Server listening on 0.0.0.0 ")
+        before = starts()
+        self.output("pkill", "-HUP", "-o", "-x", "sshd")
+        wait_until("sshd listens anew", lambda: starts() > before)
 
     # ---- lookups ----------------------------------------------------------
 
@@ -169,10 +182,9 @@ class Laboratory:
 
     def sync(self, *options):
         """Have everything in the directory published on the host."""
-        wait_until("the daemon takes commands", lambda: self.host(
-            "test", "-S", "/run/dssync/ctl.sock").returncode == 0)
-        result = self.host("dssyncctl", "sync", "--wait", *options,
-                           timeout=90)
+        wait_until("the daemon takes commands",
+                   lambda: self.status()["monitor"])
+        result = self.host("dssyncctl", "sync", "--wait", *options)
         assert result.returncode == 0, \
             result.stdout + result.stderr + self.log()[-3000:]
 
@@ -203,6 +215,13 @@ class Laboratory:
         """Pids inside the host of the processes of one program."""
         result = self.host("pgrep", "-f", f"^[^ ]*/{program}( |$)")
         return [int(pid) for pid in result.stdout.split()]
+
+    def main_process(self, part):
+        """The pid of "auth" or "sync", of those that have its name the one
+        that synccached has started.  (Not the lowest: they begin again at
+        300 after some thousand processes.)"""
+        return wait_until(f"{part} runs", lambda: (self.status()[
+            "monitor"] or {}).get(part, {}).get("pid"))
 
     # ---- the directory, never asked through dssync --------------------------
 

@@ -3,6 +3,8 @@
 
 import json
 
+from laboratory import PATIENCE
+
 # Runs on the host: argv[1] is [command, [[pattern, answer], ...], seconds].
 # Prints {"status": ..., "text": ...}; a pattern that never comes is -1, an
 # answer of null hangs up.
@@ -64,7 +66,7 @@ class Talk:
         return f"Talk({self.status}, {self.text!r})"
 
 
-def converse(lab, command, *steps, seconds=30):
+def converse(lab, command, *steps, seconds=PATIENCE):
     """Run a command at a terminal; steps are (pattern, answer) in turn.
 
     The last answer may be None: the person has seen enough and goes.

@@ -2,6 +2,9 @@
 """What callers without privilege may ask, and what they cannot spoil."""
 
 import json
+import re
+import time
+import uuid
 from contextlib import contextmanager
 
 import pytest
@@ -85,18 +88,17 @@ def hangers(lab, users, count=1000):
 def pamtester(lab, user, password, *operations, as_user=None, rhost=None):
     who = ["runuser", "-u", as_user, "--"] if as_user else []
     where = ["-I", f"rhost={rhost}"] if rhost else []
-    return lab.host(*who, "pamtester", *where, "sshd", user, *operations,
-                    input=password + "\n", timeout=60)
+    result = lab.host(*who, "pamtester", *where, "sshd", user, *operations,
+                      input=password + "\n")
+    if as_user:
+        # A user has no more than 16 answers a second, on a quick machine too.
+        time.sleep(len(operations) / 8)
+    return result
 
 
 def last_decision(lab):
     return [line for line in lab.log().splitlines()
             if " audit event=" in line][-1]
-
-
-def auth_process(lab):
-    """The main process of dssync-auth; its workers have the same name."""
-    return min(lab.pids("dssync-auth"))
 
 
 def workers(lab):
@@ -107,12 +109,12 @@ def workers(lab):
 
 def descriptors(lab):
     return int(lab.output("sh", "-c",
-                          f"ls /proc/{auth_process(lab)}/fd | wc -l"))
+                          f"ls /proc/{lab.main_process('auth')}/fd | wc -l"))
 
 
 def resident_kib(lab):
-    return int(lab.output("sh", "-c", f"sed -n 's/^VmRSS:[^0-9]*//p' "
-                          f"/proc/{auth_process(lab)}/status").split()[0])
+    text = lab.output("cat", f"/proc/{lab.main_process('auth')}/status")
+    return int(re.search(r"VmRSS:\s*(\d+) kB", text)[1])
 
 
 # ---- a screen locker: a program that runs as its user --------------------------
@@ -161,13 +163,14 @@ def test_a_thousand_hanging_clients(lab):
         result = lab.shell(
             "for i in $(seq 20); do "
             f"(echo {PASSWORD} | pamtester sshd {ALICE} authenticate "
-            "acct_mgmt >/dev/null 2>&1; echo $?) & done; wait", timeout=60)
+            "acct_mgmt >/dev/null 2>&1; echo $?) & done; wait")
         assert result.stdout.split() == ["0"] * 20
-        # All the while they were there.
-        assert fare()["inside"] >= USER_CONNECTIONS
+        # All the while they were there; many are cut off at a time.
+        wait_until("they hang", lambda: fare()["inside"] >= USER_CONNECTIONS)
         assert descriptors(lab) < USER_CONNECTIONS + USER_WORKERS + 64
         assert resident_kib(lab) < before + 8192
-        assert workers(lab) <= USER_WORKERS
+        # Root's have answered, and are about to end.
+        wait_until("few work", lambda: workers(lab) <= USER_WORKERS)
         assert lab.ssh(GRACE, PASSWORD).stdout == GRACE + "\n"
     # And the others' screens unlock again.
     result = pamtester(lab, GRACE, PASSWORD, "authenticate", as_user=GRACE)
@@ -195,10 +198,10 @@ def test_malformed_requests_get_no_answer(lab, frame):
             "    c.shutdown(socket.SHUT_WR); print(len(c.recv(100)))\n"
             "except ConnectionError:\n"
             "    print(0)  # with bytes that nobody read\n")
-    pid = auth_process(lab)
+    pid = lab.main_process("auth")
     assert lab.output("/usr/bin/python3", "-c", code, lab.passwd(ALICE)[2],
                       USER_SOCKET, frame.hex()) == "0\n"
-    assert auth_process(lab) == pid
+    assert lab.main_process("auth") == pid
 
 
 # ---- guessing -----------------------------------------------------------------
@@ -227,25 +230,36 @@ def test_guesses_are_delayed_where_they_come_from(lab):
         assert pamtester(lab, user, WRONG, "authenticate",
                          rhost=HERE).returncode != 0
     mark = len(lab.log())
-    # Of six at once one waits for its turn; the KDC never hears of five.
+    # Of six at once one waits for its turn, and then for the KDC, however
+    # late the last of them comes; the KDC never hears of five.
+    lab.samba("hang")
     guesses = (f"for i in 1 2 3 4 5 6; do echo {WRONG} | pamtester -I "
                f"rhost={HERE} sshd {user} authenticate & done; wait")
-    lab.lab.host.spawn(["sh", "-c", guesses], "/dev/null", "guesses")
+    right = (f"echo {PASSWORD} | pamtester -I rhost={ELSEWHERE} sshd {user} "
+             "authenticate")
     try:
+        lab.lab.host.spawn(["sh", "-c", guesses], "/dev/null", "guesses")
         wait_until("five are refused", lambda: sum(
             DELAYED in line for line in decisions(lab, mark)) == 5)
-        assert pamtester(lab, user, PASSWORD, "authenticate",
-                         rhost=ELSEWHERE).returncode == 0
-        wait_until("the one is checked",
+        # Elsewhere it begins while the one is still undecided.
+        lab.lab.host.spawn(["sh", "-c", right], "/dev/null", "right")
+        wait_until("both ask the KDC", lambda: workers(lab) >= 2)
+        assert len(decisions(lab, mark)) == 5
+    finally:
+        lab.samba("resume")
+    try:
+        wait_until("both are checked",
                    lambda: len(decisions(lab, mark)) == 7)
     finally:
         lab.lab.host.stop_daemon("guesses")
+        lab.lab.host.stop_daemon("right")
     results = [(f'rhost="{ELSEWHERE}"' in line, 'result="ok"' in line,
                 'result="bad-password"' in line)
                for line in decisions(lab, mark)
                if DELAYED not in line]
-    assert results == [(True, True, False), (False, False, True)]
-    assert bad_passwords(lab, user) == 1  # the right one had reset it
+    assert sorted(results) == [(False, False, True), (True, True, False)]
+    # The right one has reset what was before it.
+    assert bad_passwords(lab, user) < 2
     # After its turn the right password is good here, too, and ends it.
     assert pamtester(lab, user, PASSWORD, "authenticate",
                      rhost=HERE).returncode == 0
@@ -271,8 +285,11 @@ def test_su_by_one_user_does_not_delay_another(lab):
                    lambda: len(decisions(lab, mark)) == 4)
     finally:
         lab.lab.host.stop_daemon("su")
-    assert ['result="ok"' in line for line in decisions(lab, mark)] == \
-        [True, True, True, False]
+    # Nobody was refused for another's sake; who comes first is the
+    # machine's business.
+    assert sorted(re.findall(r'result="([^"]*)"',
+                             "".join(decisions(lab, mark)))) == \
+        ["bad-password", "ok", "ok", "ok"]
 
 
 def test_who_guesses_at_a_locker_waits_alone(lab):
@@ -302,7 +319,7 @@ def test_unknown_and_wrong_look_the_same(lab):
 
 def test_a_name_that_is_not_ours_costs_nothing(lab):
     """Not a question to the domain, nor one to dssync-auth."""
-    auth = str(auth_process(lab))
+    auth = str(lab.main_process("auth"))
     lab.output("kill", "-STOP", auth)
     lab.samba("stop")
     try:
@@ -327,23 +344,29 @@ def waiting(lab):
     return lab.host("pgrep", "-x", "dssync-spare").stdout.split()
 
 
+def one_waits(lab):
+    """The only one, and not one that is about to be replaced."""
+    found = waiting(lab)
+    time.sleep(0.5)
+    return found if len(found) == 1 and waiting(lab) == found else None
+
+
 def test_a_worker_waits_for_the_next_check(lab):
     """It serves once, another takes its place, and what the mirror brings
     makes it worthless."""
-    before = wait_until("one waits", lambda: waiting(lab))
-    assert len(before) == 1
+    before = wait_until("one waits", lambda: one_waits(lab))
     lab.samba("hang")
     lab.lab.host.spawn(["sh", "-c", f"echo {PASSWORD} | pamtester sshd "
                         f"{ALICE} authenticate"], "/dev/null", "check")
     try:
-        wait_until("it has the check", lambda: lab.output(
-            "cat", f"/proc/{before[0]}/comm") == "dssync-auth\n")
+        wait_until("it has the check", lambda: lab.host(
+            "cat", f"/proc/{before[0]}/comm").stdout == "dssync-auth\n")
     finally:
         lab.samba("resume")
     wait_until("it is gone",
                lambda: lab.host("test", "-e", f"/proc/{before[0]}").returncode)
-    after = wait_until("another waits", lambda: waiting(lab))
-    assert len(after) == 1 and after != before
+    after = wait_until("another waits", lambda: one_waits(lab))
+    assert after != before
     assert 'result="ok"' in last_decision(lab)
     lab.dc_output("samba-tool", "user", "disable", "grace")
     try:
@@ -359,16 +382,35 @@ def test_a_worker_waits_for_the_next_check(lab):
     assert result.returncode == 0
 
 
+# COUNT password checks at once, for a KDC is not waited for ever.
+CHECKS = r"""
+import socket, struct, sys
+def text(data):
+    return struct.pack("<I", len(data)) + data
+count, words = int(sys.argv[1]), [bytes.fromhex(w) for w in sys.argv[2:]]
+guid, user, password = words
+body = b"".join(map(text, (guid, user, b"sshd", b"", b"", b"", password)))
+checks = [socket.socket(socket.AF_UNIX) for _ in range(count)]
+for check in checks:
+    check.connect("/run/dssync/pam.sock")
+    check.sendall(struct.pack("<IHHI", len(body), 1, 1, 7) + body)
+for check in checks:
+    check.recv(1)
+"""
+
+
 def test_a_stuck_kdc_holds_up_nobody_else(lab):
     """Every worker waits for it; whatever needs none goes on, more checks
     than fit are told so, and none is lost or left."""
     count = WORKERS + 16
     assert lab.ssh(ALICE, PASSWORD).returncode == 0
     mark = len(lab.log())
+    guid = uuid.UUID(lab.ctl("user", ALICE)["objectGUID"]).bytes_le
     lab.samba("hang")
-    checks = (f"for i in $(seq {count}); do echo {PASSWORD} | pamtester "
-              f"sshd {ALICE} authenticate >/dev/null 2>&1 & done; wait")
-    lab.lab.host.spawn(["sh", "-c", checks], "/dev/null", "checks")
+    lab.lab.host.spawn(
+        ["/usr/bin/python3", "-c", CHECKS, str(count), guid.hex(),
+         ALICE.encode().hex(), PASSWORD.encode().hex()], "/dev/null",
+        "checks")
     try:
         wait_until("all workers wait",
                    lambda: workers(lab) >= WORKERS)
@@ -389,7 +431,7 @@ def test_a_stuck_kdc_holds_up_nobody_else(lab):
     finally:
         lab.samba("resume")
     wait_until("all are answered",
-               lambda: len(decisions(lab, mark)) == count + 1, seconds=60)
+               lambda: len(decisions(lab, mark)) == count + 1)
     wait_until("no worker is left", lambda: workers(lab) == 0)
     assert all('result="ok"' in line or 'result="unavailable"' in line
                for line in decisions(lab, mark))

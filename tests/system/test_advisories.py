@@ -23,7 +23,7 @@ ACCOUNTS = "/var/lib/dssync/private/accounts.1.snap"
 
 def pam(lab, user, password, *stages, service="sshd", wrap=()):
     return lab.host(*wrap, "pamtester", service, user, *stages,
-                    input=password + "\n", timeout=60)
+                    input=password + "\n")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -176,7 +176,8 @@ def test_a_policy_that_names_nothing_denies(lab, lines, who):
 
 def restart_auth(lab):
     before = lab.pids("dssync-auth")
-    lab.output("kill", str(min(before)))    # its workers go with it
+    # Its workers go with it.
+    lab.output("kill", str(lab.main_process("auth")))
     wait_until("another one serves", lambda: lab.pids("dssync-auth") and
                not set(before) & set(lab.pids("dssync-auth")))
 
@@ -281,8 +282,8 @@ def yes_server(lab):
     lab.daemon("stop")
     lab.lab.host.spawn(["/usr/bin/python3", "-c", YES], "/var/log/yes.log",
                        "yes")
-    lab.shell("for i in $(seq 100); do grep -q ready /var/log/yes.log && "
-              "exit; sleep 0.05; done")
+    wait_until("it listens", lambda: lab.host(
+        "grep", "-q", "ready", "/var/log/yes.log").returncode == 0)
     yield
     lab.lab.host.stop_daemon("yes")
     lab.output("rm", "-f", "/run/dssync/pam.sock")

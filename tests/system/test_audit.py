@@ -52,7 +52,7 @@ def logged(lab):
 def pamtester(lab, user, password, *operations, as_user=None):
     who = ["runuser", "-u", as_user, "--"] if as_user else []
     return lab.host(*who, "pamtester", "sshd", user, *operations,
-                    input=password + "\n", timeout=40)
+                    input=password + "\n")
 
 
 def test_every_decision_is_one_json_line(audited):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from laboratory import DOMAIN, PASSWORD
+from laboratory import DOMAIN, PASSWORD, wait_until
 
 CAROL = f"carol.change@{DOMAIN}"
 DAVE_PASSWORD = "Dave-Daring-Pass-1"
@@ -45,13 +45,16 @@ def directory(lab, code, *args):
 @contextmanager
 def still_mirror(lab):
     """No sync while the block runs."""
-    pids = lab.pids("dssync-sync")
-    assert pids
-    lab.output("kill", "-STOP", *map(str, pids))
+    def stands():
+        """All there are; one that looked a name up may have gone."""
+        pids = lab.pids("dssync-sync")
+        sent = lab.host("kill", "-STOP", *map(str, pids))
+        return sent.returncode == 0 and lab.pids("dssync-sync") == pids
+    wait_until("the mirror stands still", stands)
     try:
         yield
     finally:
-        lab.output("kill", "-CONT", *map(str, pids))
+        lab.host("kill", "-CONT", *map(str, lab.pids("dssync-sync")))
 
 
 @pytest.fixture
@@ -172,7 +175,7 @@ def test_fast_by_order(lab, word):
 
 def pamtester(lab, user, password):
     return lab.host("pamtester", "sshd", user, "authenticate",
-                    input=password + "\n", timeout=40)
+                    input=password + "\n")
 
 
 # In armour the KDC says no more than "revoked"; the mirror knows why.
@@ -227,10 +230,15 @@ def test_kdc_that_swallows_everything(lab):
             assert lab.host("timeout", "1", "bash", "-c",
                             f"</dev/tcp/{GHOST}/88").returncode == 124
             assert lab.ssh(ALICE, PASSWORD).stdout == ALICE + "\n", lab.log()
-            assert kdc_ms(lab) < 6000
-            # The next one begins with the one that answered.
-            assert lab.ssh(ALICE, PASSWORD).stdout == ALICE + "\n", lab.log()
-            assert kdc_ms(lab) < 2000
+            assert kdc_ms(lab) < 16000
+
+            # The next one begins with the one that answered; the other
+            # costs two seconds.
+            def quickly():
+                result = lab.ssh(ALICE, PASSWORD)
+                assert result.stdout == ALICE + "\n", lab.log()
+                return kdc_ms(lab) < 2000
+            wait_until("it is not asked first any more", quickly)
     finally:
         hosts.write_text(before)
         lab.shell(route + f"ip neigh del {GHOST} dev $dev")
@@ -242,7 +250,7 @@ def test_no_kdc(lab):
     try:
         assert pamtester(lab, ALICE, PASSWORD).returncode != 0
         assert 'result="unavailable"' in last_decision(lab)
-        assert kdc_ms(lab) < 12000
+        assert kdc_ms(lab) < 16000
     finally:
         lab.samba("start")
         lab.sync()

@@ -112,24 +112,19 @@ def test_the_deny_rule_does_fail_open(lab):
     def login():
         return lab.ssh("heidi@contoso.com", PASSWORD).returncode
 
-    def restart():
-        lab.output("pkill", "-HUP", "-o", "-x", "sshd")
-        wait_until("sshd listens", lambda: lab.shell(
-            "ssh-keyscan -T 1 host1 2>/dev/null | grep .").returncode == 0)
-
     sshd = "/etc/ssh/sshd_config"
     try:
         with changed(lab, sshd, "echo 'DenyUsers heidi@contoso.com' >>$1"):
-            restart()
+            lab.restart_sshd()
             assert login() == 0
             findings, _ = doctor(lab)
             advice = [f[2] for f in findings if "DenyUsers" in f[1]]
             assert advice == ["write DenyUsers heidi?contoso.com"]
         with changed(lab, sshd, "echo 'DenyUsers heidi?contoso.com' >>$1"):
-            restart()
+            lab.restart_sshd()
             assert login() == 5
     finally:
-        restart()
+        lab.restart_sshd()
 
 
 def test_without_the_daemon(lab):
@@ -144,7 +139,7 @@ def test_without_the_daemon(lab):
 def test_without_a_domain_controller(lab):
     lab.samba("stop")
     try:
-        lab.host("dssyncctl", "sync", "--wait", timeout=60)
+        lab.host("dssyncctl", "sync", "--wait")
         finds(lab, "problem", "domain controller: ")
     finally:
         lab.samba("start")
@@ -222,7 +217,7 @@ def test_a_domain_controller_that_is_none(lab):
 
 # ---- auth-test -------------------------------------------------------------
 
-def auth_test(lab, user, password, timeout=60):
+def auth_test(lab, user, password, timeout=120):
     result = lab.host("dssyncctl", "auth-test", user, "--stdin", "--json",
                       input=password + "\n", timeout=timeout)
     document = json.loads(result.stdout)
@@ -348,7 +343,7 @@ def at_terminal(lab, typed):
         catch wait result
         exit [lindex $result 3]"""
     return lab.host("env", f"WHO={ALICE}", f"TYPED={typed}", "expect",
-                    "-c", script, timeout=60)
+                    "-c", script)
 
 
 def test_at_a_terminal(lab):
@@ -367,7 +362,7 @@ def test_interrupted_at_the_prompt(lab):
         spawn sh -c $env(SCRIPT)
         expect "Password of"
         send "\\x03"
-        expect eof""", timeout=60)
+        expect eof""")
     assert "could not be read" in result.stdout
     modes = result.stdout.split()
     assert "echo" in modes and "-echo" not in modes, result.stdout

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from laboratory import DOMAIN, PASSWORD, dslab
+from laboratory import DOMAIN, PASSWORD, dslab, wait_until
 from test_auth import config, directory, still_mirror
+from test_ways_in import audit
 
 WRONG = "Wrong-Horse-1"
 # Linux-PAM's own words for its codes, as pamtester prints them.
@@ -47,7 +48,7 @@ class Outcome:
 def pam(lab, user, password, *stages):
     """The lines that pamtester shows of these stages."""
     result = lab.host("pamtester", "table", user, *stages,
-                      input=password + "\n", timeout=90)
+                      input=password + "\n")
     output = result.stdout + result.stderr
     return [re.sub("^(Password: )?(pamtester: )?", "", line).strip()
             for line in output.splitlines()]
@@ -176,13 +177,12 @@ def test_unknown(lab, fast):
 @contextmanager
 def old_mirror(lab):
     """The mirror learns nothing, and domain controllers can be asked."""
-    pid = lab.output("pgrep", "-x", "dssync-sync").split()
-    assert len(pid) == 1
-    lab.output("kill", "-STOP", *pid)
+    pid = str(lab.main_process("sync"))
+    lab.output("kill", "-STOP", pid)
     try:
         yield
     finally:
-        lab.output("kill", "-CONT", *pid)
+        lab.output("kill", "-CONT", pid)
 
 
 def test_disabled_a_moment_ago(lab, fast):
@@ -190,7 +190,13 @@ def test_disabled_a_moment_ago(lab, fast):
     user = f"state-late@{DOMAIN}"
     directory(lab, "new('state-late', args[0], args[1])\n", PASSWORD, user)
     lab.sync()
+
+    def is_asked():
+        """A look has two seconds, and the first one makes a connection."""
+        pam(lab, user, "", "acct_mgmt")
+        return 'reason="checked live"' in audit(lab, "account")[-1]
     try:
+        wait_until("a domain controller is asked", is_asked)
         with old_mirror(lab):
             set_user(lab, "state-late", userAccountControl=0x202)
             assert_outcome(lab, user, PASSWORD, "authenticate", Outcome(

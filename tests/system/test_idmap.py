@@ -23,8 +23,7 @@ NUMBERS = "id_mapping = attribute\nid_range = 10000-2000200000"
 def put_config(lab, text):
     lab.lab.host.write(CONF, text)
     lab.daemon("restart")
-    wait_until("the daemon takes commands", lambda: lab.host(
-        "test", "-S", "/run/dssync/ctl.sock").returncode == 0)
+    wait_until("the daemon takes commands", lambda: lab.status()["monitor"])
 
 
 def with_identity(lab, identity):
@@ -33,7 +32,7 @@ def with_identity(lab, identity):
 
 
 def renumber(lab, *options):
-    return lab.host("dssyncctl", "sync", "--renumber", *options, timeout=60)
+    return lab.host("dssyncctl", "sync", "--renumber", *options)
 
 
 # ---- SID history -----------------------------------------------------------
@@ -46,7 +45,7 @@ def history(lab):
     before = lab.passwd(OLIVIA)
     logged = len(lab.log())
     put_config(lab, with_identity(lab, HISTORY))
-    refused = lab.host("dssyncctl", "sync", "--wait", timeout=60)
+    refused = lab.host("dssyncctl", "sync", "--wait")
     state = {"before": before, "refused": refused,
              "during": lab.passwd(OLIVIA), "problems": lab.problems(),
              "log": lab.log()[logged:]}
@@ -121,7 +120,7 @@ def test_a_lost_mirror_changes_no_id(lab, history):
     lab.shell("rm -rf /var/lib/dssync/store/*")
     put_config(lab, with_identity(lab, "id_mapping = sid"))
     # What was given out is known from what is published.
-    refused = lab.host("dssyncctl", "sync", "--wait", timeout=60)
+    refused = lab.host("dssyncctl", "sync", "--wait")
     assert refused.returncode == 1
     assert "--renumber" in refused.stderr
     assert lab.output("getent", "-s", "dssync", "passwd") == before

@@ -79,8 +79,7 @@ def assert_nothing_left(name, before, seen):
     assert lab_processes(name) == set()
     assert not Path("/run/dslab", name).exists()
     # The kernel drops a namespace a moment after its last process.
-    wait_until("the namespaces go", lambda: not seen & namespaces(name),
-               seconds=10)
+    wait_until("the namespaces go", lambda: not seen & namespaces(name))
     after = traces()
     for kind in ("mounts", "interfaces", "netns"):
         assert after[kind] == before[kind], kind
@@ -174,11 +173,11 @@ def test_down_after_a_killed_up(lab, tmp_path, turn):
     seen = box_namespaces(name)
     if how == signal.SIGINT:
         # It cleans up by itself, if it was not done already.
-        if process.wait(30) == 130:
+        if process.wait(120) == 130:
             assert_nothing_left(name, before, seen)
     process.wait()
     seen |= box_namespaces(name)
-    result = subprocess.run([str(DSLAB), "down", "--name", name], timeout=60,
+    result = subprocess.run([str(DSLAB), "down", "--name", name], timeout=120,
                             env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert_nothing_left(name, before, seen)
@@ -191,11 +190,10 @@ def test_interrupted_up_cleans_up_by_itself(lab):
     name = lab.name + "-kill"
     before = traces()
     process = start_up(name)
-    wait_until("the lab has a machine", lambda: lab_processes(name),
-               seconds=10)
+    wait_until("the lab has a machine", lambda: lab_processes(name))
     seen = box_namespaces(name)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
+    assert process.wait(120) == 130
     assert_nothing_left(name, before, seen)
 
 
@@ -205,5 +203,5 @@ def test_purge_removes_the_cache(tmp_path):
     (cache / "domain-0.tar").write_text("")
     result = subprocess.run(
         [str(DSLAB), "down", "--purge", "--name", "systest-none"],
-        env={**os.environ, "DSLAB_CACHE": str(cache)}, timeout=60)
+        env={**os.environ, "DSLAB_CACHE": str(cache)}, timeout=120)
     assert result.returncode == 0 and not cache.exists()

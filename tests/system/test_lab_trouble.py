@@ -32,7 +32,7 @@ def pair(request):
 
 
 def trouble(lab, *words):
-    result = dslab(words[0], "--name", lab.name, *words[1:], timeout=90)
+    result = dslab(words[0], "--name", lab.name, *words[1:])
     assert result.returncode == 0, result.stderr
 
 
@@ -47,7 +47,7 @@ def answer(lab, dc, *words, seconds=3, host="host1"):
 
 
 def answers(lab, dc):
-    return answer(lab, dc, "dnsHostName")[0].returncode == 0
+    return answer(lab, dc, "dnsHostName", seconds=30)[0].returncode == 0
 
 
 def title_on(lab, dc):
@@ -76,15 +76,14 @@ def test_a_change_is_on_the_other(pair):
     pair.apply(tenant)
     for dc in ("dc1", "dc2"):
         wait_until(f"{dc} has it", lambda: title_on(pair, dc) == [
-            "title: Chief Engineer"], seconds=15)
+            "title: Chief Engineer"])
     # And the other way round: what an administrator writes on the second.
     result = pair.lab.host.run(
         ["ldapmodify", "-N", "-Q", "-Y", "GSSAPI", "-H",
          f"ldap://dc2.{DOMAIN}"], input=f"dn: CN=Alice Archer,OU=AADDC Users,"
         f"{DOMAIN_DN}\nchangetype: modify\nreplace: title\ntitle: Two\n")
     assert result.returncode == 0
-    wait_until("dc1 has it", lambda: title_on(pair, "dc1") == ["title: Two"],
-               seconds=15)
+    wait_until("dc1 has it", lambda: title_on(pair, "dc1") == ["title: Two"])
     assert pair.apply(pair.default_tenant()) == [
         f"changed {ALICE} (alice): title"]
 
@@ -98,7 +97,7 @@ def test_stop_and_start(pair, dc, other):
         assert "bind" in result.stderr      # not even taken
         assert answers(pair, other)
         kinit = pair.host("sh", "-c", f"echo Correct-Horse-1 | kinit -c "
-                          f"MEMORY: -E {ALICE}", timeout=30)
+                          f"MEMORY: -E {ALICE}")
         assert kinit.returncode == 0, kinit.stderr
     finally:
         trouble(pair, "dc", "start", dc)
@@ -109,7 +108,7 @@ def test_hang_takes_connections_and_says_nothing(pair):
     trouble(pair, "dc", "hang", "dc2")
     try:
         connect = pair.host("bash", "-c",
-                            "exec 3<>/dev/tcp/10.99.0.11/389", timeout=5)
+                            "exec 3<>/dev/tcp/10.99.0.11/389")
         assert connect.returncode == 0
         result, seconds = answer(pair, "dc2")
         assert result.returncode == 124 and seconds > 2.5
@@ -132,10 +131,11 @@ def test_cut_off(pair):
         ping = pair.host("bash", "-c", "exec 3<>/dev/tcp/10.99.0.11/389",
                          timeout=5)
         assert ping.returncode != 0
-        assert not answers(pair, "dc2") and answers(pair, "dc1")
+        assert answer(pair, "dc2")[0].returncode != 0
+        assert answers(pair, "dc1")
     finally:
         trouble(pair, "dc", "mend", "dc2")
-    wait_until("it is back", lambda: answers(pair, "dc2"), seconds=15)
+    wait_until("it is back", lambda: answers(pair, "dc2"))
 
 
 def test_swallow_loses_every_answer(pair):
@@ -146,7 +146,7 @@ def test_swallow_loses_every_answer(pair):
         assert answers(pair, "dc1")
     finally:
         trouble(pair, "dc", "mend", "dc2")
-    wait_until("it is back", lambda: answers(pair, "dc2"), seconds=15)
+    wait_until("it is back", lambda: answers(pair, "dc2"))
 
 
 def test_slow(pair):
@@ -154,7 +154,7 @@ def test_slow(pair):
         started = time.monotonic()
         result = pair.host("ldapsearch", "-N", "-Q", "-Y", "GSSAPI", "-LLL",
                            "-H", f"ldap://{dc}.{DOMAIN}", "-b",
-                           f"OU=AADDC Users,{DOMAIN_DN}", timeout=60)
+                           f"OU=AADDC Users,{DOMAIN_DN}")
         assert result.returncode == 0, result.stderr
         return time.monotonic() - started, len(result.stdout)
 
@@ -163,23 +163,24 @@ def test_slow(pair):
     try:
         slow, _ = read_all("dc2")
         assert slow > size / 16000 / 2 > 1      # 16,000 bytes a second
-        assert read_all("dc1")[0] < slow / 2
+        wait_until("dc1 is not slow", lambda: read_all(
+            "dc1")[0] < slow / 2)
     finally:
         trouble(pair, "dc", "mend", "dc2")
-    assert read_all("dc2")[0] < slow / 2
+    wait_until("it is not slow", lambda: read_all("dc2")[0] < slow / 2)
 
 
 def test_clock(pair):
     def seconds_off():
-        result, _ = answer(pair, "dc2", "currentTime")
+        result, _ = answer(pair, "dc2", "currentTime", seconds=30)
         stamp = result.stdout.split("currentTime: ")[1].split(".")[0]
         told = time.mktime(time.strptime(stamp, "%Y%m%d%H%M%S"))
         return told - time.mktime(time.gmtime())
 
-    assert abs(seconds_off()) < 5
+    assert abs(seconds_off()) < 60
     trouble(pair, "dc", "clock", "dc2", "+3600")
     try:
-        assert abs(seconds_off() - 3600) < 5
+        assert abs(seconds_off() - 3600) < 60
         # A KDC an hour off takes no timestamp of ours.
         kinit = pair.host(
             "bash", "-c", "sed '/dns_lookup_kdc/s/.*/kdc_timesync = 0/' "
@@ -190,7 +191,7 @@ def test_clock(pair):
         assert "skew" in kinit.stderr.lower(), kinit.stderr
     finally:
         trouble(pair, "dc", "clock", "dc2", "0")
-    assert abs(seconds_off()) < 5
+    assert abs(seconds_off()) < 60
 
 
 # ---- LDAPS, keys, hosts, the rogue ------------------------------------------
@@ -200,7 +201,7 @@ def test_ldaps_with_the_labs_authority(pair, dc):
     def search(host, ca):
         return pair.host("env", f"LDAPTLS_CACERT={ca}", "ldapsearch", "-x",
                          "-LLL", "-H", f"ldaps://{host}", "-s", "base", "-b",
-                         "", "dnsHostName", timeout=10)
+                         "", "dnsHostName", timeout=60)
     good = search(f"{dc}.{DOMAIN}", CA)
     assert good.returncode == 0 and f"{dc}.{DOMAIN}" in good.stdout
     assert search(f"{dc}.{DOMAIN}",
@@ -212,17 +213,15 @@ def test_ldaps_with_the_labs_authority(pair, dc):
 
 def test_expired_and_renewed_host_key(pair):
     def kinit():
-        return pair.host("kinit", "-k", "-c", "MEMORY:", "HOST1$",
-                         timeout=20).returncode == 0
+        return pair.host("kinit", "-k", "-c", "MEMORY:",
+                         "HOST1$").returncode == 0
     assert kinit()
     before = pair.output("klist", "-k")
     trouble(pair, "key", "expire", "host1")
-    wait_until("both know", lambda: not any(kinit() for _ in range(4)),
-               seconds=15)
+    wait_until("both know", lambda: not any(kinit() for _ in range(4)))
     assert pair.output("klist", "-k") == before
     trouble(pair, "key", "renew", "host1")
-    wait_until("both know", lambda: all(kinit() for _ in range(4)),
-               seconds=15)
+    wait_until("both know", lambda: all(kinit() for _ in range(4)))
     assert pair.output("klist", "-k") != before
 
 
@@ -234,8 +233,7 @@ def test_renewed_key_without_an_expired_one(pair):
     trouble(pair, "key", "renew", "host1")
     assert highest() > before
     wait_until("it works", lambda: pair.host(
-        "kinit", "-k", "-c", "MEMORY:", "HOST1$").returncode == 0,
-        seconds=15)
+        "kinit", "-k", "-c", "MEMORY:", "HOST1$").returncode == 0)
 
 
 def test_second_host(pair):
@@ -272,8 +270,7 @@ def test_rogue_in_dns(pair):
     assert f"rogue1.{DOMAIN}." not in servers()
     trouble(pair, "rogue", "add")
     try:
-        wait_until("it is there", lambda: f"rogue1.{DOMAIN}." in servers(),
-                   seconds=15)
+        wait_until("it is there", lambda: f"rogue1.{DOMAIN}." in servers())
         # What it cannot get: the service ticket of a domain controller.
         assert pair.host("kvno", f"ldap/dc1.{DOMAIN}/{DOMAIN}"
                          ).returncode == 0
@@ -281,8 +278,7 @@ def test_rogue_in_dns(pair):
                          ).returncode != 0
     finally:
         trouble(pair, "rogue", "delete")
-    wait_until("it is gone", lambda: f"rogue1.{DOMAIN}." not in servers(),
-               seconds=15)
+    wait_until("it is gone", lambda: f"rogue1.{DOMAIN}." not in servers())
 
 
 @pytest.mark.parametrize("words, message", [

@@ -63,7 +63,7 @@ def test_keyboard_interactive(lab):
     result = lab.host(
         "sshpass", "-p", PASSWORD, "ssh", "-o",
         "PreferredAuthentications=keyboard-interactive", "-l", ALICE,
-        "host1", "id -un", timeout=40)
+        "host1", "id -un")
     assert result.stdout == ALICE + "\n", result.stderr
 
 
@@ -136,7 +136,7 @@ def test_refused(lab, user, password):
 def authenticate(lab, user, password):
     """The same PAM stack for names that no ssh client would send."""
     return lab.host("pamtester", "sshd", user, "authenticate", "acct_mgmt",
-                    input=password + "\n", timeout=40)
+                    input=password + "\n")
 
 
 @pytest.mark.parametrize("upn", ["driley@aaddscontoso.com",
@@ -232,7 +232,7 @@ def su(lab, user, password):
         catch wait result
         exit [lindex $result 3]"""
     return lab.host("env", f"SU_USER={user}", f"SU_PASSWORD={password}",
-                    "expect", "-c", script, timeout=60)
+                    "expect", "-c", script)
 
 
 def test_su_from_an_ordinary_user(lab):
@@ -268,5 +268,5 @@ def test_sudo_asks_for_the_domain_password(lab):
 def test_login_leaves_the_domain_name_alone(lab):
     # The address names the host, the last @ ends the user: as people type.
     result = lab.host("sshpass", "-p", PASSWORD, "ssh",
-                      f"alice@{DOMAIN}@host1", "id -un", timeout=40)
+                      f"alice@{DOMAIN}@host1", "id -un")
     assert result.stdout == ALICE + "\n", result.stderr

@@ -208,7 +208,7 @@ def test_new_local_names_are_taken_back(evil):
     try:
         for database, name in names:
             wait_until(f"the directory's {name} gives way", lambda: not
-                       of_the_directory(evil, database, name), seconds=20)
+                       of_the_directory(evil, database, name))
         assert evil.group("late comers")[2] == "4711"
         assert evil.passwd("alice")[2] == "4712"
         assert "late comers" not in evil.group_names("mallory")
@@ -217,7 +217,7 @@ def test_new_local_names_are_taken_back(evil):
         evil.output("sed", "-i", "/^alice:/d", "/etc/passwd")
     for database, name in names:
         wait_until(f"{name} comes back", lambda: of_the_directory(
-            evil, database, name), seconds=20)
+            evil, database, name))
 
 
 def test_a_shell_that_the_host_lacks(lab):
@@ -229,7 +229,7 @@ def test_a_shell_that_the_host_lacks(lab):
         assert "users have /bin/sh" in lab.host("dssyncctl", "doctor").stdout
         lab.lab.host.write("/etc/shells", shells + "/usr/bin/nosuch/fish\n")
         wait_until("it is there now", lambda: lab.passwd(
-            "heidi@contoso.com")[6] == "/usr/bin/nosuch/fish", seconds=20)
+            "heidi@contoso.com")[6] == "/usr/bin/nosuch/fish")
         configure(lab, "shell = /usr/sbin/nologin")
         assert lab.passwd("heidi@contoso.com")[6] == "/usr/sbin/nologin"
     finally:

@@ -55,7 +55,7 @@ def away(lab, how="stop"):
 def attempt(lab, user, password):
     """What auth-test says of a password: admitted, and its words."""
     result = lab.host("dssyncctl", "auth-test", "--stdin", "--json", user,
-                      input=password + "\n", timeout=60)
+                      input=password + "\n")
     answer = json.loads(result.stdout)
     return answer["admitted"], " ".join(s["text"] for s in answer["steps"])
 
@@ -75,9 +75,9 @@ def log_in(lab, user, password=PASSWORD):
         admitted, words = attempt(lab, user, password)
         assert admitted, words
         return SAID not in words
-    wait_until("the KDC is asked again", online, 60, 1)
+    wait_until("the KDC is asked again", online, pause=1)
     wait_until("a verifier", lambda: lab.shell(
-        f"stat -c %i.%Z {name}").stdout not in ("", before), 60)
+        f"stat -c %i.%Z {name}").stdout not in ("", before))
 
 
 def assert_offline(lab, user, password=PASSWORD):
@@ -119,7 +119,7 @@ def test_it_is_said(offline):
     log_in(lab, ALICE)
     with away(lab):
         result = lab.host("pamtester", "sshd", ALICE, "authenticate",
-                          input=PASSWORD + "\n", timeout=60)
+                          input=PASSWORD + "\n")
         assert result.returncode == 0, result.stdout + result.stderr
         assert SAID in result.stdout + result.stderr
 
@@ -219,7 +219,7 @@ def at_once(lab, users):
     """How many of these right passwords, all at once, are accepted."""
     checks = "".join(f"(echo {PASSWORD} | pamtester sshd {user} authenticate "
                      ">/dev/null 2>&1 && echo in) & " for user in users)
-    return lab.shell(checks + "wait", timeout=90).stdout.count("in\n")
+    return lab.shell(checks + "wait").stdout.count("in\n")
 
 
 def test_right_passwords_at_once(offline):
@@ -292,7 +292,7 @@ def test_forget(offline):
     assert lab.host("dssyncctl", "forget").returncode == 64
     assert lab.host("dssyncctl", "forget", "--all", ALICE).returncode == 64
     # Nobody is there to do it: that is said, and not taken for done.
-    result = lab.shell(f"kill -KILL {lab.pids('dssync-auth')[0]}; "
+    result = lab.shell(f"kill -KILL {lab.main_process('auth')}; "
                        "dssyncctl forget --all")
     assert result.returncode == 1
     assert "does not run" in result.stderr, result.stderr

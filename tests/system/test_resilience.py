@@ -53,12 +53,12 @@ def test_a_full_disk_loses_nothing(lab, tenant, folder):
         user_of(tenant, ALICE)["displayName"] = "Alice Full"
         lab.apply(tenant)
         wait_until("the status names it", lambda: "No space left" in
-                   lab.problems(), seconds=45)
+                   lab.problems())
         assert lab.output("getent", "passwd") == before
         # A start does not make it worse.
         lab.daemon("restart")
         wait_until("the status names it", lambda: "No space left" in
-                   lab.problems(), seconds=45)
+                   lab.problems())
         assert lab.output("getent", "passwd") == before
         offset = len(lab.log())
         room()
@@ -102,10 +102,13 @@ def test_a_scope_that_cannot_be_stored(lab):
 
 def limit_files(lab, count):
     """How many descriptors dssync-sync may have; its user may say so."""
+    mine = lab.main_process("sync")
     for pid in lab.pids("dssync-sync"):
-        lab.output("setpriv", "--reuid=dssync", "--regid=dssync",
-                   "--clear-groups", "prlimit", f"--pid={pid}",
-                   f"--nofile={count}:")
+        result = lab.host("setpriv", "--reuid=dssync", "--regid=dssync",
+                          "--clear-groups", "prlimit", f"--pid={pid}",
+                          f"--nofile={count}:")
+        # One that looked a name up may have gone.
+        assert result.returncode == 0 or pid != mine, result.stderr
 
 
 def test_out_of_descriptors(lab, tenant):
@@ -115,7 +118,7 @@ def test_out_of_descriptors(lab, tenant):
     try:
         lab.apply(tenant)
         wait_until("the status names it", lambda: "Too many open files" in
-                   lab.problems(), seconds=45)
+                   lab.problems())
         assert lab.output("getent", "passwd") == before
     finally:
         limit_files(lab, 1024)

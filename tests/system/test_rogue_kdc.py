@@ -74,7 +74,7 @@ def kinit(lab, user, password):
 
 
 def assert_refused(lab, user, why):
-    result = lab.ssh(user, ROGUE_PASSWORD, timeout=60)
+    result = lab.ssh(user, ROGUE_PASSWORD)
     decision = last_decision(lab)
     assert (result.returncode, result.stdout) == (REFUSED, ""), decision
     assert 'result="denied"' in decision and why in decision
@@ -119,7 +119,7 @@ def test_offline_is_no_way_round(lab, rogue):
             "auth"]["offline"]["verifiers"] > 0)
         with in_its_place(lab, rogue):
             assert_refused(lab, ALICE, "does not take the host's armour")
-            assert lab.ssh(ALICE, PASSWORD, timeout=60).returncode == REFUSED
+            assert lab.ssh(ALICE, PASSWORD).returncode == REFUSED
             assert lab.status()["auth"]["offline"]["signed_in"] == 0
         assert lab.ssh(ALICE, PASSWORD).stdout == ALICE + "\n"
 
@@ -134,7 +134,7 @@ def test_it_does_not_reach_the_mirror(lab, rogue):
     with in_its_place(lab, rogue):
         # The connection that was there breaks; then it is asked for proof.
         wait_until("it is looked at", lambda: lab.host(
-            "dssyncctl", "sync", "--wait", timeout=60).returncode != 0 and
+            "dssyncctl", "sync", "--wait").returncode != 0 and
             "dc1.aaddscontoso.com: getting the host's own ticket: "
             "Preauthentication failed" in lab.problems())
         assert lab.passwd(user) == before

@@ -187,7 +187,7 @@ def test_su_has_a_cache_of_its_own(lab, cache_type, option):
         "env", f"SU_USER={ALICE}", f"SU_PASSWORD={PASSWORD}",
         f"SU_OPTION={option}", "KRB5CCNAME=FILE:/tmp/somebody",
         "SU_COMMAND=echo name=$KRB5CCNAME; klist -s && echo good",
-        "expect", "-c", EXPECT, timeout=60)
+        "expect", "-c", EXPECT)
     lines = result.stdout.replace("\r", "").splitlines()
     assert any(line.startswith(f"name={cache_type}:") for line in lines), lines
     assert "name=FILE:/tmp/somebody" not in lines and "good" in lines

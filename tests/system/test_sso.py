@@ -22,25 +22,17 @@ def single_sign_on(lab):
                f"cp {PIECE} /etc/krb5.conf.d/dssync.conf && "
                "sed -i '1i includedir /etc/krb5.conf.d' /etc/krb5.conf && "
                "echo 'GSSAPIAuthentication yes' >>/etc/ssh/sshd_config")
-    restart_sshd(lab)
+    lab.restart_sshd()
     yield
     lab.output("sh", "-c", "rm -r /etc/krb5.conf.d; "
                "cp /root/krb5.conf /etc/; cp /root/sshd_config /etc/ssh/")
-    restart_sshd(lab)
+    lab.restart_sshd()
 
 
 @pytest.fixture(autouse=True)
 def no_ticket(lab):
     yield
     lab.output("rm", "-f", CCACHE)
-
-
-def restart_sshd(lab):
-    # Sessions read the configuration anew, sshd only on SIGHUP.
-    lab.output("pkill", "-HUP", "-o", "-x", "sshd")
-    lab.output("sh", "-c", "for i in $(seq 50); do "
-               "ssh-keyscan -T 1 host1 2>/dev/null | grep -q . && exit; "
-               "sleep 0.1; done; exit 1")
 
 
 def kinit(lab, principal, password=PASSWORD, *options):

@@ -85,7 +85,7 @@ def test_everything_is_read_inside_of_tls(lab, name, port):
         # Without a password before it: a key login, which looks at alice
         # now, over a connection of its own.
         lab.output("pamtester", "sshd", ALICE, "acct_mgmt")
-        assert ports(lab) == [port, port]
+        wait_until("both connections", lambda: ports(lab) == [port, port])
 
 
 def refused(lab, log, *words):
@@ -134,7 +134,7 @@ def test_a_long_load_shows_how_far_it_is(lab):
             talk = converse(
                 lab, ["dssyncctl", "sync", "--wait", "--full"],
                 (r"full load \[[#.]{30}\] +\d+% [1-9]\d* objects, \d+/s",
-                 None), seconds=60)
+                 None))
             assert talk.status == 0, talk
             sync = lab.status()["sync"]
             assert sync["state"] == "pulling", sync

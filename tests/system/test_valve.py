@@ -86,7 +86,7 @@ def denied(lab, right, *dns):
 
 
 def full_load(lab):
-    return lab.host("dssyncctl", "sync", "--wait", "--full", timeout=90)
+    return lab.host("dssyncctl", "sync", "--wait", "--full")
 
 
 def generation(lab):

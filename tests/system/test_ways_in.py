@@ -54,7 +54,7 @@ def test_the_profile_is_the_shipped_one(lab):
 def test_ssh(lab, method, typed):
     result = lab.host("sshpass", "-p", PASSWORD, "ssh", "-o",
                       f"PreferredAuthentications={method}", "-l", typed,
-                      "host1", "id -un", timeout=40)
+                      "host1", "id -un")
     assert (result.returncode, result.stdout) == (0, ALICE + "\n"), \
         result.stderr
 
@@ -73,7 +73,7 @@ def give_key(lab, user):
 def by_key(lab, user, command="id -un"):
     return lab.host("ssh", "-i", KEY, "-o", "BatchMode=yes", "-o",
                     "PreferredAuthentications=publickey", "-l", user,
-                    "host1", command, timeout=40)
+                    "host1", command)
 
 
 def assert_out(result):
@@ -135,7 +135,7 @@ def test_key_of_a_held_account(lab, held):
     user, delete_all = held
     assert by_key(lab, user).stdout == user + "\n"
     delete_all()
-    lab.host("dssyncctl", "sync", "--wait", "--full", timeout=90)
+    lab.host("dssyncctl", "sync", "--wait", "--full")
     assert lab.status()["sync"]["held_count"] >= 40
     assert lab.passwd(user)
     assert_out(by_key(lab, user))
@@ -167,7 +167,7 @@ def test_whom_a_login_talks_to(lab):
     and nobody else."""
     bench = Path(__file__).resolve().parents[2] / "bench" / "login"
     result = lab.host("/usr/bin/python3", "-", "network",
-                      input=bench.read_text(), timeout=90)
+                      input=bench.read_text())
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     by_password, by_key, kinit = (
