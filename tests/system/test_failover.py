@@ -472,14 +472,14 @@ def test_two_hundred_cycles_write_nothing(pair):
         pair.sync()
         with writer(pair, "dc1"):
             assert cycles(pair, CYCLES // 2) == 0
-            wait_until("it wrote enough", lambda: turn(pair, "dc1") > 10)
+            wait_until("it has written", lambda: turn(pair, "dc1") > 0)
         trouble(pair, "dc", "stop", "dc1")
         try:
             with writer(pair, "dc2"):
                 # The pull in which the server went may be lost.
                 assert cycles(pair, CYCLES // 2) <= 1
-                wait_until("it wrote enough",
-                           lambda: turn(pair, "dc2") > 10)
+                wait_until("it has written",
+                           lambda: turn(pair, "dc2") > 0)
             assert server(pair) == "dc2"
         finally:
             trouble(pair, "dc", "start", "dc1")
