@@ -16,12 +16,10 @@
 #include "lib/resolve.h"
 #include "lib/wire.h"
 
-#define PAM_SOCK    DS_RUN_DIR "/pam.sock"
 #define PAM_SERVICE "dssyncctl" /* in the audit line */
 #define AUTH_MS     70000
 #define ACCOUNT_MS  30000
 #define REQUEST_MAX 4096
-#define REPORT_MS   400 /* dssync-auth reports every 200 */
 #define REPLY_MAX   4096
 
 /* MS-ADTS 2.2.16; FILETIME is 100 ns since 1601. */
@@ -209,7 +207,7 @@ static bool step_prompt(struct walk *w, char *password, size_t cap)
 /* Where the fault may be the system's: what dssync-auth says of it. */
 static void say_why(struct walk *w, uint32_t result)
 {
-	const struct timespec settle = { .tv_nsec = REPORT_MS * 1000000L };
+	const struct timespec settle = { .tv_nsec = CTL_REPORT_MS * 1000000L };
 	struct ctl_daemon daemon;
 
 	if (result != DS_AUTH_DENIED && result != DS_AUTH_UNAVAILABLE)

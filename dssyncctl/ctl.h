@@ -78,6 +78,10 @@ DS_MUST_CHECK int ctl_read_password(bool from_stdin, const char *prompt,
 void ctl_protect_secrets(char *buf, size_t cap);
 
 #define CTL_SOCK DS_RUN_DIR "/ctl.sock"
+#define PAM_SOCK DS_RUN_DIR "/pam.sock"
+/* After this the status says what dssync-auth, which reports every 200 ms,
+ * has just seen. */
+#define CTL_REPORT_MS 400
 
 /*
  * client.c: one request to a socket of the daemon, one reply of the given

@@ -16,6 +16,12 @@
 
 enum doc_level { DOC_OK, DOC_WARNING, DOC_PROBLEM };
 
+/* What a KDC says to the host's key now. */
+struct doc_host {
+	uint32_t result; /* enum ds_auth_result; see HOST in lib/proto.h */
+	char why[DS_TEXT_MAX + 1];
+};
+
 struct doc {
 	json_t *list; /* of {level, what, advice} */
 	enum doc_level worst;
@@ -23,6 +29,7 @@ struct doc {
 	const struct ds_snap *snap;
 	const struct ds_config *config;
 	const struct ctl_daemon *daemon;
+	const struct doc_host *host;
 	/* The file's text, to be freed; NULL: errno says why not. */
 	char *(*load)(const char *path);
 };

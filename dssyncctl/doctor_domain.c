@@ -200,7 +200,9 @@ static void check_clock(struct doc *d)
 static void check_trouble(struct doc *d)
 {
 	const char *trouble = ctl_string(d->daemon->auth, "trouble");
-	const char *error = ctl_string(d->daemon->auth, "last_error");
+	const char *error = d->host && d->host->result == DS_AUTH_DENIED
+				? d->host->why
+				: ctl_string(d->daemon->auth, "last_error");
 
 	if (strcmp(trouble, "clock") == 0)
 		doc_say(d, DOC_PROBLEM, CLOCK_ADVICE,
@@ -243,6 +245,20 @@ static void check_sync(struct doc *d, int64_t now)
 		doc_say(d, DOC_OK, "", "last synchronization %s", when);
 }
 
+/* What a KDC says now, if it was not said already. */
+static void check_kdc(struct doc *d)
+{
+	const json_t *auth = d->daemon->auth;
+	bool key = strcmp(ctl_string(auth, "trouble"), "key") == 0;
+
+	if (d->host->result == DS_AUTH_OK)
+		doc_say(d, DOC_OK, "",
+			"KDC: it answers, and knows this host by its key");
+	else if (!*ctl_string(auth, "keytab_problem") &&
+		 !(key && d->host->result == DS_AUTH_DENIED))
+		doc_say(d, DOC_PROBLEM, "", "KDC: %s", d->host->why);
+}
+
 static void check_auth(struct doc *d)
 {
 	const json_t *auth = d->daemon->auth;
@@ -250,10 +266,12 @@ static void check_auth(struct doc *d)
 
 	check_clock(d);
 	check_trouble(d);
+	if (d->host)
+		check_kdc(d);
 	if (*error) /* the last one, which may be long ago */
 		doc_say(d, DOC_WARNING, "'dssyncctl auth-test NAME' tries now",
 			"KDC: the last failed check: %s", error);
-	else
+	else if (!d->host)
 		doc_say(d, DOC_OK, "",
 			"KDC: every check got its answer so far");
 }

@@ -78,6 +78,10 @@ enum ds_msg {
 	 *   elsewhere, as the text says; BAD_PASSWORD: the old one; REJECTED:
 	 *   the new one, in the domain's words; or a state as for AUTH), str
 	 *   text.
+	 * HOST, root's only: empty.  Does the domain know this host by its
+	 *   key?  A KDC is asked for a ticket of the host's own.
+	 *   -> HOST_REPLY: u32 enum ds_auth_result (OK; DENIED: no;
+	 *   UNAVAILABLE: nobody says), str why.
 	 */
 	DS_MSG_AUTH = 1,
 	DS_MSG_AUTH_REPLY = 2,
@@ -87,6 +91,8 @@ enum ds_msg {
 	DS_MSG_TICKET_REPLY = 6,
 	DS_MSG_CHANGE = 7,
 	DS_MSG_CHANGE_REPLY = 8,
+	DS_MSG_HOST = 9,
+	DS_MSG_HOST_REPLY = 10,
 
 	/*
 	 * ctl.sock, root only; the monitor answers.

@@ -57,7 +57,8 @@ enum dsa_job_kind {
  *   principal, u64 end, blob ccache, the host's health, what was found
  *   out about KDCs, a TGT of the host's.
  *
- * PROBED: u32 enum dsa_kdc_word.
+ * PROBED: u32 enum dsa_kdc_word, u32 enum ds_auth_result of the host's own
+ *   exchange, str why, the host's health.
  * REMOVED, from a store job: u32 0 or -ds_err, u32 how many, u32 how many
  *   there are now.
  * KEPT, from a check, after its last: u32 how many verifiers there are now.

@@ -153,18 +153,13 @@ static bool on_probe(void *arg, const struct ds_frame *frame)
 {
 	struct dsa_server *server = arg;
 	struct dsa_offserver *o = &server->offline;
-	uint32_t word = DSA_KDC_SILENT;
-	struct ds_reader r;
+	struct dsa_probed probed = { .word = DSA_KDC_SILENT };
 
-	if (frame != NULL && frame->type == DSA_MSG_PROBED) {
-		ds_reader_init(&r, frame->payload, frame->len);
-		word = ds_get_u32(&r);
-		if (ds_reader_end(&r) != 0)
-			return true;
-	}
-	if (word == DSA_KDC_ANSWERED)
+	if (frame != NULL && dsa_probed_read(frame, &probed) != 0)
+		return true;
+	if (probed.word == DSA_KDC_ANSWERED)
 		dsa_offline_heard(server, DSA_KDC_ANSWERED, o->probe_began_ms);
-	else if (word == DSA_KDC_SILENT)
+	else if (probed.word == DSA_KDC_SILENT)
 		dsa_away_probed(o->away, o->probe_began_ms);
 	dsa_report_changed(server);
 	return true;

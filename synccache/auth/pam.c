@@ -1,7 +1,7 @@
 /*
- * pam.sock and pam-user.sock: what is asked there, and the answers.  ACCOUNT
- * and TICKET are answered here; a password goes to a worker, or waits in the
- * queue of its gate for one.
+ * pam.sock and pam-user.sock: what is asked there, and the answers.  ACCOUNT,
+ * HOST and TICKET are answered here; a password goes to a worker, or waits in
+ * the queue of its gate for one.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -21,6 +21,7 @@
 #include "synccache/auth/fast.h"
 #include "synccache/auth/gate.h"
 #include "synccache/auth/policy.h"
+#include "synccache/auth/probe.h"
 #include "synccache/auth/revoked.h"
 
 #ifndef DSA_QUEUE_MS        /* only tests have others */
@@ -453,20 +454,23 @@ static void overdue(struct dsa_conn *c)
 
 /* ---- requests ---- */
 
-static void on_account(void *arg, enum ds_auth_result result, const char *text)
+static void on_said(void *arg, enum ds_auth_result result, const char *text)
 {
 	uint8_t buf[DS_HEADER_LEN + 4 + 4 + DS_TEXT_MAX];
 	struct dsa_conn *c = arg;
 	struct ds_writer w;
 
 	ds_writer_init(&w, buf, sizeof(buf));
-	ds_frame_begin(&w, DS_MSG_ACCOUNT_REPLY, c->seq);
+	ds_frame_begin(&w,
+		       c->type == DS_MSG_HOST ? DS_MSG_HOST_REPLY
+					      : DS_MSG_ACCOUNT_REPLY,
+		       c->seq);
 	ds_put_u32(&w, result);
 	ds_put_str(&w, text);
 	dsa_conn_reply(c, &w);
 }
 
-/* ACCOUNT and TICKET, of which all bytes are here. */
+/* ACCOUNT, HOST and TICKET, of which all bytes are here. */
 static void answer_here(struct dsa_conn *c)
 {
 	struct dsa_server *server = c->gate->server;
@@ -477,14 +481,20 @@ static void answer_here(struct dsa_conn *c)
 	struct ds_writer w;
 
 	if (ds_wire_recv(c->fd, in, sizeof(in), ds_now_ms() + DSA_REPLY_MS,
-			 &frame) != 0) {
+			 &frame) != 0 ||
+	    (frame.type == DS_MSG_HOST && frame.len != 0)) {
 		dsa_conn_free(c);
+		return;
+	}
+	if (frame.type == DS_MSG_HOST) {
+		dsa_conn_enter(c, DSA_CONN_ASKING, 0);
+		dsa_host_ask(server, on_said, c);
 		return;
 	}
 	if (frame.type == DS_MSG_ACCOUNT) {
 		/* A live check has a deadline of its own. */
 		dsa_conn_enter(c, DSA_CONN_ASKING, 0);
-		dsa_account_ask(server, &caller, &frame, on_account, c);
+		dsa_account_ask(server, &caller, &frame, on_said, c);
 		return;
 	}
 	if (dsa_secret_init(&out, DS_PACKET_MAX, DSA_SECRET_PRIVATE) != 0) {
@@ -501,17 +511,19 @@ static void answer_here(struct dsa_conn *c)
 static void on_request(struct dsa_conn *c, uint16_t type)
 {
 	c->type = type;
+	/* passwd(1) is root's, and so is doctor. */
+	if (c->gate->uid_max != 0 &&
+	    (type == DS_MSG_CHANGE || type == DS_MSG_HOST)) {
+		dsa_conn_free(c);
+		return;
+	}
 	switch (type) {
 	case DS_MSG_CHANGE:
-		if (c->subject.caller != 0) { /* passwd(1) is root's */
-			dsa_conn_free(c);
-			break;
-		}
-		__attribute__((fallthrough));
 	case DS_MSG_AUTH:
 		enqueue(c);
 		break;
 	case DS_MSG_ACCOUNT:
+	case DS_MSG_HOST:
 	case DS_MSG_TICKET:
 		answer_here(c);
 		break;

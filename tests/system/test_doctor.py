@@ -56,7 +56,7 @@ def test_a_host_that_is_well(lab):
     assert {f[0] for f in findings} == {"ok"}, findings
     said = " ".join(f[1] for f in findings)
     for part in ("_ldap._tcp.dc._msdcs.", "_kerberos._tcp.", "krb5.keytab",
-                 "HOST1$", "proved itself", "nsswitch.conf: passwd",
+                 "HOST1$", "knows this host by its key", "proved itself", "nsswitch.conf: passwd",
                  "pam.d/sshd", "pam.d/su:", "sshd_config"):
         assert part in said
     text = lab.output("dssyncctl", "doctor").splitlines()
@@ -167,6 +167,32 @@ def test_a_key_that_the_domain_has_replaced(lab, rotated_key):
     assert status == 1
     assert document["steps"][-1]["step"] == "why"
     assert "host's own" in document["steps"][-1]["text"]
+
+
+def test_a_key_that_was_replaced_just_now(lab):
+    """Before anybody has tried to log in; the host's ticket is good still."""
+    quiet(lab)
+    assert lab.ssh(ALICE, PASSWORD).returncode == 0
+    lab.dc("samba-tool", "user", "setpassword", "HOST1$",
+           "--newpassword=Rotated-Elsewhere-2")
+    try:
+        finds(lab, "problem", "host key: the domain has another")
+    finally:
+        lab.output("rm", "/etc/krb5.keytab")
+        lab.lab.host.join()
+        quiet(lab)
+
+
+def test_a_domain_that_is_away_just_now(lab):
+    """sync has not noticed, and nobody has tried to log in."""
+    quiet(lab)
+    result = dslab("dc", "hang", "--name", lab.name)
+    assert result.returncode == 0, result.stderr
+    try:
+        finds(lab, "problem", "KDC: no ticket of the host's own")
+    finally:
+        dslab("dc", "resume", "--name", lab.name)
+        quiet(lab)
 
 
 def test_a_clock_that_is_off(lab):

@@ -21,6 +21,7 @@
 #include "synccache/auth/check.h"
 #include "synccache/auth/fast.h"
 #include "synccache/auth/gate.h"
+#include "synccache/auth/probe.h"
 #include "tests/unit/gate_world.h"
 
 int gate_request_ms = PATIENCE_MS, gate_queue_ms = PATIENCE_MS,
@@ -120,6 +121,12 @@ bool dsa_revoked_ask(struct dsa_server *s, const struct dsa_subject *subject,
 	why_said = said;
 	why_arg = arg;
 	return after == DSA_REVOKED_AFTER && may_ask_why;
+}
+
+void dsa_host_ask(struct dsa_server *s, dsa_account_said said_it, void *arg)
+{
+	assert_ptr_equal(s, &server);
+	said_it(arg, DS_AUTH_DENIED, "why");
 }
 
 void dsa_ticket_answer(struct dsa_server *s, uid_t caller,

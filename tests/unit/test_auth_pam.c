@@ -145,6 +145,30 @@ static void test_text_for_strangers(void **state)
 	no_worker_left();
 }
 
+static int ask_host(bool as_user)
+{
+	uint8_t buf[DS_HEADER_LEN];
+	struct ds_writer w;
+	int fd = as_user ? call_at(&user_address) : call();
+
+	ds_writer_init(&w, buf, sizeof(buf));
+	ds_frame_begin(&w, DS_MSG_HOST, 42);
+	assert_int_equal(ds_frame_end(&w), 0);
+	assert_int_equal(write(fd, buf, w.len), w.len);
+	return fd;
+}
+
+/* doctor's question; a locker has none. */
+static void test_host(void **state)
+{
+	(void)state;
+	assert_int_equal(result_and_close(ask(DS_MSG_HOST, ""), 1000), -1);
+	assert_int_equal(result_and_close(ask_host(false), 1000),
+			 DS_AUTH_DENIED);
+	assert_string_equal(said_text, "why");
+	assert_int_equal(result_and_close(ask_host(true), 1000), -1);
+}
+
 static void test_worker_dies(void **state)
 {
 	(void)state;
@@ -395,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_offline_proves_nothing),
 		cmocka_unit_test(test_revoked),
 		cmocka_unit_test(test_text_for_strangers),
+		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_worker_dies),
 		cmocka_unit_test(test_worker_deadline),
 		cmocka_unit_test(test_queue),

@@ -282,6 +282,36 @@ static void say_status(struct doc *d, const char *sync, const char *auth,
 	ctl_daemon_done(&daemon);
 }
 
+/* A KDC was asked just now: that counts, whatever went well before. */
+static void say_host(struct doc *d)
+{
+	struct doc_host host = { DS_AUTH_OK, "" };
+
+	d->host = &host;
+	say_status(d, "{\"last_pull\":999999}", "{}", true);
+	expect(d, "ok", "knows this host by its key", 1);
+	host = (struct doc_host){ DS_AUTH_UNAVAILABLE, "nobody there" };
+	say_status(d, "{\"last_pull\":999999}", "{}", true);
+	expect(d, "problem", "KDC: nobody there", 1);
+	expect(d, "ok", "KDC", 0);
+	say_status(d, "{\"last_pull\":999999}",
+		   "{\"trouble\":\"key\",\"last_error\":\"before\"}", true);
+	expect(d, "problem", "KDC: nobody there", 1);
+	expect(d, "problem", "another than the keytab: before", 1);
+	host = (struct doc_host){ DS_AUTH_DENIED, "failed" };
+	say_status(d, "{\"last_pull\":999999}", "{\"trouble\":\"key\"}", true);
+	expect(d, "problem", "another than the keytab: failed", 1);
+	expect(d, "problem", "", 1);
+	say_status(d, "{\"last_pull\":999999}", "{}", true);
+	expect(d, "problem", "KDC: failed", 1);
+	/* Without a key there was nothing to ask with. */
+	say_status(d, "{\"last_pull\":999999}",
+		   "{\"keytab_problem\":\"none\"}", true);
+	expect(d, "problem", "host key: none", 1);
+	expect(d, "problem", "KDC", 0);
+	d->host = NULL;
+}
+
 static void daemon_status(void **state)
 {
 	struct room r;
@@ -327,6 +357,7 @@ static void daemon_status(void **state)
 	expect(&r.d, "warning", "clock: the domain's is -61", 1);
 	say_status(&r.d, "{\"last_pull\":999999}", "{\"clock\":0}", true);
 	expect(&r.d, "ok", "clock: the domain's is +0", 1);
+	say_host(&r.d);
 	forget(&r.d);
 	doc_check_daemon(&r.d, 0);
 	expect(&r.d, geteuid() == 0 ? "problem" : "warning", "synccached", 1);
