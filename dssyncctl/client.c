@@ -118,6 +118,18 @@ void ctl_complain_daemon(int err)
 					       : ds_strerror(err));
 }
 
+const char *ctl_doubted(const json_t *auth, int64_t now, size_t *at)
+{
+	const json_t *list = json_object_get(auth, "doubted"), *doubt;
+
+	while ((doubt = json_array_get(list, *at)) != NULL) {
+		(*at)++;
+		if (ctl_number(doubt, "until") > now)
+			return ctl_string(doubt, "kdc");
+	}
+	return NULL;
+}
+
 int64_t ctl_number(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));

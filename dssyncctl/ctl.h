@@ -105,6 +105,11 @@ DS_MUST_CHECK int ctl_ask_sync(uint32_t flags, uint64_t *ret_ticket);
 void ctl_complain_daemon(int err);
 
 /* client.c: numbers and texts out of the daemon's documents. */
+/*
+ * The first of the KDCs that answer and have proven nothing, from place *at
+ * on; NULL: no more.
+ */
+const char *ctl_doubted(const json_t *auth, int64_t now, size_t *at);
 int64_t ctl_number(const json_t *object, const char *key);
 const char *ctl_string(const json_t *object, const char *key);
 

@@ -259,11 +259,18 @@ static void check_kdc(struct doc *d)
 		doc_say(d, DOC_PROBLEM, "", "KDC: %s", d->host->why);
 }
 
-static void check_auth(struct doc *d)
+static void check_auth(struct doc *d, int64_t now)
 {
 	const json_t *auth = d->daemon->auth;
 	const char *error = ctl_string(auth, "last_error");
+	const char *doubted;
+	size_t at = 0;
 
+	while ((doubted = ctl_doubted(auth, now, &at)) != NULL)
+		doc_say(d, DOC_WARNING, "is it a domain controller?",
+			"KDC: %s answers, and has not proven to be one of "
+			"the domain; it is asked last",
+			doubted);
 	check_clock(d);
 	check_trouble(d);
 	if (d->host)
@@ -293,5 +300,5 @@ void doc_check_daemon(struct doc *d, int64_t now)
 	check_child(d, "auth");
 	check_keys(d);
 	check_sync(d, now);
-	check_auth(d);
+	check_auth(d, now);
 }

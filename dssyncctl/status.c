@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dssyncctl/ctl.h"
@@ -231,6 +232,8 @@ static void print_offline(const json_t *o)
 static void print_auth(const json_t *a)
 {
 	const json_t *checks = json_object_get(a, "checks");
+	const char *doubted;
+	size_t at = 0;
 
 	ctl_row("keytab", "%s, key version %jd",
 		*ctl_string(a, "principal") ? ctl_string(a, "principal")
@@ -239,6 +242,10 @@ static void print_auth(const json_t *a)
 	ctl_row("KDC", "%s",
 		*ctl_string(a, "kdc") ? ctl_string(a, "kdc")
 				      : "none has answered yet");
+	while ((doubted = ctl_doubted(a, (int64_t)time(NULL), &at)) != NULL)
+		ctl_row("doubted KDC",
+			"%s has not proven to be one, and is asked last",
+			doubted);
 	ctl_row("password checks",
 		"%jd accepted, %jd refused, %jd without an "
 		"answer since the start",

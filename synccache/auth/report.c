@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "lib/log.h"
 #include "lib/wire.h"
@@ -34,6 +35,25 @@ static json_t *text_or_null(const char *text)
 	return json;
 }
 
+/* Who answered as a KDC and proved nothing, and how long it counts. */
+static json_t *doubts_json(const struct dsa_doubts *doubts)
+{
+	int64_t now_ms = ds_now_ms(), now = time(NULL);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < DSA_KDCS_MAX; i++)
+		if (doubts->at[i].until_ms > now_ms)
+			(void)json_array_append_new(
+			    list,
+			    json_pack(
+				"{s:s, s:I}", "kdc", doubts->at[i].address,
+				"until",
+				(json_int_t)(now + (doubts->at[i].until_ms -
+						    now_ms) /
+						       1000)));
+	return list;
+}
+
 /* The document, the caller's to free; NULL: no memory, or foreign bytes. */
 static char *document(const struct dsa_server *server)
 {
@@ -41,12 +61,13 @@ static char *document(const struct dsa_server *server)
 	const struct dsa_stats *stats = &server->stats;
 	char *text;
 	json_t *json = json_pack(
-	    "{s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:{s:I, s:I, s:I}, "
-	    "s:o, s:o}",
+	    "{s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:I, "
+	    "s:{s:I, s:I, s:I}, s:o, s:o}",
 	    "keytab", keytab->state, "keytab_problem",
 	    text_or_null(keytab->problem), "principal",
 	    text_or_null(keytab->principal), "kvno", (json_int_t)keytab->kvno,
-	    "kdc", text_or_null(server->kdc), "trouble",
+	    "kdc", text_or_null(server->kdc), "doubted",
+	    doubts_json(&server->doubts), "trouble",
 	    text_or_null(dsa_trouble_word(server->health.trouble)), "clock",
 	    server->health.has_clock ? json_integer(server->health.clock)
 				     : json_null(),
@@ -69,7 +90,7 @@ static char *document(const struct dsa_server *server)
 
 static int send_report(const struct dsa_server *server)
 {
-	uint8_t buf[DS_HEADER_LEN + 4 + 4096];
+	uint8_t buf[DS_HEADER_LEN + 4 + 8192];
 	char *text = document(server);
 	struct ds_writer w;
 	int r;

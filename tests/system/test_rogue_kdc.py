@@ -104,6 +104,13 @@ def test_a_fresh_host_believes_it_no_more(lab, rogue):
         lab.output("sh", "-c", "rm -f /var/lib/dssync/auth/fast.*")
         lab.daemon("start")
         assert_refused(lab, ALICE, "no ticket of the host's own")
+        # And who it was that proved nothing can be seen.
+        address = lab.lab.dc.address
+        wait_until("it is reported", lambda: [
+            doubt["kdc"] for doubt in lab.status()["auth"]["doubted"]]
+            == [address])
+        assert f"{address} has not proven to be one" in \
+            lab.host("dssyncctl", "status").stdout
         wait_until("sync has tried", lambda: "no domain controller can be "
                    "used" in lab.problems())
     lab.sync()

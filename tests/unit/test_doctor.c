@@ -304,6 +304,12 @@ static void say_host(struct doc *d)
 	expect(d, "problem", "", 1);
 	say_status(d, "{\"last_pull\":999999}", "{}", true);
 	expect(d, "problem", "KDC: failed", 1);
+	say_status(d, "{\"last_pull\":999999}",
+		   "{\"doubted\":[{\"kdc\":\"192.0.2.1\",\"until\":1000001},"
+		   "{\"kdc\":\"192.0.2.2\",\"until\":999999}]}",
+		   true);
+	expect(d, "warning", "192.0.2.1 answers, and has not proven", 1);
+	expect(d, "warning", "KDC", 1);
 	/* Without a key there was nothing to ask with. */
 	say_status(d, "{\"last_pull\":999999}",
 		   "{\"keytab_problem\":\"none\"}", true);
