@@ -37,8 +37,9 @@ bool dss_fill_blanks(char *s, char with)
 
 static char *printable(struct dss_arena *arena, const char *display)
 {
-	size_t len = 0;
-	char *out = dss_arena_alloc(arena, DSS_GECOS_MAX + 1, 1);
+	/* Nothing becomes longer. */
+	size_t len = 0, max = strnlen(display, DSS_GECOS_MAX);
+	char *out = dss_arena_alloc(arena, max + 1, 1);
 
 	while (out && *display) {
 		uint32_t cp;
@@ -50,14 +51,14 @@ static char *printable(struct dss_arena *arena, const char *display)
 			   (cp >= 0x7f && cp < 0xa0)) {
 			cp = ' ';
 		} else {
-			if (n > DSS_GECOS_MAX - len)
+			if (n > max - len)
 				break;
 			memcpy(out + len, display, n);
 			len += n;
 			display += n;
 			continue;
 		}
-		if (len == DSS_GECOS_MAX)
+		if (len == max)
 			break;
 		out[len++] = (char)cp;
 		display += n ? n : 1;

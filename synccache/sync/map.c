@@ -1,5 +1,7 @@
 /*
- * The hash map of map.h: open addressing, at most half full.
+ * The hash map of map.h: open addressing, at most half full.  The slots are
+ * small, since they are met in no order; the entries lie in the order in which
+ * they came.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -12,8 +14,13 @@
 #include "lib/siphash.h"
 
 struct dss_map_slot {
-	const void *key; /* NULL: free */
-	uint32_t len, hash, value;
+	uint32_t hash;
+	uint32_t number; /* of the entry, and 1; 0: free */
+};
+
+struct dss_map_entry {
+	const void *key;
+	uint32_t len, value;
 };
 
 /* One key a process: order never shows, so it need not be reproducible. */
@@ -35,6 +42,13 @@ static uint32_t hash_of(const void *key, size_t len)
 	return (uint32_t)ds_siphash13(hash_key(), key, len);
 }
 
+static bool is_key(const struct dss_map_entry *entry, const void *key,
+		   size_t len)
+{
+	return entry->len == len && memcmp(entry->key, key, len) == 0;
+}
+
+/* The slot that has the key, or the free one where it belongs. */
 static struct dss_map_slot *probe(const struct dss_map *map, const void *key,
 				  size_t len, uint32_t hash)
 {
@@ -43,28 +57,37 @@ static struct dss_map_slot *probe(const struct dss_map *map, const void *key,
 	for (;; i = (i + 1) & (map->cap - 1)) {
 		struct dss_map_slot *slot = &map->slot[i];
 
-		if (!slot->key || (slot->hash == hash && slot->len == len &&
-				   memcmp(slot->key, key, len) == 0))
+		if (!slot->number ||
+		    (slot->hash == hash &&
+		     is_key(&map->entry[slot->number - 1], key, len)))
 			return slot;
 	}
 }
 
 static int resize(struct dss_map *map, size_t cap)
 {
-	struct dss_map bigger = { .cap = cap, .used = map->used };
+	struct dss_map_entry *entry =
+	    reallocarray(map->entry, cap / 2, sizeof(*entry));
+	struct dss_map_slot *slot;
 
-	bigger.slot = calloc(bigger.cap, sizeof(*bigger.slot));
-	if (!bigger.slot)
+	if (!entry)
+		return DS_ERR_NOMEM;
+	map->entry = entry;
+	slot = calloc(cap, sizeof(*slot));
+	if (!slot)
 		return DS_ERR_NOMEM;
 	for (size_t i = 0; i < map->cap; i++) {
-		const struct dss_map_slot *slot = &map->slot[i];
+		size_t k = map->slot[i].hash & (cap - 1);
 
-		if (slot->key)
-			*probe(&bigger, slot->key, slot->len, slot->hash) =
-			    *slot;
+		if (!map->slot[i].number)
+			continue;
+		while (slot[k].number)
+			k = (k + 1) & (cap - 1);
+		slot[k] = map->slot[i];
 	}
 	free(map->slot);
-	*map = bigger;
+	map->slot = slot;
+	map->cap = cap;
 	return DS_OK;
 }
 
@@ -83,18 +106,18 @@ int dss_map_add(struct dss_map *map, const void *key, size_t len,
 	uint32_t hash = hash_of(key, len);
 	struct dss_map_slot *slot;
 
-	if (len > UINT32_MAX)
+	if (len > UINT32_MAX || map->used >= UINT32_MAX)
 		return DS_ERR_NOMEM;
 	if (map->used >= map->cap / 2 &&
 	    resize(map, map->cap ? map->cap * 2 : 64) != 0)
 		return DS_ERR_NOMEM;
 	slot = probe(map, key, len, hash);
-	if (!slot->key) {
-		*slot =
-		    (struct dss_map_slot){ key, (uint32_t)len, hash, value };
-		map->used++;
+	if (!slot->number) {
+		map->entry[map->used++] =
+		    (struct dss_map_entry){ key, (uint32_t)len, value };
+		*slot = (struct dss_map_slot){ hash, (uint32_t)map->used };
 	}
-	*ret_found = slot->value;
+	*ret_found = map->entry[slot->number - 1].value;
 	return DS_OK;
 }
 
@@ -106,14 +129,15 @@ bool dss_map_find(const struct dss_map *map, const void *key, size_t len,
 	if (!map->slot)
 		return false;
 	slot = probe(map, key, len, hash_of(key, len));
-	if (!slot->key)
+	if (!slot->number)
 		return false;
-	*ret_value = slot->value;
+	*ret_value = map->entry[slot->number - 1].value;
 	return true;
 }
 
 void dss_map_done(struct dss_map *map)
 {
 	free(map->slot);
+	free(map->entry);
 	memset(map, 0, sizeof(*map));
 }

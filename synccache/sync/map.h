@@ -15,8 +15,10 @@
 #include "lib/err.h"
 
 struct dss_map_slot;
-struct dss_map {
-	struct dss_map_slot *slot; /* all zero: empty */
+struct dss_map_entry;
+struct dss_map { /* all zero: empty */
+	struct dss_map_slot *slot;
+	struct dss_map_entry *entry; /* room for half as many */
 	size_t cap, used;
 };
 

@@ -111,7 +111,10 @@ static int claim_names(struct dss_build *b, struct dss_node *node,
 
 	if (err == DS_OK)
 		err = claim_upn(b, node, self, &o->upn);
-	if (err == DS_OK)
+	/* Most have both in one. */
+	o->implicit = o->upn;
+	if (err == DS_OK && !(node->upn && node->implicit && o->upn == self &&
+			      strcmp(node->upn, node->implicit) == 0))
 		err = claim(&b->names, node->implicit, self, &o->implicit);
 	/* Else it is a spelling of the older one's. */
 	if (err == DS_OK && o->implicit == self)

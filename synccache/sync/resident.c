@@ -15,24 +15,43 @@
 
 /* ---- the whole ---- */
 
-struct loading {
-	struct dss_object *objs; /* by GUID */
-	size_t count, cap;
-};
-
 static int visit(void *arg, const struct ds_guid *guid, const uint8_t *data,
 		 size_t len)
 {
-	struct loading *l = arg;
+	struct dss_resident *r = arg;
 
-	if (l->count == l->cap)
+	if (r->nobjs == r->cap)
 		return DS_ERR_FORMAT;
-	return dss_object_decode(guid, data, len, &l->objs[l->count++]);
+	return dss_object_decode(guid, data, len, &r->objs[r->nobjs++]);
+}
+
+/*
+ * All objects, or DS_ERR_FORMAT: a store that lost some must never be
+ * published, or the host would be emptied.
+ */
+static int load_objects(struct dss_resident *r, size_t expected)
+{
+	int err;
+
+	if (expected > INT32_MAX)
+		return DS_ERR_LIMIT;
+	r->cap = expected + DSS_NEWCOMERS;
+	r->objs = calloc(r->cap, sizeof(*r->objs));
+	r->by_guid = calloc(r->cap, sizeof(*r->by_guid));
+	if (!r->objs || !r->by_guid)
+		return DS_ERR_NOMEM;
+	err = dss_txn_each(r->txn, visit, r);
+	if (err == DS_OK && r->nobjs != expected)
+		err = DS_ERR_FORMAT;
+	for (r->count = 0; r->count < r->nobjs; r->count++)
+		r->by_guid[r->count] = (uint32_t)r->count;
+	return err;
 }
 
 struct place {
 	uint64_t age;
 	uint32_t rank; /* by GUID */
+	uint32_t at;   /* until now */
 };
 
 static int place_order(const void *a, const void *b)
@@ -44,66 +63,72 @@ static int place_order(const void *a, const void *b)
 	return (x->rank > y->rank) - (x->rank < y->rank);
 }
 
-/*
- * Into the order of age: whoever walks over all of them later walks through
- * memory from one end to the other.
- */
-static int sort_objects(struct dss_resident *r, const struct loading *l)
+static int list_places(const struct dss_resident *r, struct place *place)
 {
-	struct place *place = calloc(l->count + 1, sizeof(*place));
-	int err = DS_ERR_NOMEM;
+	uint32_t *rank = calloc(r->nobjs + 1, sizeof(*rank));
+	size_t used = 0;
 
-	r->cap = l->count + DSS_NEWCOMERS;
-	r->objs = calloc(r->cap, sizeof(*r->objs));
-	r->by_guid = calloc(r->cap, sizeof(*r->by_guid));
-	if (!place || !r->objs || !r->by_guid)
-		goto out;
-	for (size_t i = 0; i < l->count; i++)
-		place[i] =
-		    (struct place){ dss_model_age(&l->objs[i]), (uint32_t)i };
-	qsort(place, l->count, sizeof(*place), place_order);
-	for (size_t i = 0; i < l->count; i++) {
-		r->objs[i] = l->objs[place[i].rank];
+	if (!rank)
+		return DS_ERR_NOMEM;
+	for (size_t i = 0; i < r->count; i++)
+		rank[r->by_guid[i]] = (uint32_t)i + 1;
+	/* Most are in order already. */
+	for (size_t at = 0; at < r->nobjs; at++) {
+		if (rank[at] > 0)
+			place[used++] =
+			    (struct place){ dss_model_age(&r->objs[at]),
+					    rank[at] - 1, (uint32_t)at };
+	}
+	free(rank);
+	qsort(place, r->count, sizeof(*place), place_order);
+	return DS_OK;
+}
+
+/* True if they only have to close up. */
+static bool in_order(const struct place *place, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		if (place[i].at < place[i - 1].at)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Into the order of age, without those that went: whoever walks over all of
+ * them later walks through memory from one end to the other.
+ */
+static int sort_objects(struct dss_resident *r)
+{
+	struct place *place = calloc(r->count + 1, sizeof(*place));
+	struct dss_object *objs = r->objs;
+	int err = place ? list_places(r, place) : DS_ERR_NOMEM;
+
+	if (err == DS_OK && !in_order(place, r->count)) {
+		objs = calloc(r->cap, sizeof(*objs));
+		err = objs ? DS_OK : DS_ERR_NOMEM;
+	}
+	for (size_t i = 0; i < r->count && err == DS_OK; i++) {
+		objs[i] = r->objs[place[i].at];
 		r->by_guid[place[i].rank] = (uint32_t)i;
 	}
-	r->count = r->nobjs = l->count;
-	err = DS_OK;
-out:
 	free(place);
-	return err;
+	if (err)
+		return err;
+	if (objs != r->objs)
+		free(r->objs);
+	r->objs = objs;
+	r->nobjs = r->count;
+	return DS_OK;
 }
 
-/*
- * All objects, or DS_ERR_FORMAT: a store that lost some must never be
- * published, or the host would be emptied.
- */
-static int load_objects(struct dss_resident *r, size_t expected)
-{
-	struct loading l = { .cap = expected };
-	int err;
-
-	if (expected > INT32_MAX)
-		return DS_ERR_LIMIT;
-	l.objs = calloc(expected + 1, sizeof(*l.objs));
-	if (!l.objs)
-		return DS_ERR_NOMEM;
-	err = dss_txn_each(r->txn, visit, &l);
-	if (err == DS_OK && l.count != expected)
-		err = DS_ERR_FORMAT;
-	if (err == DS_OK)
-		err = sort_objects(r, &l);
-	free(l.objs);
-	return err;
-}
-
-static int build(struct dss_resident *r, struct dss_txn *txn, size_t expected,
-		 const struct dss_facts *facts)
+/* The model of the objects that are there. */
+static int build(struct dss_resident *r, const struct dss_facts *facts)
 {
 	int err;
 
-	dss_resident_done(r);
-	r->txn = txn;
-	err = load_objects(r, expected);
+	dss_model_done(&r->model);
+	err = sort_objects(r);
 	if (err == DS_OK)
 		err = dss_model_build(r->objs, r->count, facts, &r->model);
 	r->built_size = r->model.arena.size;
@@ -116,11 +141,12 @@ static int build(struct dss_resident *r, struct dss_txn *txn, size_t expected,
 struct following {
 	struct dss_resident *r;
 	struct changed {
-		struct dss_object *obj; /* ours */
-		struct dss_object now;
+		uint32_t at; /* in objs */
 		bool went;
+		struct dss_object now;
 	} * list;
 	size_t count, cap;
+	bool moved; /* objs does not lie where the model was made of it */
 };
 
 /* Its place among those that are there, or where it belongs. */
@@ -144,23 +170,47 @@ static size_t place_of(const struct dss_resident *r,
 	return high;
 }
 
-/* One that is not there yet, as one of no kind; NULL: there is no room. */
-static struct dss_object *find_or_add(struct dss_resident *r,
-				      const struct ds_guid *guid)
+static int make_room(struct following *f)
 {
+	struct dss_resident *r = f->r;
+	size_t cap = r->cap + r->cap / 4 + DSS_NEWCOMERS;
+	struct dss_object *objs = reallocarray(r->objs, cap, sizeof(*objs));
+	uint32_t *by_guid;
+
+	if (!objs)
+		return DS_ERR_NOMEM;
+	r->objs = objs;
+	f->moved = true;
+	by_guid = reallocarray(r->by_guid, cap, sizeof(*by_guid));
+	if (!by_guid)
+		return DS_ERR_NOMEM;
+	r->by_guid = by_guid;
+	r->cap = cap;
+	return DS_OK;
+}
+
+/* One that is not there yet, as one of no kind. */
+static int find_or_add(struct following *f, const struct ds_guid *guid,
+		       uint32_t *ret_at)
+{
+	struct dss_resident *r = f->r;
 	bool found;
 	size_t place = place_of(r, guid, &found);
-	uint32_t *at = r->by_guid + place;
+	int err = DS_OK;
 
-	if (found)
-		return &r->objs[*at];
-	if (r->nobjs == r->cap)
-		return NULL;
-	memmove(at + 1, at, (r->count - place) * sizeof(*at));
-	r->count++;
-	*at = (uint32_t)r->nobjs++;
-	dss_object_init(&r->objs[*at], guid);
-	return &r->objs[*at];
+	if (!found && r->nobjs == r->cap)
+		err = make_room(f);
+	if (err)
+		return err;
+	if (!found) {
+		memmove(r->by_guid + place + 1, r->by_guid + place,
+			(r->count - place) * sizeof(*r->by_guid));
+		r->count++;
+		r->by_guid[place] = (uint32_t)r->nobjs++;
+		dss_object_init(&r->objs[r->by_guid[place]], guid);
+	}
+	*ret_at = r->by_guid[place];
+	return DS_OK;
 }
 
 static void forget(struct dss_resident *r, const struct ds_guid *guid)
@@ -185,16 +235,14 @@ static int add_changed(struct following *f, const struct changed *changed)
 	return DS_OK;
 }
 
-/* DS_ERR_CONFLICT: more came than there is room for. */
 static int visit_moved(void *arg, const struct dss_moved *moved)
 {
 	struct following *f = arg;
 	struct changed changed = { .went = !moved->now };
-	int err = DS_OK;
+	int err = find_or_add(f, moved->guid, &changed.at);
 
-	changed.obj = find_or_add(f->r, moved->guid);
-	if (!changed.obj)
-		return DS_ERR_CONFLICT;
+	if (err)
+		return err;
 	if (moved->now)
 		err = dss_object_decode(moved->guid, moved->now,
 					moved->now_len, &changed.now);
@@ -205,66 +253,80 @@ static int visit_moved(void *arg, const struct dss_moved *moved)
 	if (!moved->now || !moved->old || moved->old_len != moved->now_len ||
 	    memcmp(moved->old, moved->now, moved->now_len) != 0)
 		return add_changed(f, &changed);
-	*changed.obj = changed.now; /* the same, but it lies elsewhere */
+	/* The same, but it lies elsewhere. */
+	f->r->objs[changed.at] = changed.now;
 	return DS_OK;
 }
 
+/* DS_ERR_CONFLICT: the model is to be built. */
 static int update_model(struct following *f, const struct dss_facts *facts)
 {
 	struct dss_resident *r = f->r;
-	struct dss_change *changes = calloc(f->count + 1, sizeof(*changes));
+	struct dss_change *changes;
 	int err;
 
+	if (f->moved || r->model.arena.size - r->built_size > WASTE_MAX)
+		return DS_ERR_CONFLICT;
+	changes = calloc(f->count + 1, sizeof(*changes));
 	if (!changes)
 		return DS_ERR_NOMEM;
 	for (size_t i = 0; i < f->count; i++)
-		changes[i] =
-		    (struct dss_change){ f->list[i].obj, &f->list[i].now };
+		changes[i] = (struct dss_change){ &r->objs[f->list[i].at],
+						  &f->list[i].now };
 	err = dss_model_update(&r->model, facts, r->objs, r->nobjs, changes,
 			       f->count);
-	for (size_t i = 0; i < f->count && err == DS_OK; i++) {
-		if (f->list[i].went)
-			forget(r, &f->list[i].now.guid);
-	}
 	free(changes);
 	return err;
 }
 
-/* DS_ERR_CONFLICT: it is to be built instead. */
-static int follow(struct dss_resident *r, struct dss_txn *txn, size_t expected,
+static void take_over(struct following *f)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		f->r->objs[f->list[i].at] = f->list[i].now;
+		if (f->list[i].went)
+			forget(f->r, &f->list[i].now.guid);
+	}
+}
+
+/* From what txn had to what it has now: `r->txn`. */
+static int follow(struct dss_resident *r, struct dss_txn *old, size_t expected,
 		  const struct dss_facts *facts)
 {
 	struct following f = { .r = r };
-	int err = DS_ERR_CONFLICT;
+	int model = DS_OK, err = dss_txn_diff(old, r->txn, visit_moved, &f);
 
-	if (r->txn && r->model.arena.size - r->built_size <= WASTE_MAX)
-		err = dss_txn_diff(r->txn, txn, visit_moved, &f);
-	if (err == DS_OK)
-		err = update_model(&f, facts);
+	if (err == DS_OK) {
+		model = update_model(&f, facts);
+		take_over(&f);
+	}
 	free(f.list);
 	if (err == DS_OK && r->count != expected)
-		err = DS_ERR_CONFLICT;
+		err = DS_ERR_FORMAT;
 	if (err)
 		return err;
-	dss_txn_abort(r->txn);
-	r->txn = txn;
-	r->updates++;
-	return DS_OK;
+	if (model == DS_ERR_CONFLICT)
+		return build(r, facts);
+	r->updates += model == DS_OK;
+	return model;
 }
 
 int dss_resident_load(struct dss_resident *r, struct dss_txn *txn,
 		      size_t expected, const struct dss_facts *facts)
 {
-	int err = follow(r, txn, expected, facts);
+	struct dss_txn *old = r->txn;
+	int err;
 
-	if (err == DS_ERR_CONFLICT) {
-		err = build(r, txn, expected, facts);
-		txn = NULL;
+	r->txn = txn;
+	if (old) {
+		err = follow(r, old, expected, facts);
+		dss_txn_abort(old);
+	} else {
+		err = load_objects(r, expected);
+		if (err == DS_OK)
+			err = build(r, facts);
 	}
-	if (err) {
+	if (err)
 		dss_resident_done(r);
-		dss_txn_abort(txn);
-	}
 	return err;
 }
 
