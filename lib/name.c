@@ -45,6 +45,13 @@ bool ds_sam_ok(const char *sam)
 	return !strchr(sam, '@') && ds_name_ok(sam);
 }
 
+static bool is_number(const char *name)
+{
+	while (*name >= '0' && *name <= '9')
+		name++;
+	return !*name;
+}
+
 bool ds_bare_ok(const char *name)
 {
 	size_t len = strlen(name);
@@ -54,5 +61,5 @@ bool ds_bare_ok(const char *name)
 		return false;
 	if (name[0] == '0' && (name[1] == 'x' || name[1] == 'X'))
 		return false;
-	return strspn(name, "0123456789") != len;
+	return !is_number(name);
 }

@@ -42,8 +42,15 @@ static char *printable(struct dss_arena *arena, const char *display)
 	char *out = dss_arena_alloc(arena, max + 1, 1);
 
 	while (out && *display) {
+		unsigned char c = (unsigned char)*display;
 		uint32_t cp;
-		size_t n = ds_utf8_decode(display, &cp);
+		size_t n;
+
+		if (c >= 0x20 && c < 0x7f && c != ':' && len < max) {
+			out[len++] = *display++;
+			continue;
+		}
+		n = ds_utf8_decode(display, &cp);
 
 		if (n == 0) {
 			cp = '?';
@@ -103,7 +110,7 @@ static bool path_ok(const char *path)
 			return false;
 	}
 	for (const char *p = path; *p == '/';) {
-		size_t len = strcspn(p + 1, "/");
+		size_t len = (size_t)(strchrnul(p + 1, '/') - (p + 1));
 
 		if (len == 0 || (len == 1 && p[1] == '.') ||
 		    (len == 2 && p[1] == '.' && p[2] == '.'))
@@ -145,14 +152,21 @@ static void add_part(struct text *t, char what, const struct dss_home *with)
 int dss_home_expand(struct dss_arena *arena, const char *template,
 		    const struct dss_home *with, const char **ret_home)
 {
-	struct text t = { .len = 0 };
+	struct text t;
 	const char *home;
 
-	for (const char *p = template; *p; p++) {
-		if (*p != '%')
-			add(&t, p, 1);
-		else
-			add_part(&t, *++p, with);
+	t.len = 0;
+	t.buf[0] = 0;
+	t.full = false;
+	for (const char *p = template; *p;) {
+		size_t plain = (size_t)(strchrnul(p, '%') - p);
+
+		add(&t, p, plain);
+		p += plain;
+		if (*p) {
+			add_part(&t, p[1], with);
+			p += p[1] ? 2 : 1;
+		}
 		if (t.full)
 			return DS_ERR_FORMAT;
 	}

@@ -79,7 +79,8 @@ uint32_t dss_identity_flags(const struct dss_facts *facts,
 	 * generate one. */
 	const char *wanted =
 	    obj->kind == DSS_KIND_GROUP ? obj->display : obj->nickname;
-	const char *ou = strcasestr(obj->dn, TENANT_OU);
+	size_t dn = strlen(obj->dn), base = strlen(facts->base_dn);
+	const size_t ou = sizeof(TENANT_OU) - 1;
 	uint32_t flags = 0;
 
 	if (wanted[0] && strcasecmp(wanted, obj->sam) != 0)
@@ -90,7 +91,9 @@ uint32_t dss_identity_flags(const struct dss_facts *facts,
 		flags |= DS_ID_DISABLED;
 	if ((obj->flags & DSS_OBJ_HELD) || dss_is_kept(facts, obj))
 		flags |= DS_ID_HELD;
-	if (!ou || strcasecmp(ou + strlen(TENANT_OU), facts->base_dn) != 0)
+	if (dn < ou + base ||
+	    strcasecmp(obj->dn + dn - base, facts->base_dn) != 0 ||
+	    strncasecmp(obj->dn + dn - base - ou, TENANT_OU, ou) != 0)
 		flags |= DS_ID_CUSTOM_OU;
 	return flags;
 }
@@ -172,7 +175,7 @@ int dss_note_conflict(struct dss_build *b, const struct dss_node *node,
 /* The reader's own rule, so that nothing is published that it refuses. */
 static bool id_ok(const struct dss_facts *facts, uint32_t id)
 {
-	struct ds_snap reader = { .base = NULL };
+	struct ds_snap reader;
 
 	reader.stamp.id_min = facts->config->identity.id_range.min;
 	reader.stamp.id_max = facts->config->identity.id_range.max;
@@ -297,6 +300,8 @@ static int make_nodes(struct dss_build *b, const struct dss_object *objs)
 	for (size_t i = 0; i < b->count; i++) {
 		struct dss_node *node = &b->nodes[i];
 
+		if (i + DSS_AHEAD < b->count)
+			dss_object_ahead(b->nodes[i + DSS_AHEAD].obj);
 		node->security = is_security_group(node->obj);
 		node->in_scope = dss_in_scope(b->facts, node->obj);
 		node->primary = node->token = node->published = DSS_NO_NODE;

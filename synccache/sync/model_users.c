@@ -140,17 +140,17 @@ static const char *canonical(const struct dss_build *b,
 
 /*
  * Notes why the node's names keep it from being published, if they do;
- * *ret_ok says so.
+ * *ret_name is NULL then, else its pw_name.
  */
 static int check_names(struct dss_build *b, const struct dss_node *node,
-		       const struct owners *o, bool *ret_ok)
+		       const struct owners *o, const char **ret_name)
 {
 	uint32_t self = (uint32_t)(node - b->nodes);
 	const char *name = canonical(b, node);
 	const char *wanted = node->upn ? node->upn : node->sam;
 	uint32_t owner;
 
-	*ret_ok = false;
+	*ret_name = NULL;
 	if (!name)
 		return dss_note(b, node, DS_WH_NAME_SYNTAX, wanted,
 				"the name holds characters that no name may "
@@ -168,7 +168,7 @@ static int check_names(struct dss_build *b, const struct dss_node *node,
 	if (owner != self)
 		return dss_note_conflict(b, node, DS_WH_NAME_CONFLICT, wanted,
 					 owner);
-	*ret_ok = true;
+	*ret_name = name;
 	return DS_OK;
 }
 
@@ -246,7 +246,8 @@ static int make_fields(struct dss_build *b, const struct dss_node *node,
 	return DS_OK;
 }
 
-static int publish_user(struct dss_build *b, struct dss_node *node)
+static int publish_user(struct dss_build *b, struct dss_node *node,
+			const char *name)
 {
 	struct dss_model *model = b->model;
 	struct dss_model_user *user = &model->users[model->nusers];
@@ -254,9 +255,13 @@ static int publish_user(struct dss_build *b, struct dss_node *node)
 	int err;
 
 	user->obj = node->obj;
-	user->name = canonical(b, node);
+	user->name = name;
 	user->uid = node->id;
-	user->key_upn = node->upn && ds_name_ok(node->upn) ? node->upn : NULL;
+	/* What is a pw_name is a good name. */
+	user->key_upn =
+	    name == node->upn || (node->upn && ds_name_ok(node->upn))
+		? node->upn
+		: NULL;
 	user->key_sam = node->implicit ? node->sam : NULL;
 	user->not_bare = dss_bare_refused(b, node);
 	user->flags = dss_identity_flags(b->facts, node->obj);
@@ -274,7 +279,7 @@ static int consider(struct dss_build *b, struct dss_node *node)
 	uint32_t broken = node->obj->malformed & ESSENTIAL;
 	uint32_t missing = needed & ~node->obj->present;
 	struct owners owners;
-	bool ok;
+	const char *name;
 	int err = claim_names(b, node, &owners);
 
 	if (err)
@@ -287,10 +292,10 @@ static int consider(struct dss_build *b, struct dss_node *node)
 		return dss_note_malformed(b, node, broken, missing);
 	if (!node->usable)
 		return DS_OK; /* reported with its id */
-	err = check_names(b, node, &owners, &ok);
-	if (err || !ok)
+	err = check_names(b, node, &owners, &name);
+	if (err || !name)
 		return err;
-	return publish_user(b, node);
+	return publish_user(b, node, name);
 }
 
 static void reserve(struct dss_build *b, const char *name, uint32_t self)
@@ -338,6 +343,8 @@ int dss_build_users(struct dss_build *b)
 		struct dss_node *node = &b->nodes[i];
 		int err;
 
+		if (i + DSS_AHEAD < b->count)
+			dss_object_ahead(b->nodes[i + DSS_AHEAD].obj);
 		if (!dss_is_user(node->obj) || !node->in_scope)
 			continue;
 		err = consider(b, node);

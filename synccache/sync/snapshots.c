@@ -145,6 +145,8 @@ static int add_users(const struct cold *cold, uint32_t *index)
 		};
 		int err;
 
+		if (i + DSS_AHEAD < model->nusers)
+			dss_object_ahead(u[DSS_AHEAD].obj);
 		fill_identity(u->obj, u->flags, u->key_upn, &user.id);
 		err = ds_snapw_user(cold->w, &user, &index[i]);
 		if (err && !leave_out(u->name, err))
@@ -242,6 +244,8 @@ int dss_snapshot_accounts(const struct dss_model *model,
 			.flags = u->flags,
 		};
 
+		if (i + DSS_AHEAD < model->nusers)
+			dss_object_ahead(u[DSS_AHEAD].obj);
 		account.has_limits =
 		    dss_limits(u->obj, policy, &account.limits);
 		err = ds_snapw_account(w, &account);
