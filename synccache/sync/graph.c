@@ -205,56 +205,6 @@ void dss_sort_numbers(uint32_t *list, size_t count)
 	}
 }
 
-static int append(struct dss_lists *out, size_t *cap, size_t used,
-		  const struct dss_list *list)
-{
-	if (list->count > *cap - used) {
-		size_t more = *cap + *cap / 2 + list->count;
-		uint32_t *item = reallocarray(out->item, more, sizeof(*item));
-
-		if (!item)
-			return DS_ERR_NOMEM;
-		out->item = item;
-		*cap = more;
-	}
-	if (list->count > 0)
-		memcpy(out->item + used, list->item,
-		       list->count * sizeof(*list->item));
-	return DS_OK;
-}
-
-int dss_graph_closure(struct dss_graph *graph, struct dss_arena *arena,
-		      struct dss_lists *ret_groups)
-{
-	struct dss_lists out = { 0 };
-	size_t cap = 0, used = 0;
-	uint32_t *item;
-	int err = DS_ERR_NOMEM;
-
-	out.at = dss_arena_alloc(arena, graph->nusers + 1, sizeof(*out.at));
-	if (!out.at)
-		goto out;
-	for (size_t i = 0; i < graph->nusers; i++) {
-		struct dss_list list = dss_graph_walk(graph, i);
-
-		if (append(&out, &cap, used, &list) != 0)
-			goto out;
-		used += list.count;
-		out.at[i + 1] = used;
-	}
-	item = dss_arena_alloc(arena, used, sizeof(*item));
-	if (!item)
-		goto out;
-	if (used > 0)
-		memcpy(item, out.item, used * sizeof(*item));
-	ret_groups->at = out.at;
-	ret_groups->item = item;
-	err = DS_OK;
-out:
-	free(out.item);
-	return err;
-}
-
 int dss_lists_invert(const struct dss_lists *lists, size_t nlists,
 		     size_t count, struct dss_arena *arena,
 		     struct dss_lists *ret_inverted)

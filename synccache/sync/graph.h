@@ -74,11 +74,6 @@ struct dss_lists {
 	size_t *at; /* count + 1 of them */
 };
 
-/* What dss_graph_walk() gives for each user, in the arena.  DS_ERR_NOMEM. */
-DS_MUST_CHECK int dss_graph_closure(struct dss_graph *graph,
-				    struct dss_arena *arena,
-				    struct dss_lists *ret_groups);
-
 /*
  * Turns the lists around: for each of `count` numbers, the lists that have
  * it, in rising order.  DS_ERR_NOMEM.

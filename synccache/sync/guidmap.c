@@ -107,6 +107,13 @@ bool dss_guidmap_find(const struct dss_guidmap *map,
 	return true;
 }
 
+void dss_guidmap_ahead(const struct dss_guidmap *map,
+		       const struct ds_guid *guid)
+{
+	if (map->slot)
+		__builtin_prefetch(&map->slot[home_of(map, guid)]);
+}
+
 void dss_guidmap_remove(struct dss_guidmap *map, const struct ds_guid *guid)
 {
 	struct dss_guidmap_slot *gap, *slot;

@@ -27,6 +27,9 @@ DS_MUST_CHECK int dss_guidmap_add(struct dss_guidmap *map,
 				  bool *ret_new);
 bool dss_guidmap_find(const struct dss_guidmap *map,
 		      const struct ds_guid *guid, uint32_t *ret_value);
+/* Says that the GUID is looked for soon. */
+void dss_guidmap_ahead(const struct dss_guidmap *map,
+		       const struct ds_guid *guid);
 /* Takes the GUID out, if it is there. */
 void dss_guidmap_remove(struct dss_guidmap *map, const struct ds_guid *guid);
 /* Shows each value, which may be changed, in no order. */

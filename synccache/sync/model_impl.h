@@ -57,7 +57,7 @@ struct dss_links {
 	/* Published users, to DSS_USER() of their index in the model, and
 	 * security groups, to DSS_GROUP() of their number in the graph. */
 	struct dss_guidmap by_guid;
-	struct dss_graph graph;
+	struct dss_graph graph; /* its groups by rising id */
 	uint32_t *group_of; /* graph's number -> model's group, or NO_NODE */
 };
 
@@ -106,12 +106,12 @@ DS_MUST_CHECK int dss_build_group_ids(struct dss_build *b);
 /* Memberships of all that was chosen (model_members.c). */
 DS_MUST_CHECK int dss_build_members(struct dss_build *b);
 /*
- * The gids of a user who is in these groups of the graph, into gids (room for
- * all of them), rising and without the primary one; returns how many.
+ * From groups of the graph that a user is in to the model's: those that are
+ * published, without the primary one, by rising gid.
  */
-uint32_t dss_gids_of(const struct dss_model *model,
-		     const struct dss_model_user *user,
-		     const struct dss_list *groups, uint32_t *gids);
+void dss_keep_published(const struct dss_model *model,
+			const struct dss_model_user *user,
+			struct dss_list *groups);
 
 /*
  * Ids (model_ids.c).  Before the nodes are made: the objects that have to be

@@ -11,6 +11,9 @@
 #include "synccache/sync/model_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#define AHEAD 8 /* members whose place is fetched before it is read */
 
 #include "synccache/sync/grow.h"
 
@@ -21,43 +24,72 @@ struct members {
 	size_t ngroups;
 	struct dss_edge *edges;
 	size_t nedges, cap;
+	struct dss_lists lists; /* of each user: groups of the model */
+	size_t lists_cap;
 	struct dss_arena scratch;
 };
 
-static int number_nodes(struct members *m)
+/* By id: what is sorted by the graph's numbers is sorted by gid. */
+static int order(const void *a, const void *b, void *arg)
+{
+	const struct dss_node *nodes = arg;
+	uint32_t x = nodes[*(const uint32_t *)a].id;
+	uint32_t y = nodes[*(const uint32_t *)b].id;
+
+	return (x > y) - (x < y);
+}
+
+static int number_groups(struct members *m)
 {
 	struct dss_build *b = m->b;
 	struct dss_links *links = m->links;
 	bool fresh;
 
-	m->group_node =
-	    dss_arena_alloc(&m->scratch, b->count, sizeof(*m->group_node));
-	if (!m->group_node)
-		return DS_ERR_NOMEM;
 	for (size_t i = 0; i < b->count; i++) {
-		const struct dss_node *node = &b->nodes[i];
-		uint32_t number;
-
-		if (node->security)
-			number = DSS_GROUP(m->ngroups);
-		else if (node->obj->kind == DSS_KIND_USER &&
-			 node->published != DSS_NO_NODE)
-			number = DSS_USER(node->published);
-		else
-			continue;
-		if (dss_guidmap_add(&links->by_guid, &node->obj->guid, number,
-				    &fresh))
-			return DS_ERR_NOMEM;
-		if (node->security)
+		if (b->nodes[i].security)
 			m->group_node[m->ngroups++] = (uint32_t)i;
 	}
+	qsort_r(m->group_node, m->ngroups, sizeof(*m->group_node), order,
+		b->nodes);
 	links->group_of = dss_arena_alloc(dss_build_arena(b), m->ngroups,
 					  sizeof(*links->group_of));
 	if (!links->group_of)
 		return DS_ERR_NOMEM;
-	for (size_t g = 0; g < m->ngroups; g++)
-		links->group_of[g] = b->nodes[m->group_node[g]].published;
+	for (size_t g = 0; g < m->ngroups; g++) {
+		const struct dss_node *node = &b->nodes[m->group_node[g]];
+
+		links->group_of[g] = node->published;
+		if (dss_guidmap_add(&links->by_guid, &node->obj->guid,
+				    DSS_GROUP(g), &fresh))
+			return DS_ERR_NOMEM;
+	}
 	return DS_OK;
+}
+
+static int number_users(struct members *m)
+{
+	const struct dss_model *model = m->b->model;
+	bool fresh;
+
+	for (size_t i = 0; i < model->nusers; i++) {
+		if (dss_guidmap_add(&m->links->by_guid,
+				    &model->users[i].obj->guid, DSS_USER(i),
+				    &fresh))
+			return DS_ERR_NOMEM;
+	}
+	return DS_OK;
+}
+
+static int number_nodes(struct members *m)
+{
+	int err;
+
+	m->group_node =
+	    dss_arena_alloc(&m->scratch, m->b->count, sizeof(*m->group_node));
+	if (!m->group_node)
+		return DS_ERR_NOMEM;
+	err = number_groups(m);
+	return err ? err : number_users(m);
 }
 
 static int add_edge(struct members *m, uint32_t member, uint32_t group)
@@ -96,6 +128,9 @@ static int collect_edges(struct members *m)
 		for (size_t k = 0; k < obj->nmembers; k++) {
 			uint32_t member;
 
+			if (k + AHEAD < obj->nmembers)
+				dss_guidmap_ahead(&m->links->by_guid,
+						  &obj->members[k + AHEAD]);
 			if (!dss_guidmap_find(&m->links->by_guid,
 					      &obj->members[k], &member))
 				continue;
@@ -117,70 +152,85 @@ static int collect_edges(struct members *m)
 	return DS_OK;
 }
 
-uint32_t dss_gids_of(const struct dss_model *model,
-		     const struct dss_model_user *user,
-		     const struct dss_list *groups, uint32_t *gids)
+void dss_keep_published(const struct dss_model *model,
+			const struct dss_model_user *user,
+			struct dss_list *groups)
 {
+	const uint32_t *group_of = model->links->group_of;
 	uint32_t count = 0;
 
 	for (uint32_t k = 0; k < groups->count; k++) {
-		uint32_t group = model->links->group_of[groups->item[k]];
+		uint32_t group = group_of[groups->item[k]];
 
-		if (group == DSS_NO_NODE ||
-		    model->groups[group].gid == user->gid)
-			continue;
-		gids[count++] = model->groups[group].gid;
+		if (group != DSS_NO_NODE &&
+		    model->groups[group].gid != user->gid)
+			groups->item[count++] = groups->item[k];
 	}
-	dss_sort_numbers(gids, count);
-	return count;
+	dss_sort_numbers(groups->item, count);
+	for (uint32_t k = 0; k < count; k++)
+		groups->item[k] = group_of[groups->item[k]];
+	groups->count = count;
 }
 
-static int give_gids(struct members *m, const struct dss_lists *lists)
+static int give_gids(struct members *m, size_t u,
+		     const struct dss_list *groups)
 {
 	struct dss_model *model = m->b->model;
-	size_t total = lists->at[model->nusers];
-	uint32_t *gids = dss_arena_alloc(&model->arena, total, sizeof(*gids));
+	uint32_t *gids =
+	    dss_arena_alloc(&model->arena, groups->count, sizeof(*gids));
 
 	if (!gids)
 		return DS_ERR_NOMEM;
-	for (size_t u = 0; u < model->nusers; u++) {
-		struct dss_model_user *user = &model->users[u];
-		struct dss_list groups = { lists->item + lists->at[u],
-					   (uint32_t)(lists->at[u + 1] -
-						      lists->at[u]) };
-
-		user->gids = gids;
-		user->ngids = dss_gids_of(model, user, &groups, gids);
-		gids += user->ngids;
-	}
+	for (uint32_t k = 0; k < groups->count; k++)
+		gids[k] = model->groups[groups->item[k]].gid;
+	model->users[u].gids = gids;
+	model->users[u].ngids = groups->count;
 	return DS_OK;
 }
 
-/*
- * Keeps of each user's groups those that are published, without the primary
- * one, as indices of the model's groups: whom a group has as member is whose
- * gids have its gid.
- */
-static void keep_published(const struct members *m, struct dss_lists *lists)
+/* Whom a group has as member is whose gids have its gid. */
+static int append(struct members *m, size_t u, const struct dss_list *groups)
 {
-	const struct dss_model *model = m->b->model;
-	size_t used = 0, from = 0;
+	struct dss_lists *lists = &m->lists;
+	size_t used = lists->at[u];
 
-	for (size_t u = 0; u < model->nusers; u++) {
-		size_t end = lists->at[u + 1];
+	if (groups->count > m->lists_cap - used) {
+		size_t cap = m->lists_cap * 2 + groups->count + 1024;
+		uint32_t *item = reallocarray(lists->item, cap, sizeof(*item));
 
-		for (; from < end; from++) {
-			uint32_t group = m->links->group_of[lists->item[from]];
-
-			if (group != DSS_NO_NODE &&
-			    model->groups[group].gid != model->users[u].gid)
-				lists->item[used++] = group;
-		}
-		lists->at[u + 1] = used;
+		if (!item)
+			return DS_ERR_NOMEM;
+		lists->item = item;
+		m->lists_cap = cap;
 	}
+	if (groups->count > 0)
+		memcpy(lists->item + used, groups->item,
+		       groups->count * sizeof(*groups->item));
+	lists->at[u + 1] = used + groups->count;
+	return DS_OK;
 }
 
-static int give_members(struct members *m, struct dss_lists *lists)
+static int walk(struct members *m)
+{
+	const struct dss_model *model = m->b->model;
+	int err = DS_OK;
+
+	m->lists.at = dss_arena_alloc(&m->scratch, model->nusers + 1,
+				      sizeof(*m->lists.at));
+	if (!m->lists.at)
+		return DS_ERR_NOMEM;
+	for (size_t u = 0; u < model->nusers && err == DS_OK; u++) {
+		struct dss_list groups = dss_graph_walk(&m->links->graph, u);
+
+		dss_keep_published(model, &model->users[u], &groups);
+		err = give_gids(m, u, &groups);
+		if (err == DS_OK)
+			err = append(m, u, &groups);
+	}
+	return err;
+}
+
+static int give_members(struct members *m)
 {
 	struct dss_build *b = m->b;
 	struct dss_model *model = b->model;
@@ -189,8 +239,7 @@ static int give_members(struct members *m, struct dss_lists *lists)
 
 	if (b->facts->config->identity.group_members == DS_MEMBERS_NONE)
 		return DS_OK;
-	keep_published(m, lists);
-	err = dss_lists_invert(lists, model->nusers, model->ngroups,
+	err = dss_lists_invert(&m->lists, model->nusers, model->ngroups,
 			       dss_build_arena(b), &users);
 	if (err)
 		return err;
@@ -205,7 +254,6 @@ static int give_members(struct members *m, struct dss_lists *lists)
 static int build(struct members *m)
 {
 	struct dss_build *b = m->b;
-	struct dss_lists lists;
 	int err = number_nodes(m);
 
 	if (err == DS_OK)
@@ -215,10 +263,8 @@ static int build(struct members *m)
 				     b->model->nusers, b->model->users_cap,
 				     m->ngroups, dss_build_arena(b));
 	if (err == DS_OK)
-		err = dss_graph_closure(&m->links->graph, &m->scratch, &lists);
-	if (err == DS_OK)
-		err = give_gids(m, &lists);
-	return err ? err : give_members(m, &lists);
+		err = walk(m);
+	return err ? err : give_members(m);
 }
 
 int dss_build_members(struct dss_build *b)
@@ -231,6 +277,7 @@ int dss_build_members(struct dss_build *b)
 	if (m.links)
 		err = build(&m);
 	free(m.edges);
+	free(m.lists.item);
 	dss_arena_done(&m.scratch);
 	return err;
 }

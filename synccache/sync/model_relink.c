@@ -180,24 +180,27 @@ static int walk_again(struct dss_update *u, uint32_t index)
 	struct dss_model_user *user = &model->users[index];
 	struct dss_list groups =
 	    dss_graph_walk(&u->model->links->graph, index);
-	uint32_t *gids, *kept, count;
+	uint32_t *gids, *kept;
 	size_t before = u->ndeltas;
 
+	dss_keep_published(model, user, &groups);
 	dss_arena_reset(&u->scratch);
 	gids = dss_arena_alloc(&u->scratch, groups.count, sizeof(*gids));
 	if (!gids)
 		return DS_ERR_NOMEM;
-	count = dss_gids_of(model, user, &groups, gids);
-	if (compare_gids(u, index, user->gids, user->ngids, gids, count))
+	for (uint32_t k = 0; k < groups.count; k++)
+		gids[k] = model->groups[groups.item[k]].gid;
+	if (compare_gids(u, index, user->gids, user->ngids, gids,
+			 groups.count))
 		return DS_ERR_NOMEM;
 	if (u->ndeltas == before)
 		return DS_OK;
-	kept = dss_arena_alloc(&model->arena, count, sizeof(*kept));
+	kept = dss_arena_alloc(&model->arena, groups.count, sizeof(*kept));
 	if (!kept)
 		return DS_ERR_NOMEM;
-	memcpy(kept, gids, count * sizeof(*kept));
+	memcpy(kept, gids, groups.count * sizeof(*kept));
 	user->gids = kept;
-	user->ngids = count;
+	user->ngids = groups.count;
 	return DS_OK;
 }
 
