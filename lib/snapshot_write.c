@@ -9,6 +9,8 @@
 
 #include "lib/snapshot_write_impl.h"
 
+#define TEXT_EACH 384 /* bytes of an object, or so */
+
 struct ds_snapw *ds_snapw_new(enum ds_snap_kind kind, const char *netbios,
 			      const uint64_t hash_key[2])
 {
@@ -67,10 +69,17 @@ int ds_snapw_expect(struct ds_snapw *w, size_t users, size_t groups)
 	static const enum ds_fmt_section of_groups[] = { DS_SEC_GROUP_SAM,
 							 DS_SEC_GID };
 	size_t i;
-	int r = 0;
+	int r;
 
 	if (users > DS_FMT_OBJECTS_MAX || groups > DS_FMT_OBJECTS_MAX)
 		return DS_ERR_LIMIT;
+	r = dsw_vec_grow(&w->sec[DS_SEC_TEXT], (users + groups) * TEXT_EACH);
+	if (r == 0)
+		r = dsw_vec_grow(&w->sec[DS_SEC_USERS],
+				 users * sizeof(struct ds_fmt_user));
+	if (r == 0)
+		r = dsw_vec_grow(&w->sec[DS_SEC_USER_IDENT],
+				 users * sizeof(struct ds_fmt_ident));
 	for (i = 0; i < 4 && r == 0; i++)
 		r = dsw_table_reserve(&w->table[of_users[i]], (uint32_t)users);
 	for (i = 0; i < 2 && r == 0; i++)

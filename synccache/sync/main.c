@@ -414,9 +414,12 @@ int main(int argc, char **argv)
 	(void)umask(077);
 	/*
 	 * What a pull or a publication needs is large and short-lived: it is
-	 * grown by remapping instead of copying, and returned at once.
+	 * grown by remapping instead of copying, and returned at once.  What
+	 * is small makes room for the next model: page by page it would cost
+	 * more to get than to fill.
 	 */
 	(void)mallopt(M_MMAP_THRESHOLD, 1 << 18);
+	(void)mallopt(M_TRIM_THRESHOLD, 16 << 20);
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* Host names: dead name servers must not hold us up for long. */
 	(void)setenv("RES_OPTIONS", "timeout:1 attempts:2", 1);

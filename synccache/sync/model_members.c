@@ -23,7 +23,7 @@ struct members {
 	uint32_t *group_node; /* graph number of a group -> node */
 	size_t ngroups;
 	struct dss_edge *edges;
-	size_t nedges, cap;
+	size_t nedges;
 	struct dss_lists lists; /* of each user: groups of the model */
 	size_t lists_cap;
 	struct dss_arena scratch;
@@ -92,35 +92,43 @@ static int number_nodes(struct members *m)
 	return err ? err : number_users(m);
 }
 
-static int add_edge(struct members *m, uint32_t member, uint32_t group)
+/* For all members, and two groups that a user is in by being one. */
+static int make_room(struct members *m)
 {
-	struct dss_edge *edges =
-	    dss_grown(m->edges, m->nedges, &m->cap, sizeof(*edges));
+	const struct dss_build *b = m->b;
+	size_t room = 2 * b->model->nusers;
 
-	if (!edges)
-		return DS_ERR_NOMEM;
-	m->edges = edges;
-	m->edges[m->nedges++] = (struct dss_edge){ member, group };
-	return DS_OK;
+	for (size_t g = 0; g < m->ngroups; g++)
+		room += b->nodes[m->group_node[g]].obj->nmembers;
+	m->edges = reallocarray(NULL, room + 1, sizeof(*m->edges));
+	return m->edges ? DS_OK : DS_ERR_NOMEM;
 }
 
-/* DS_ERR_NOMEM; a group that is none of the graph's is no edge. */
-static int add_primary(struct members *m, const struct dss_node *node,
-		       uint32_t primary)
+static void add_edge(struct members *m, uint32_t member, uint32_t group)
+{
+	m->edges[m->nedges++] = (struct dss_edge){ member, group };
+}
+
+/* A group that is none of the graph's is no edge. */
+static void add_primary(struct members *m, const struct dss_node *node,
+			uint32_t primary)
 {
 	uint32_t group;
 
-	if (primary == DSS_NO_NODE ||
-	    !dss_guidmap_find(&m->links->by_guid,
-			      &m->b->nodes[primary].obj->guid, &group))
-		return DS_OK;
-	return add_edge(m, DSS_USER(node->published), group >> 1);
+	if (primary != DSS_NO_NODE &&
+	    dss_guidmap_find(&m->links->by_guid,
+			     &m->b->nodes[primary].obj->guid, &group))
+		add_edge(m, DSS_USER(node->published), DSS_NUMBER(group));
 }
 
 /* The groups' own lists, and each user's primary group. */
 static int collect_edges(struct members *m)
 {
 	struct dss_build *b = m->b;
+	int err = make_room(m);
+
+	if (err)
+		return err;
 
 	for (size_t g = 0; g < m->ngroups; g++) {
 		const struct dss_object *obj = b->nodes[m->group_node[g]].obj;
@@ -131,11 +139,9 @@ static int collect_edges(struct members *m)
 			if (k + AHEAD < obj->nmembers)
 				dss_guidmap_ahead(&m->links->by_guid,
 						  &obj->members[k + AHEAD]);
-			if (!dss_guidmap_find(&m->links->by_guid,
-					      &obj->members[k], &member))
-				continue;
-			if (add_edge(m, member, (uint32_t)g))
-				return DS_ERR_NOMEM;
+			if (dss_guidmap_find(&m->links->by_guid,
+					     &obj->members[k], &member))
+				add_edge(m, member, (uint32_t)g);
 		}
 	}
 	for (size_t i = 0; i < b->count; i++) {
@@ -144,10 +150,9 @@ static int collect_edges(struct members *m)
 		if (node->obj->kind != DSS_KIND_USER ||
 		    node->published == DSS_NO_NODE)
 			continue;
-		if (add_primary(m, node, node->primary) ||
-		    (node->token != node->primary &&
-		     add_primary(m, node, node->token)))
-			return DS_ERR_NOMEM;
+		add_primary(m, node, node->primary);
+		if (node->token != node->primary)
+			add_primary(m, node, node->token);
 	}
 	return DS_OK;
 }
