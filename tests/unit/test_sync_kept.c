@@ -24,6 +24,7 @@
 #define HISTORIES 40
 #define PULLS     40
 #define PINS      64
+#define CROWD     200 /* more than there is room for */
 
 #define ONPREM "S-1-5-21-3623811015-3361044348-30300820"
 
@@ -375,7 +376,8 @@ static void keep_pins(struct world *w)
 /* True if the kept model was not built. */
 static bool follow(struct world *w, size_t count)
 {
-	struct dss_object objs[OBJECTS], *end = objs;
+	static struct dss_object objs[OBJECTS + CROWD];
+	struct dss_object *end = objs;
 	struct dss_txn *txn = NULL, *again = NULL;
 	uint64_t builds = w->kept.builds;
 	struct dss_model built;
@@ -491,10 +493,44 @@ static void test_kept_is_built(void **state)
 	assert_true(others > HISTORIES);
 }
 
+/* Others than those that the histories are about. */
+static void come(struct world *w, unsigned count)
+{
+	struct state *s = &w->state[ANYBODY];
+	struct dss_txn *txn = NULL;
+
+	assert_int_equal(dss_txn_begin(w->store, true, &txn), 0);
+	for (unsigned i = 0; i < count; i++) {
+		make(w, ANYBODY);
+		s->obj.guid = guid_of(OBJECTS + i);
+		put(txn, s);
+	}
+	assert_int_equal(dss_txn_commit(txn), 0);
+	make(w, ANYBODY);
+}
+
+static void test_crowd(void **state)
+{
+	static struct world w;
+
+	(void)state;
+	for (unsigned seed = 1; seed <= 8; seed++) {
+		begin(&w, seed);
+		(void)follow(&w, store_all(&w));
+		come(&w, CROWD);
+		for (unsigned pull = 0; pull < PULLS; pull++) {
+			(void)follow(&w, store_all(&w) + CROWD);
+			happen(&w);
+		}
+		end(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kept_is_built),
+		cmocka_unit_test(test_crowd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
