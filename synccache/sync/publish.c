@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -403,6 +404,8 @@ void dss_publish_settle(struct dss_sync *s)
 	if (r->txn && (dss_txn_age(r->txn) > COMMITS_MAX ||
 		       (size > SMALL && unused > LARGE_KEPT_MS)))
 		dss_publish_forget(s);
+	/* What the last publication left free. */
+	(void)malloc_trim(0);
 }
 
 void dss_publish_forget(struct dss_sync *s)
