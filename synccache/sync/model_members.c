@@ -15,8 +15,6 @@
 
 #define AHEAD 8 /* members whose place is fetched before it is read */
 
-#include "synccache/sync/grow.h"
-
 struct members {
 	struct dss_build *b;
 	struct dss_links *links;
