@@ -73,6 +73,8 @@ void doc_check_sshd(struct doc *d, const char *path);
 void doc_check_pam(struct doc *d, const char *folder);
 /* pam_access's rules. */
 void doc_check_access(struct doc *d, const char *path, const char *text);
+/* pam_time's rules. */
+void doc_check_time(struct doc *d, const char *path, const char *text);
 
 void doc_check_dns(struct doc *d);
 void doc_check_keytab(struct doc *d, const char *path);

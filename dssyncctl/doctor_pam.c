@@ -12,6 +12,7 @@
 
 #define DEPTH_MAX   8
 #define ACCESS_CONF "/etc/security/access.conf"
+#define TIME_CONF   "/etc/security/time.conf"
 
 struct pam_line {
 	char type[16];
@@ -33,7 +34,7 @@ struct stack {
 	char vain[TYPES][160], strict[TYPES][160];
 	char skipped_by[256]; /* ends the account phase before pam_dssync */
 	bool by_name;         /* a rule by the typed name was reported */
-	bool access;          /* pam_access is used */
+	bool access, time;    /* pam_access, pam_time is used */
 	bool unreadable;
 };
 
@@ -254,6 +255,8 @@ static void take_module(struct stack *s, const struct pam_line *line, int type)
 		check_listfile(s, line);
 	} else if (strcmp(line->module, "pam_access.so") == 0) {
 		s->access = true;
+	} else if (strcmp(line->module, "pam_time.so") == 0) {
+		s->time = true;
 	}
 }
 
@@ -404,6 +407,36 @@ void doc_check_access(struct doc *d, const char *path, const char *text)
 	}
 }
 
+/* ---- pam_time ------------------------------------------------------------
+ */
+
+/* services;ttys;users;times (time.conf(5)); the users, with "&", "|", "!". */
+void doc_check_time(struct doc *d, const char *path, const char *text)
+{
+	char *line, *field, *user, *save = NULL;
+	int i;
+
+	while ((line = doc_line(&text, true)) != NULL) {
+		for (field = line, i = 0; field && i < 2; i++)
+			field =
+			    (field = strchr(field, ';')) ? field + 1 : NULL;
+		if (field)
+			field[strcspn(field, ";")] = '\0';
+		for (user = field ? strtok_r(field, "&|! \t", &save) : NULL;
+		     user; user = strtok_r(NULL, "&|! \t", &save))
+			if (user[0] != '@' && strpbrk(user, "@\\"))
+				doc_say(d, DOC_PROBLEM,
+					"set logon hours in the domain, or "
+					"decide with pam_succeed_if by uid or "
+					"group",
+					"%s: '%s' is no user's name to "
+					"pam_time: the rule never means that "
+					"user",
+					path, user);
+		free(line);
+	}
+}
+
 /* ---- the services
  * -------------------------------------------------------------- */
 
@@ -412,7 +445,7 @@ void doc_check_pam(struct doc *d, const char *folder)
 	static const char *const services[] = { "sshd", "login", "su", "sudo",
 						"sudo-i" };
 	char path[512], *text;
-	bool access = false;
+	bool access = false, time = false;
 	size_t i;
 
 	for (i = 0; i < sizeof(services) / sizeof(*services); i++) {
@@ -428,9 +461,14 @@ void doc_check_pam(struct doc *d, const char *folder)
 		read_service(&s, services[i], NULL, 0);
 		judge(&s);
 		access |= s.access;
+		time |= s.time;
 	}
 	text = access ? d->load(ACCESS_CONF) : NULL;
 	if (text)
 		doc_check_access(d, ACCESS_CONF, text);
+	free(text);
+	text = time ? d->load(TIME_CONF) : NULL;
+	if (text)
+		doc_check_time(d, TIME_CONF, text);
 	free(text);
 }

@@ -56,7 +56,8 @@ def test_a_host_that_is_well(lab):
     assert {f[0] for f in findings} == {"ok"}, findings
     said = " ".join(f[1] for f in findings)
     for part in ("_ldap._tcp.dc._msdcs.", "_kerberos._tcp.", "krb5.keytab",
-                 "HOST1$", "knows this host by its key", "proved itself", "nsswitch.conf: passwd",
+                 "HOST1$", "knows this host by its key", "proved itself",
+                 "nsswitch.conf: passwd",
                  "pam.d/sshd", "pam.d/su:", "sshd_config"):
         assert part in said
     text = lab.output("dssyncctl", "doctor").splitlines()
@@ -125,6 +126,23 @@ def test_the_deny_rule_does_fail_open(lab):
             assert login() == 5
     finally:
         lab.restart_sshd()
+
+
+def test_a_rule_of_pam_time_holds_nobody(lab):
+    """What doctor says of it is so."""
+    def account(user):
+        return lab.host("pamtester", "sshd", user, "acct_mgmt").returncode
+
+    with changed(lab, "/etc/security/time.conf", "for user in localuser "
+                 f"{ALICE}; do echo \"*;*;$user;!Al0000-2400\"; done >>$1"):
+        pam = lab.lab.host.path("/etc/pam.d/sshd")
+        before = pam.read_text()
+        pam.write_text("account required pam_time.so\n" + before)
+        try:
+            finds(lab, "problem", f"'{ALICE}' is no user's name to pam_time")
+            assert account(ALICE) == 0 and account("localuser") != 0
+        finally:
+            pam.write_text(before)
 
 
 def test_without_the_daemon(lab):

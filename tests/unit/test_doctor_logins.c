@@ -305,6 +305,31 @@ static void pam_access(void **state)
 	leave(&r);
 }
 
+static void pam_time(void **state)
+{
+	struct room r;
+
+	(void)state;
+	enter(&r, 0);
+	doc_check_time(&r.d, "x",
+		       "sshd;*;driley@aaddscontoso.com;!Al0000-2400\n"
+		       "login & sshd ; tty* ; \\\n"
+		       "!root & !DOM\\jane | @net ; Al0000-2400 # a@b\n"
+		       "*;*;localuser|*;Wk0000-2400\n"
+		       "# *;*;bob@contoso.com;Al\n;;\nbob@contoso.com\n");
+	expect(&r.d, "problem", "'driley@aaddscontoso.com' is no user's", 1);
+	expect(&r.d, "problem", "'DOM\\jane' is no user's", 1);
+	assert_int_equal(json_array_size(r.d.list), 2);
+	forget(&r.d);
+	files[1] = (struct file){ "/etc/security/time.conf",
+				  "*;*;driley@aaddscontoso.com;!Al\n" };
+	check_pam(&r.d, COMPLETE "account required pam_time.so\n");
+	expect(&r.d, "problem", "never means that user", 1);
+	check_pam(&r.d, COMPLETE);
+	expect(&r.d, "problem", "", 0);
+	leave(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +342,7 @@ int main(void)
 		cmocka_unit_test(pam_controls),
 		cmocka_unit_test(pam_rules_by_the_typed_name),
 		cmocka_unit_test(pam_access),
+		cmocka_unit_test(pam_time),
 	};
 	return cmocka_run_group_tests_name("doctor, logins", tests, NULL,
 					   NULL);
