@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 from dslab_lib.controller import ADMIN_PASSWORD
@@ -23,6 +24,7 @@ PASSWORD = "Correct-Horse-1"
 SAM_DB = "/var/lib/samba/private/sam.ldb"
 DAEMON_LOG = "/var/log/dssync.log"
 SNAPSHOT = "/var/lib/dssync/public/base.1.snap"
+CONFIG = "/etc/dssync/dssync.conf"
 
 
 def dslab(*args, timeout=600):
@@ -206,6 +208,25 @@ class Laboratory:
             # A host that wakes waits, for others may with it; not a test.
             self.shell("for i in $(seq 50); do dssyncctl sync >/dev/null "
                        "2>&1 && break; sleep 0.1; done")
+
+    @contextmanager
+    def configured(self, text, instead_of=""):
+        """The daemon anew with text added to its configuration, or in the
+        place of other text in it; gives what it logged since."""
+        path = self.lab.host.path(CONFIG)
+        before = path.read_text()
+        self.daemon("stop")
+        path.write_text(before.replace(instead_of, text) if instead_of
+                        else f"{before.rstrip()}\n{text}\n")
+        offset = len(self.log())
+        self.daemon("start")
+        try:
+            yield lambda: self.log()[offset:]
+        finally:
+            self.daemon("stop")
+            path.write_text(before)
+            self.daemon("start")
+            self.sync()
 
     def samba(self, action):
         result = dslab("dc", action, "--name", self.name)

@@ -12,7 +12,6 @@ from laboratory import DOMAIN, PASSWORD, wait_until
 ALICE = f"alice@{DOMAIN}"
 GRACE = f"grace@{DOMAIN}"
 WRONG = "Wrong-Horse-1"
-CONFIG = "/etc/dssync/dssync.conf"
 FOLDER = "/var/log/dssync"
 AUDIT = FOLDER + "/audit.json"
 # Every field that dssync-audit(7) knows, and whether it is a number.
@@ -24,18 +23,12 @@ FIELDS = {"time": str, "event": str, "user": str, "name": str, "guid": str,
 @pytest.fixture(scope="module")
 def audited(lab):
     """The lab, with a folder for the file and the file configured."""
-    path = lab.lab.host.path(CONFIG)
-    before = path.read_text()
     lab.output("mkdir", "-p", "-m", "750", FOLDER)
-    path.write_text(before + f"\n[login]\naudit_file = {AUDIT}\n")
     try:
-        lab.daemon("restart")
-        lab.sync()
-        yield lab
+        with lab.configured(f"[login]\naudit_file = {AUDIT}"):
+            lab.sync()
+            yield lab
     finally:
-        path.write_text(before)
-        lab.daemon("restart")
-        lab.sync()
         lab.output("rm", "-rf", FOLDER)
 
 

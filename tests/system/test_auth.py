@@ -135,25 +135,16 @@ def test_computer_account_without_pac(lab, carol):
 
 # ---- FAST ------------------------------------------------------------------
 
-CONFIG = "/etc/dssync/dssync.conf"
 ALICE = f"alice@{DOMAIN}"
 MARK = "/var/lib/dssync/auth/fast.AADDSCONTOSO.COM"
 
 
 @contextmanager
 def config(lab, old, new):
-    """synccached with something else in its configuration."""
-    path = lab.lab.host.path(CONFIG)
-    before = path.read_text()
-    path.write_text(before.replace(old, new) if old else before + new)
-    try:
-        lab.daemon("restart")
+    """synccached with something else in its configuration, and in sync."""
+    with lab.configured(new, instead_of=old):
         lab.sync()
         yield
-    finally:
-        path.write_text(before)
-        lab.daemon("restart")
-        lab.sync()
 
 
 def fast(lab, word):

@@ -12,7 +12,6 @@ import pytest
 from laboratory import (ADMIN_PASSWORD, DOMAIN, DSLAB, PASSWORD, PATIENCE,
                         SAM_DB, Laboratory, dslab, user_of, wait_until)
 
-CONF = "/etc/dssync/dssync.conf"
 AUDIT = "/var/log/samba/audit.log"
 ALICE = "alice@aaddscontoso.com"
 HOST = "10.99.0.20"
@@ -85,22 +84,9 @@ def trouble(lab, *words):
     assert result.returncode == 0, result.stderr
 
 
-@contextlib.contextmanager
 def configured(lab, *lines):
     """The daemon anew with more lines in [domain]; what it logged since."""
-    lab.daemon("stop")
-    conf = lab.lab.host.path(CONF)
-    before = conf.read_text()
-    conf.write_text("\n".join([before.rstrip(), *lines, ""]))
-    offset = len(lab.log())
-    lab.daemon("start")
-    try:
-        yield lambda: lab.log()[offset:]
-    finally:
-        lab.daemon("stop")
-        conf.write_text(before)
-        lab.daemon("start")
-        lab.sync()
+    return lab.configured("\n".join(lines))
 
 
 def server(lab):

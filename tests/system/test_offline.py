@@ -25,18 +25,10 @@ REFUSED = "the password was not accepted offline."
 @pytest.fixture(scope="module")
 def offline(lab):
     """The host with offline logins, three tries and then an hour."""
-    path = lab.lab.host.path(CONF)
-    before = path.read_text()
-    path.write_text(before + "\n[login]\noffline = yes\n"
-                    "offline_attempts = 3\noffline_delay = 1h\n")
-    try:
-        lab.daemon("restart")
+    with lab.configured("[login]\noffline = yes\n"
+                        "offline_attempts = 3\noffline_delay = 1h"):
         lab.sync()
         yield lab
-    finally:
-        path.write_text(before)
-        lab.daemon("restart")
-        lab.sync()
 
 
 @contextmanager

@@ -11,28 +11,14 @@ from dslab_lib.certificates import CA_FILE, TLS_DIR, openssl
 from laboratory import DOMAIN, dslab, wait_until
 from terminal import converse
 
-CONF = "/etc/dssync/dssync.conf"
 DC = f"dc1.{DOMAIN}"
 ALICE = "alice@aaddscontoso.com"
 
 
-@contextlib.contextmanager
 def transport(lab, name, ca_file=CA_FILE):
     """The daemon anew, with that transport; gives what it logged since."""
-    lab.daemon("stop")
-    conf = lab.lab.host.path(CONF)
-    before = conf.read_text()
-    conf.write_text(f"[domain]\nname = {DOMAIN}\ntransport = {name}\n"
-                    + (f"ca_file = {ca_file}\n" if ca_file else ""))
-    offset = len(lab.log())
-    lab.daemon("start")
-    try:
-        yield lambda: lab.log()[offset:]
-    finally:
-        lab.daemon("stop")
-        conf.write_text(before)
-        lab.daemon("start")
-        lab.sync()
+    return lab.configured(f"transport = {name}\n"
+                          + (f"ca_file = {ca_file}" if ca_file else ""))
 
 
 @contextlib.contextmanager
