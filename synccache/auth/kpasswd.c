@@ -25,34 +25,21 @@
 static krb5_error_code set_address(krb5_context ctx, krb5_auth_context ac,
 				   const struct sockaddr_storage *sa)
 {
-	krb5_address address = { .magic = KV5M_ADDRESS };
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+	uint8_t bytes[sizeof(in6->sin6_addr)];
+	krb5_address address = { .magic = KV5M_ADDRESS, .contents = bytes };
 
 	if (sa->ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const void *)sa;
-
 		address.addrtype = ADDRTYPE_INET;
 		address.length = sizeof(in->sin_addr);
-		address.contents = malloc(address.length);
-		if (address.contents != NULL)
-			memcpy(address.contents, &in->sin_addr,
-			       address.length);
+		memcpy(bytes, &in->sin_addr, sizeof(in->sin_addr));
 	} else {
-		const struct sockaddr_in6 *in6 = (const void *)sa;
-
 		address.addrtype = ADDRTYPE_INET6;
 		address.length = sizeof(in6->sin6_addr);
-		address.contents = malloc(address.length);
-		if (address.contents != NULL)
-			memcpy(address.contents, &in6->sin6_addr,
-			       address.length);
+		memcpy(bytes, &in6->sin6_addr, sizeof(in6->sin6_addr));
 	}
-	if (address.contents == NULL)
-		return ENOMEM;
-
-	krb5_error_code code = krb5_auth_con_setaddrs(ctx, ac, &address, NULL);
-
-	free(address.contents);
-	return code;
+	return krb5_auth_con_setaddrs(ctx, ac, &address, NULL);
 }
 
 /* The address that packets to this KDC leave with; sends none. */
