@@ -178,7 +178,7 @@ DS_MUST_CHECK int ds_snap_group_by_gid(const struct ds_snap *snap,
 size_t ds_snap_copy_gids(const struct ds_snap *snap,
 			 const struct ds_snap_user *user, uint32_t skip,
 			 uint32_t *dst, size_t max);
-/* By position, 0 .. ds_snap_count - 1, for enumeration and members. */
+/* By position, 0 .. count - 1, for enumeration and members. */
 uint32_t ds_snap_user_count(const struct ds_snap *snap);
 uint32_t ds_snap_group_count(const struct ds_snap *snap);
 DS_MUST_CHECK int ds_snap_user_at(const struct ds_snap *snap, uint32_t index,

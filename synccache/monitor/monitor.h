@@ -98,11 +98,15 @@ void dsm_children_reap(struct dsm_monitor *m);
 void dsm_child_send(struct dsm_monitor *m, enum dsm_role role,
 		    struct ds_writer *frame, int pass_fd);
 
-/* publish.c */
+/*
+ * publish.c.  What sync has staged, as its number `stage`, is published, or
+ * that fails; both children are told.
+ */
 void dsm_publish(struct dsm_monitor *m, uint64_t stage);
-/* Checks the published files at start, hourly, and when they changed. */
-void dsm_publish_check(struct dsm_monitor *m);
+/* At start: the generation that is published, if it can be used. */
 void dsm_publish_init(struct dsm_monitor *m);
+/* Later: checks the published files hourly, and when they changed. */
+void dsm_publish_check(struct dsm_monitor *m);
 
 /* keytab.c: hands the keytab to auth if it changed, or if force. */
 void dsm_keytab_check(struct dsm_monitor *m, bool force);

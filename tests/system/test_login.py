@@ -10,7 +10,6 @@ from laboratory import DOMAIN, NETBIOS, PASSWORD
 ALICE = "alice@aaddscontoso.com"
 WRONG = "Wrong-Horse-1"
 ODD_PASSWORD = "Pä ss-wörd \"7\" $HOME"
-DENIED = "Permission denied"
 
 
 def assert_refused(result):

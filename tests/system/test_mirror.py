@@ -169,7 +169,7 @@ class Lookups:
     """Looks a user up over and over on the host, and notes failures."""
 
     SCRIPT = """
-import grp, json, os, pwd, sys, time
+import json, os, pwd, sys, time
 name = sys.argv[1]
 looked, failures, groups = 0, [], None
 while not os.path.exists("/run/lookups-stop"):
