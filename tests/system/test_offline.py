@@ -194,7 +194,7 @@ def test_a_domain_that_is_back_is_asked(offline):
     sam = lab.sam(EVERGREEN)
     with away(lab):
         assert_offline(lab, EVERGREEN)
-        assert state(lab)["kdc_away"]
+        wait_until("that is reported", lambda: state(lab)["kdc_away"])
     # By itself it would take 30 seconds.
     wait_until("the KDC is noticed", lambda: not state(lab)["kdc_away"], 20)
     lab.dc_output("samba-tool", "user", "setpassword", sam,
