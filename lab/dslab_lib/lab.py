@@ -103,12 +103,7 @@ class Lab:
         tenant = plan.load_tenant()
         check_build(plan.build)
         self.check_machine()
-        RUN_DIR.mkdir(mode=0o755, exist_ok=True)
-        try:
-            self.state_dir.mkdir(mode=0o755)
-        except FileExistsError:
-            raise LabError(f"the lab '{self.name}' exists already: "
-                           f"dslab down --name {self.name}") from None
+        self.make_folder()
         # Helpers outside the boxes are found by `down` as well.
         os.environ[LAB_MARK] = str(self.state_dir)
         try:
@@ -116,6 +111,18 @@ class Lab:
         except BaseException:
             self.down()
             raise
+
+    def make_folder(self):
+        while True:
+            RUN_DIR.mkdir(mode=0o755, exist_ok=True)
+            try:
+                self.state_dir.mkdir(mode=0o755)
+                return
+            except FileExistsError:
+                raise LabError(f"the lab '{self.name}' exists already: "
+                               f"dslab down --name {self.name}") from None
+            except FileNotFoundError:
+                continue    # the last of the others has just gone, with it
 
     def check_machine(self):
         if os.geteuid() != 0:

@@ -14,6 +14,7 @@ GRACE = f"grace@{DOMAIN}"
 WRONG = "Wrong-Horse-1"
 FOLDER = "/var/log/dssync"
 AUDIT = FOLDER + "/audit.json"
+NEW = FOLDER + "/new"
 # Every field that dssync-audit(7) knows, and whether it is a number.
 FIELDS = {"time": str, "event": str, "user": str, "name": str, "guid": str,
           "uid": int, "service": str, "tty": str, "rhost": str, "ruser": str,
@@ -148,16 +149,17 @@ def test_full_disk_stops_no_login(audited):
 
 
 @pytest.mark.parametrize("spoil, problem", [
-    (f"ln -s /etc/shadow {AUDIT}", "Too many levels of symbolic links"),
-    (f"mkfifo {AUDIT}", "No such device or address"),
-    (f"touch {AUDIT}; chmod 666 {AUDIT}", "its mode lets others"),
-    (f"touch {AUDIT}; ln {AUDIT} {AUDIT}.2", "other names")])
+    (f"ln -s /etc/shadow {NEW}", "Too many levels of symbolic links"),
+    (f"mkfifo {NEW}", "No such device or address"),
+    (f"touch {NEW}; chmod 666 {NEW}", "its mode lets others"),
+    (f"touch {NEW}; ln {NEW} {AUDIT}.2", "other names")])
 def test_file_that_will_not_do(audited, spoil, problem):
     """Refused and reported once; logins go on, and so does the file later."""
     lab = audited
     shadow = lab.output("cat", "/etc/shadow")
     mark = len(lab.log())
-    lab.shell(f"rm -rf {AUDIT}*; {spoil}")
+    # In one step: where there is none, one is made at any time.
+    lab.output("sh", "-ec", f"rm -rf {AUDIT}.*; {spoil}; mv -T {NEW} {AUDIT}")
     wait_until("it is reported", lambda: f"audit_file {AUDIT}: " in
                lab.log()[mark:])
     assert problem in lab.log()[mark:]
