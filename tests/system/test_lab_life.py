@@ -39,20 +39,30 @@ def other_lab(process, name):
     return bool(marks) and marks != [f"DSLAB_LAB=/run/dslab/{name}".encode()]
 
 
-def namespaces(name):
-    """All that are in use, but for other labs': numbers are used again.
+def still_in(seen, name):
+    """(its line in /proc, the namespace) of each process in one of those,
+    but for other labs': numbers are used again.
 
-    A process that has cleared its environment is where a marked one is, too.
+    A process that has cleared its environment is where a marked one is, too;
+    and the dead wait for the machine's process 1, which may take minutes.
     """
-    found, others = set(), set()
+    found, others = [], set()
     for process in Path("/proc").glob("[0-9]*"):
-        where = others if other_lab(process, name) else found
+        other = other_lab(process, name)
         for kind in ("net", "mnt", "pid", "uts", "ipc"):
             try:
-                where.add(os.readlink(process / "ns" / kind))
+                link = os.readlink(process / "ns" / kind)
+                line = (process / "stat").read_text()
             except OSError:
                 continue
-    return found - others
+            if other:
+                others.add(link)
+            elif link in seen and line.rpartition(")")[2].split()[0] != "Z":
+                found.append((line, link))
+    found = [one for one in found if one[1] not in others]
+    if found:
+        print("still there:", found)
+    return found
 
 
 def ours(name):
@@ -79,7 +89,7 @@ def assert_nothing_left(name, before, seen):
     assert lab_processes(name) == set()
     assert not Path("/run/dslab", name).exists()
     # The kernel drops a namespace a moment after its last process.
-    wait_until("the namespaces go", lambda: not seen & namespaces(name))
+    wait_until("the namespaces go", lambda: not still_in(seen, name))
     after = traces()
     for kind in ("mounts", "interfaces", "netns"):
         assert after[kind] == before[kind], kind
