@@ -226,6 +226,20 @@ static int note_parts(struct dss_mirror *m, const struct dss_object *obj,
 	return err;
 }
 
+/* Stores what the entry makes of the object. */
+static int take(struct dss_mirror *m, struct dss_object *obj,
+		const struct dss_entry *entry, enum dss_apply how)
+{
+	int err = dss_object_apply(obj, entry, how, &m->scratch);
+
+	if (err)
+		return err;
+	if (obj->kind == DSS_KIND_OTHER)
+		return dss_mirror_gone(m, &obj->guid);
+	err = note_parts(m, obj, entry, how);
+	return err ? err : put(m, obj);
+}
+
 int dss_mirror_whole(struct dss_mirror *m, const struct dss_entry *entry)
 {
 	struct dss_object obj;
@@ -240,13 +254,7 @@ int dss_mirror_whole(struct dss_mirror *m, const struct dss_entry *entry)
 		return err;
 	dss_arena_reset(&m->scratch);
 	dss_object_init(&obj, &guid);
-	err = dss_object_apply(&obj, entry, DSS_APPLY_READ, &m->scratch);
-	if (err)
-		return err;
-	if (obj.kind == DSS_KIND_OTHER)
-		return dss_mirror_gone(m, &guid);
-	err = note_parts(m, &obj, entry, DSS_APPLY_READ);
-	return err ? err : put(m, &obj);
+	return take(m, &obj, entry, DSS_APPLY_READ);
 }
 
 int dss_mirror_delta(struct dss_mirror *m, const struct dss_entry *entry)
@@ -275,13 +283,7 @@ int dss_mirror_delta(struct dss_mirror *m, const struct dss_entry *entry)
 	obj.flags &= ~(uint32_t)DSS_OBJ_HELD;
 	if (dss_entry_find(entry, "sIDHistory"))
 		obj.flags &= ~(uint32_t)DSS_OBJ_HISTORY;
-	err = dss_object_apply(&obj, entry, DSS_APPLY_DELTA, &m->scratch);
-	if (err)
-		return err;
-	if (obj.kind == DSS_KIND_OTHER)
-		return dss_mirror_gone(m, &guid);
-	err = note_parts(m, &obj, entry, DSS_APPLY_DELTA);
-	return err ? err : put(m, &obj);
+	return take(m, &obj, entry, DSS_APPLY_DELTA);
 }
 
 int dss_mirror_listed(struct dss_mirror *m, const struct dss_entry *entry)
