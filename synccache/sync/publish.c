@@ -400,10 +400,13 @@ void dss_publish_settle(struct dss_sync *s)
 	const struct dss_resident *r = &s->resident;
 	size_t size = r->model.arena.size + r->count * sizeof(*r->objs);
 	int64_t unused = ds_now_ms() - s->basis.used_ms;
+	bool old = r->txn && dss_txn_age(r->txn) > COMMITS_MAX;
 
-	if (r->txn && (dss_txn_age(r->txn) > COMMITS_MAX ||
-		       (size > SMALL && unused > LARGE_KEPT_MS)))
+	if (size > SMALL && (old || unused > LARGE_KEPT_MS))
 		dss_publish_forget(s);
+	/* There is nothing to publish: it only follows. */
+	else if (old)
+		s->restage |= dss_publish(s, false) != DS_OK;
 	/* What the last publication left free. */
 	(void)malloc_trim(0);
 }

@@ -272,7 +272,8 @@ bool dss_pull_complete(struct dss_sync *s);
 DS_MUST_CHECK int dss_publish(struct dss_sync *s, bool all);
 /* Whether all of the store can be read; DS_ERR_FORMAT: it is damaged. */
 DS_MUST_CHECK int dss_publish_check(struct dss_sync *s);
-/* After a pull that led to no publication: frees what is kept too long. */
+/* After a pull that led to no publication: frees what is kept too long, or
+ * has it follow the store. */
 void dss_publish_settle(struct dss_sync *s);
 /* Lets go of the store: before it is closed. */
 void dss_publish_forget(struct dss_sync *s);
