@@ -139,14 +139,15 @@ static bool try_publish(struct dss_sync *s, bool all)
  * Not before the last one is COALESCE_MS old, whoever asks.  One that failed
  * is owed, and tried again, ever more rarely.
  */
-static bool publish(struct dss_sync *s, struct plan *plan, bool all)
+static bool publish(struct dss_sync *s, struct plan *plan)
 {
 	bool ok;
 
 	dss_status_state(s, DSS_PUBLISHING, "waiting to publish");
 	while (!s->stop && !plan->unpublished && ds_now_ms() < plan->publish)
 		(void)!dss_wait(s, -1, false, plan->publish);
-	ok = !s->stop && try_publish(s, all);
+	/* The monitor may have asked for the files anew just now. */
+	ok = !s->stop && try_publish(s, s->restage);
 	s->restage |= !ok && dss_pull_complete(s);
 	plan->unpublished = ok ? 0 : plan->unpublished + 1;
 	plan->not_before = ds_now_ms() + COALESCE_MS;
@@ -242,7 +243,7 @@ static void work(struct dss_sync *s, struct plan *plan)
 			s->restage = true;
 			ok = false;
 		} else {
-			ok = publish(s, plan, s->restage);
+			ok = publish(s, plan);
 			s->status.lag_ms =
 			    (uint64_t)(ds_now_ms() - plan->noticed);
 			plan->notified |=
@@ -328,7 +329,7 @@ static bool rescope(struct dss_sync *s)
 /* What is owed, apart from a pull: the files anew. */
 static void publish_owed(struct dss_sync *s, struct plan *plan)
 {
-	bool late = plan->unpublished > 0, ok = publish(s, plan, true);
+	bool late = plan->unpublished > 0, ok = publish(s, plan);
 
 	if (!dss_pull_complete(s))
 		plan->pull = ds_now_ms();

@@ -268,7 +268,7 @@ static int read_policy(struct dss_pull *p)
 }
 
 /* Decides what kind of pull this is, from what the store stands for. */
-static int prepare(struct dss_pull *p, uint32_t flags)
+static int prepare(struct dss_pull *p, uint32_t flags, bool full)
 {
 	const struct dss_sync *s = p->s;
 	char request[sizeof(p->meta.request)];
@@ -289,9 +289,10 @@ static int prepare(struct dss_pull *p, uint32_t flags)
 		err = dss_txn_clear(p->m.txn);
 	}
 	p->strategy = find_strategy(p->meta.strategy);
-	p->full = !p->meta.complete || other_domain || p->cookie.len == 0 ||
-		  (flags & DS_PULL_FULL) || !p->strategy ||
-		  strcmp(p->meta.request, request) != 0;
+	p->full = full || !p->meta.complete || other_domain ||
+		  p->cookie.len == 0 || (flags & DS_PULL_FULL) ||
+		  !p->strategy || strcmp(p->meta.request, request) != 0;
+	p->asked_full = (flags & DS_PULL_FULL) != 0;
 	p->moved = !p->full && strcmp(p->meta.server, s->status.server) != 0;
 	p->first = !p->meta.complete || other_domain;
 	p->accept = (flags & DS_PULL_ACCEPT_DELETES) != 0;
@@ -413,13 +414,14 @@ static void list_in_doubt(struct dss_pull *p)
 	p->reconcile = true;
 }
 
-/* What went counts for a reconcile_interval, or until a full load. */
+/* What went counts for a reconcile_interval, or until somebody asks for all:
+ * full loads that a server brings about may follow each other. */
 static int load_valve(struct dss_pull *p)
 {
 	uint64_t now = (uint64_t)time(NULL);
 	int err = dss_valve_load(p->m.txn, &p->valve);
 
-	if (p->full || p->accept || now < p->valve.since ||
+	if (p->first || p->asked_full || p->accept || now < p->valve.since ||
 	    now - p->valve.since >= p->s->config.sync.reconcile_interval)
 		p->valve = (struct dss_valve){ .since = now };
 	return err;
@@ -568,7 +570,8 @@ static void tell_passed_over(struct dss_pull *p)
 }
 
 /* One attempt: a transaction that is kept whole or not at all. */
-static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
+static int attempt(struct dss_sync *s, uint32_t flags, bool full,
+		   bool *ret_changed)
 {
 	struct dss_pull p = { .s = s };
 	struct dss_txn *txn;
@@ -577,7 +580,7 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 	if (err)
 		return err;
 	dss_mirror_init(&p.m, txn, false);
-	err = prepare(&p, flags);
+	err = prepare(&p, flags, full);
 	if (err == DS_OK)
 		err = mark(&p);
 	if (err == DS_OK)
@@ -614,7 +617,7 @@ int dss_pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 	int err;
 
 	s->why[0] = 0;
-	err = attempt(s, flags, ret_changed);
+	err = attempt(s, flags, false, ret_changed);
 	if (err == DS_ERR_VERSION && !(flags & DS_PULL_FULL)) {
 		ds_log(DS_LOG_NOTICE,
 		       "%s cannot go on from the last change that it told "
@@ -622,7 +625,7 @@ int dss_pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 		       s->status.server,
 		       s->why[0] ? s->why : dss_conn_text(s->conn));
 		s->why[0] = 0;
-		err = attempt(s, flags | DS_PULL_FULL, ret_changed);
+		err = attempt(s, flags, true, ret_changed);
 	}
 	return err;
 }

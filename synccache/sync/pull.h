@@ -27,6 +27,7 @@ struct dss_pull {
 	const struct dss_strategy *strategy; /* NULL: to be chosen */
 	bool first;                          /* nothing whole was there */
 	bool full, reconcile, accept;
+	bool asked_full;     /* for somebody who wants it */
 	bool moved;          /* the cookie is from another server */
 	size_t asked;        /* of s->asked that were read again */
 	bool unseen;         /* the one read last, which may exist still */

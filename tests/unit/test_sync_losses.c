@@ -511,6 +511,28 @@ static void test_many_small_deletions(void **state)
 	assert_int_equal(world_members(w, 20), -1);
 }
 
+/* All from the first that is told on. */
+static void fewer(struct script_server *sv, const struct script_request *rq)
+{
+	for (unsigned n = first_told; n <= 60; n++)
+		script_user(sv, rq->id, n);
+	script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "c");
+}
+
+/* Where nobody asked for it, a look at everything is no new beginning. */
+static void test_many_full_loads(void **state)
+{
+	struct pull_world *w = *state;
+
+	assert_int_equal(world_pull(w, 0, many), 0);
+	for (first_told = 11; first_told <= 51; first_told += 10) {
+		w->server.invocation++;
+		assert_int_equal(world_pull(w, 0, fewer), 0);
+		assert_string_equal(w->server.last[0].cookie, "");
+	}
+	assert_int_equal(world_objects(w), 50);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,6 +546,7 @@ int main(void)
 		WORLD_TEST(test_kept_id),
 		WORLD_TEST(test_faded_origin),
 		WORLD_TEST(test_many_small_deletions),
+		WORLD_TEST(test_many_full_loads),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
