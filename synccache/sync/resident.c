@@ -144,8 +144,10 @@ struct following {
 		uint32_t at; /* in objs */
 		bool went;
 		struct dss_object now;
-	} * list;
+	} * list; /* by rising GUID */
 	size_t count, cap;
+	uint32_t *places; /* in by_guid, of the newcomers: objs' last */
+	size_t nplaces, places_cap;
 	bool moved; /* objs does not lie where the model was made of it */
 };
 
@@ -190,37 +192,67 @@ static int make_room(struct following *f)
 }
 
 /* One that is not there yet, as one of no kind. */
+static int add(struct following *f, const struct ds_guid *guid, size_t place)
+{
+	struct dss_resident *r = f->r;
+	uint32_t *places =
+	    dss_grown(f->places, f->nplaces, &f->places_cap, sizeof(*places));
+	int err;
+
+	if (!places)
+		return DS_ERR_NOMEM;
+	f->places = places;
+	err = r->nobjs == r->cap ? make_room(f) : DS_OK;
+	if (err)
+		return err;
+	f->places[f->nplaces++] = (uint32_t)place;
+	dss_object_init(&r->objs[r->nobjs++], guid);
+	return DS_OK;
+}
+
 static int find_or_add(struct following *f, const struct ds_guid *guid,
 		       uint32_t *ret_at)
 {
 	struct dss_resident *r = f->r;
 	bool found;
 	size_t place = place_of(r, guid, &found);
-	int err = DS_OK;
+	int err = found ? DS_OK : add(f, guid, place);
 
-	if (!found && r->nobjs == r->cap)
-		err = make_room(f);
-	if (err)
-		return err;
-	if (!found) {
-		memmove(r->by_guid + place + 1, r->by_guid + place,
-			(r->count - place) * sizeof(*r->by_guid));
-		r->count++;
-		r->by_guid[place] = (uint32_t)r->nobjs++;
-		dss_object_init(&r->objs[r->by_guid[place]], guid);
-	}
-	*ret_at = r->by_guid[place];
-	return DS_OK;
+	if (err == DS_OK)
+		*ret_at = found ? r->by_guid[place] : (uint32_t)(r->nobjs - 1);
+	return err;
 }
 
-static void forget(struct dss_resident *r, const struct ds_guid *guid)
+/* Who came, the last first: so the others move once. */
+static void enter(struct following *f)
 {
-	bool found;
-	size_t place = place_of(r, guid, &found);
-	uint32_t *at = r->by_guid + place;
+	struct dss_resident *r = f->r;
+	size_t end = r->count, first = r->nobjs - f->nplaces;
 
-	r->count--;
-	memmove(at, at + 1, (r->count - place) * sizeof(*at));
+	r->count += f->nplaces;
+	for (size_t k = f->nplaces; k > 0; k--) {
+		uint32_t *at = r->by_guid + f->places[k - 1];
+
+		memmove(at + k, at, (end - f->places[k - 1]) * sizeof(*at));
+		at[k - 1] = (uint32_t)(first + k - 1);
+		end = f->places[k - 1];
+	}
+}
+
+static void leave(struct following *f)
+{
+	struct dss_resident *r = f->r;
+	size_t kept = 0, k = 0;
+
+	for (size_t i = 0; i < r->count; i++) {
+		while (k < f->count && !f->list[k].went)
+			k++;
+		if (k < f->count && f->list[k].at == r->by_guid[i])
+			k++;
+		else
+			r->by_guid[kept++] = r->by_guid[i];
+	}
+	r->count = kept;
 }
 
 static int add_changed(struct following *f, const struct changed *changed)
@@ -281,11 +313,10 @@ static int update_model(struct following *f, const struct dss_facts *facts)
 
 static void take_over(struct following *f)
 {
-	for (size_t i = 0; i < f->count; i++) {
+	for (size_t i = 0; i < f->count; i++)
 		f->r->objs[f->list[i].at] = f->list[i].now;
-		if (f->list[i].went)
-			forget(f->r, &f->list[i].now.guid);
-	}
+	enter(f);
+	leave(f);
 }
 
 /* From what txn had to what it has now: `r->txn`. */
@@ -300,6 +331,7 @@ static int follow(struct dss_resident *r, struct dss_txn *old, size_t expected,
 		take_over(&f);
 	}
 	free(f.list);
+	free(f.places);
 	if (err == DS_OK && r->count != expected)
 		err = DS_ERR_FORMAT;
 	if (err)
