@@ -71,7 +71,10 @@ bool dss_scope_below(const char *dn, const char *base)
 	const char *d = dn + strlen(dn), *b = base + strlen(base);
 
 	while ((b = skip_blanks(base, b)) > base) {
-		if (d == dn || strncasecmp(--d, --b, 1) != 0)
+		if (d == dn)
+			return false;
+		/* Most are the same, which costs no call. */
+		if (*--d != *--b && strncasecmp(d, b, 1) != 0)
 			return false;
 	}
 	return d == dn || d[-1] == ',';
