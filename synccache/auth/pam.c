@@ -497,14 +497,14 @@ static void answer_here(struct dsa_conn *c)
 		dsa_account_ask(server, &caller, &frame, on_said, c);
 		return;
 	}
-	if (dsa_secret_init(&out, DS_PACKET_MAX, DSA_SECRET_PRIVATE) != 0) {
+	if (dsa_secret_init(&out, DS_PACKET_MAX, DSA_SECRET_PRIVATE) == 0) {
+		ds_writer_init(&w, out.p, out.cap);
+		dsa_ticket_answer(server, caller.uid, &frame, &w);
+		dsa_conn_reply(c, &w);
+		dsa_secret_done(&out);
+	} else {
 		dsa_conn_free(c);
-		return;
 	}
-	ds_writer_init(&w, out.p, out.cap);
-	dsa_ticket_answer(server, caller.uid, &frame, &w);
-	dsa_conn_reply(c, &w);
-	dsa_secret_done(&out);
 	explicit_bzero(in, sizeof(in));
 }
 
