@@ -58,10 +58,12 @@ class Member(Box):
         self.join("--add-service-principal="
                   f"ldap/{self.name}.{self.names['DOMAIN']}")
 
-    def start_rogue(self, kdc):
+    def start_rogue(self, kdc, *bound):
+        """As a DC that requires channel binding, with four files: a keytab,
+        a key, the certificate that it shows, and the one to be bound to."""
         self.spawn(["/usr/bin/python3", "-B",
                     f"{LAB_DIR_INSIDE}/dslab_lib/rogue.py",
-                    self.names["DOMAIN"], ROGUE_LOG, kdc.address],
+                    self.names["DOMAIN"], ROGUE_LOG, kdc.address, *bound],
                    "/var/log/rogue.err", "rogue")
         # Its last port; whoever says nothing there is not in its log.
         self.run(["bash", "-c", "until (: </dev/tcp/127.0.0.1/389) "

@@ -7,14 +7,24 @@ domain's name, and one user that the domain does not have.  What it was asked
 is in its log, a JSON object a line, so that a test sees what a client told
 it.  Only what LDAP needs of BER is here.
 
-rogue.py DOMAIN LOG KDC
+With a keytab, a key and two certificates it does not say yes: it has StartTLS
+and port 636, where it shows the first one, and takes a bind only by a ticket
+for that keytab which is bound to the second (RFC 5929 4, RFC 4121 4.1.1.2),
+like a domain controller that requires channel binding
+(LdapEnforceChannelBinding 2).  Where the two differ it is that controller
+behind a man in the middle.
+
+rogue.py DOMAIN LOG KDC [KEYTAB KEY SHOWN BOUND]
 """
 
+import hashlib
 import json
 import socket
 import socketserver
+import ssl
 import sys
 import threading
+from pathlib import Path
 
 BIND, UNBIND, SEARCH, EXTENDED = 0x60, 0x42, 0x63, 0x77
 NAMES = {BIND: "bind", UNBIND: "unbind", SEARCH: "search",
@@ -43,8 +53,11 @@ def parse(data, at=0):
     return tag, data[at:at + length], at + length
 
 
-def result(tag):
-    return tlv(tag, tlv(0x0a, b"\0"), text(""), text(""))
+SUCCESS, IN_PROGRESS, INVALID_CREDENTIALS = 0, 14, 49
+
+
+def result(tag, code=SUCCESS, why="", *more):
+    return tlv(tag, tlv(0x0a, bytes((code,))), text(""), text(why), *more)
 
 
 def entry(dn, attributes):
@@ -67,11 +80,10 @@ class Rogue(socketserver.StreamRequestHandler):
             return None
         return self.rfile.read(length)
 
-    def note(self, tag, size):
+    def note(self, **what):
         with open(LOG, "a", encoding="utf-8") as stream:
             stream.write(json.dumps({
-                "from": self.client_address[0], "bytes": size,
-                "asked": NAMES.get(tag, hex(tag))}) + "\n")
+                "from": self.client_address[0], **what}) + "\n")
 
     def answers(self, tag, body):
         if tag == BIND:
@@ -97,11 +109,63 @@ class Rogue(socketserver.StreamRequestHandler):
         while message := self.read_message():
             _, number, at = parse(message)
             tag, body, _ = parse(message, at)
-            self.note(tag, len(message))
+            self.note(bytes=len(message), asked=NAMES.get(tag, hex(tag)))
             if tag == UNBIND:
                 return
             for answer in self.answers(tag, body):
                 self.wfile.write(tlv(0x30, tlv(0x02, number), answer))
+
+
+class Bound(Rogue):
+    """What proves that a client binds its ticket to the certificate."""
+
+    context = None
+
+    def setup(self):
+        if self.server.server_address[1] == 636:
+            self.request = TLS.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def answers(self, tag, body):
+        if tag == BIND:
+            yield self.bind(body)
+            return
+        yield from super().answers(tag, body)
+        if tag == EXTENDED:
+            self.request = TLS.wrap_socket(self.request, server_side=True)
+            super().setup()
+
+    def bind(self, body):
+        """A step of SASL's GSSAPI, without a layer (RFC 4752 3.1)."""
+        _, _, at = parse(body)          # the version
+        _, _, at = parse(body, at)      # no name
+        _, sasl, _ = parse(body, at)
+        _, _, at = parse(sasl)          # the mechanism
+        token = parse(sasl, at)[1] if at < len(sasl) else b""
+        try:
+            code, token = self.step(token)
+        except gssapi.exceptions.GSSError as error:
+            self.note(refused=str(error))
+            return result(0x61, INVALID_CREDENTIALS, str(error))
+        if code == SUCCESS:
+            flags = self.context.actual_flags
+            if gssapi.RequirementFlag.channel_bound not in flags:
+                self.note(refused="no channel binding")
+                return result(0x61, INVALID_CREDENTIALS, "no channel binding")
+            self.note(bound=str(self.context.initiator_name))
+        return result(0x61, code, "", tlv(0x87, token or b""))
+
+    def step(self, token):
+        if self.context is None:
+            self.context = gssapi.SecurityContext(
+                usage="accept", creds=CREDENTIALS,
+                channel_bindings=BINDINGS)
+        if not self.context.complete:
+            return IN_PROGRESS, self.context.step(token)
+        if not token:
+            return IN_PROGRESS, self.context.wrap(b"\1\0\0\0", False).message
+        self.context.unwrap(token)
+        return SUCCESS, b""
 
 
 class Relay(socketserver.StreamRequestHandler):
@@ -135,9 +199,23 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 if __name__ == "__main__":
-    DOMAIN, LOG, KDC = sys.argv[1:]
+    DOMAIN, LOG, KDC, *bound = sys.argv[1:]
     BASE = ",".join(f"DC={part}" for part in DOMAIN.split("."))
-    for each in (Server(("", 88), Relay),
-                 DatagramServer(("", 88), DatagramRelay)):
+    servers = [Server(("", 88), Relay),
+               DatagramServer(("", 88), DatagramRelay)]
+    if bound:
+        import gssapi
+        KEYTAB, KEY, SHOWN, BOUND = bound
+        # A refusal is a result, not a token for the client to find out.
+        gssapi.SecurityContext.__DEFER_STEP_ERRORS__ = False
+        CREDENTIALS = gssapi.Credentials(usage="accept",
+                                         store={"keytab": KEYTAB})
+        TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        TLS.load_cert_chain(SHOWN, KEY)
+        BINDINGS = gssapi.raw.ChannelBindings(
+            application_data=b"tls-server-end-point:" + hashlib.sha256(
+                ssl.PEM_cert_to_DER_cert(Path(BOUND).read_text())).digest())
+        servers.append(Server(("", 636), Bound))
+    for each in servers:
         threading.Thread(target=each.serve_forever, daemon=True).start()
-    Server(("", 389), Rogue).serve_forever()
+    Server(("", 389), Bound if bound else Rogue).serve_forever()

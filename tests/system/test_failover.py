@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from dslab_lib.certificates import CA_FILE, Authority
 from laboratory import (ADMIN_PASSWORD, DOMAIN, DSLAB, PASSWORD, PATIENCE,
                         SAM_DB, Laboratory, dslab, user_of, wait_until)
 
@@ -404,6 +405,86 @@ def test_a_false_kdc_stands_in_nobodys_way(pair, fast, code):
                 assert named == (0 if code == STARTING else 1), log()
         login(pair)
     login(pair)
+
+
+# ---- channel binding --------------------------------------------------------
+
+# Samba does not look at what a bind inside of TLS is bound to; this one does.
+PROVEN = f"ldap/{ROGUE}/{DOMAIN}"
+
+
+@pytest.fixture
+def identity(pair):
+    """For the rogue, by that name a controller to the KDC: a keytab, a key,
+    its certificate, and another one that is as good for its name."""
+    rogue, keytab = pair.lab.machine("rogue1"), "/etc/dc.keytab"
+    address = ("dc1", DOMAIN, "rogue1", "A", rogue.address)
+    on_dc1(pair, "samba-tool", "dns", "add", *address)
+    # The KDC gives out such a ticket for the account of a DC, and no other.
+    pair.dc_output("samba-tool", "spn", "add", PROVEN, "DC1$")
+    pair.dc_output("samba-tool", "domain", "exportkeytab", keytab,
+                   "--principal=DC1$")
+    rogue.path(keytab).write_bytes(pair.lab.dc.path(keytab).read_bytes())
+    files = [keytab]
+    authority = Authority(pair.lab.state_dir)
+    for turn in ("shown", "other"):
+        for kind, made in zip(("key", "pem"), authority.issue(ROGUE)):
+            files.append(f"/etc/ssl/{turn}.{kind}")
+            rogue.write(files[-1], made.read_text(), 0o600)
+    keytab, key, shown, _, other = files
+    try:
+        wait_until("it has an address", lambda: pair.output(
+            "dig", "+short", ROGUE).strip() == rogue.address)
+        yield keytab, key, shown, other
+    finally:
+        pair.dc_output("rm", keytab)
+        pair.dc_output("samba-tool", "spn", "delete", PROVEN, "DC1$")
+        on_dc1(pair, "samba-tool", "dns", "delete", *address)
+
+
+@contextlib.contextmanager
+def requires_binding(lab, transport, *files):
+    """To the certificate of the last file; yields what was asked so far."""
+    rogue = lab.lab.machine("rogue1")
+    rogue.stop_daemon("rogue")
+    rogue.start_rogue(lab.lab.dc, *files)
+    asked = rogue.path("/var/log/rogue.log")
+    asked.touch()
+    offset = asked.stat().st_size
+    try:
+        with configured(lab, f"servers = {ROGUE}", f"transport = {transport}",
+                        f"ca_file = {CA_FILE}"):
+            yield lambda: [json.loads(line) for line in
+                           asked.read_text()[offset:].splitlines()]
+    finally:
+        rogue.stop_daemon("rogue")
+        rogue.start_rogue(lab.lab.dc)
+
+
+@pytest.mark.parametrize("transport", ("ldaps", "starttls"))
+def test_the_bind_is_bound_to_the_certificate(pair, identity, transport):
+    *own, shown, _ = identity
+    with requires_binding(pair, transport, *own, shown, shown) as asked:
+        # The bind was taken: it is asked what it holds.
+        wait_until("it is asked", lambda: any(
+            line.get("asked") == "search" for line in asked()))
+        assert any(line.get("bound", "").startswith("HOST1$@")
+                   for line in asked()), asked()
+        assert not any("refused" in line for line in asked()), asked()
+
+
+@pytest.mark.parametrize("transport", ("ldaps", "starttls"))
+def test_a_man_in_the_middle_gets_no_further(pair, identity, transport):
+    # TLS is in order, and ends at another than the one that is bound to.
+    with requires_binding(pair, transport, *identity) as asked:
+        wait_until("status says why", lambda: all(
+            words in pair.problems() for words in (
+                f"{ROGUE}: GSSAPI bind: Invalid credentials",
+                "channel bindings")))
+        assert server(pair) == ""
+        assert not any(line.get("asked") == "search" or "bound" in line
+                       for line in asked()), asked()
+        assert pair.passwd(ALICE)
 
 
 # ---- one way ----------------------------------------------------------------
