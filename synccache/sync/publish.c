@@ -161,7 +161,10 @@ static bool is_taken(const struct ds_snap_note *note)
 	       note->reason == DS_WH_ID_CONFLICT;
 }
 
-/* Names in the log what is withheld, broken, or held back: each once. */
+/*
+ * Names in the log what is withheld, broken, or held back: each once.  What
+ * stands in the way of such an object is to be looked for in the directory.
+ */
 static void log_notes(struct dss_sync *s, const struct dss_model *model,
 		      bool held)
 {
@@ -273,6 +276,7 @@ static void keep_facts(struct dss_sync *s, const struct dss_meta *meta)
 	struct dss_basis *basis = &s->basis;
 
 	basis->used_ms = ds_now_ms();
+	basis->slack = true;
 	basis->locals_stamp = s->locals_stamp;
 	basis->sid = meta->sid;
 	memcpy(basis->hash_key, meta->hash_key, sizeof(basis->hash_key));
@@ -407,8 +411,9 @@ void dss_publish_settle(struct dss_sync *s)
 	/* There is nothing to publish: it only follows. */
 	else if (old)
 		s->restage |= dss_publish(s, false) != DS_OK;
-	/* What the last publication left free. */
-	(void)malloc_trim(0);
+	if (s->basis.slack)
+		(void)malloc_trim(0);
+	s->basis.slack = false;
 }
 
 void dss_publish_forget(struct dss_sync *s)

@@ -99,6 +99,7 @@ struct dss_domain {
 /* What the resident model depends on besides the objects and the config. */
 struct dss_basis {
 	int64_t used_ms; /* when it was brought up to date last, ds_now_ms() */
+	bool slack;      /* ... and what that left free is still ours */
 	uint64_t locals_stamp, hash_key[2];
 	struct dss_policy policy;
 	struct ds_sid sid;
