@@ -128,10 +128,10 @@ int dss_lost_check(struct dss_pull *p)
 	    !dss_pull_moves_ids(p) && same_ids(p, &snap))
 		err = dss_domains_list(&s->config, &s->domain.sid, &arena,
 				       &l.domains);
-	if (err == DS_OK)
+	if (err == DS_OK) {
 		look_at_all(&l, ds_snap_user_count(&snap), user_of);
-	if (err == DS_OK)
 		look_at_all(&l, ds_snap_group_count(&snap), group_of);
+	}
 	ds_snap_close(&snap);
 	dss_arena_done(&arena);
 	if (err)

@@ -42,34 +42,34 @@ static void all_but_five(struct script_server *sv,
 	script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "c");
 }
 
+static void base_says(struct script_server *sv,
+		      const struct script_request *rq, int code)
+{
+	if (strcmp(rq->base, SCRIPT_BASE_DN) != 0)
+		script_done(sv, rq->id, code);
+	else
+		all_but_five(sv, rq);
+}
+
 static void base_gone(struct script_server *sv,
 		      const struct script_request *rq)
 {
-	if (strcmp(rq->base, SCRIPT_BASE_DN) != 0)
-		script_done(sv, rq->id, LDAP_NO_SUCH_OBJECT);
-	else
-		all_but_five(sv, rq);
+	base_says(sv, rq, LDAP_NO_SUCH_OBJECT);
 }
 
 /* Not readable: no error, and no entry. */
 static void base_hidden(struct script_server *sv,
 			const struct script_request *rq)
 {
-	if (strcmp(rq->base, SCRIPT_BASE_DN) != 0)
-		script_done(sv, rq->id, LDAP_SUCCESS);
-	else
-		all_but_five(sv, rq);
+	base_says(sv, rq, LDAP_SUCCESS);
 }
 
 static void base_there(struct script_server *sv,
 		       const struct script_request *rq)
 {
-	if (strcmp(rq->base, SCRIPT_BASE_DN) != 0) {
+	if (strcmp(rq->base, SCRIPT_BASE_DN) != 0)
 		script_user(sv, rq->id, 6);
-		script_done(sv, rq->id, LDAP_SUCCESS);
-	} else {
-		all_but_five(sv, rq);
-	}
+	base_says(sv, rq, LDAP_SUCCESS);
 }
 
 /* Five are few enough for the valve; not where their base is gone, too. */
