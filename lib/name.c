@@ -5,39 +5,35 @@
  */
 #include <string.h>
 
+#include "lib/blocks.h"
 #include "lib/resolve.h"
 #include "lib/utf8.h"
 
-/* The good ones of ASCII, as bits: no controls, no DEL, none of : , / \ */
-#define BIT(c) ((uint64_t)1 << ((c)&63))
-static const uint64_t ascii_ok[2] = {
-	0xffffffff00000000u & ~(BIT(':') | BIT(',') | BIT('/')),
-	~(BIT('\\') | BIT(0x7f)),
-};
-
-bool ds_name_ok(const char *name)
+/* Valid UTF-8 without C1 controls. */
+static bool is_text(const char *p)
 {
-	const char *p = name;
 	uint32_t cp;
 	size_t n;
 
-	while (*p) {
-		unsigned char c = (unsigned char)*p;
-
-		/* Every name of every object comes by here. */
-		if (c < 0x80 && ((ascii_ok[c >> 6] >> (c & 63)) & 1)) {
-			p++;
-			continue;
-		}
-		n = c < 0x80 ? 0 : ds_utf8_decode(p, &cp);
-		/* C1 controls are the two-byte forms C2 80 to C2 9F. */
-		if (n == 0 || cp < 0xa0)
+	for (; *p; p += n) {
+		n = ds_utf8_decode(p, &cp);
+		if (n == 0 || (cp >= 0x80 && cp < 0xa0))
 			return false;
-		p += n;
 	}
-	n = (size_t)(p - name);
-	return n > 0 && n <= DS_NAME_MAX && strcmp(name, ".") != 0 &&
-	       strcmp(name, "..") != 0;
+	return true;
+}
+
+bool ds_name_ok(const char *name)
+{
+	size_t len = strnlen(name, DS_NAME_MAX + 1);
+	struct ds_name_scan scan;
+
+	if (len == 0 || len > DS_NAME_MAX)
+		return false;
+	scan = ds_scan_name(name, len);
+	return !ds_any16(scan.bad) &&
+	       (!ds_any16(scan.high) || is_text(name)) &&
+	       strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
 bool ds_sam_ok(const char *sam)

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/blocks.h"
+
 /*
  * A typed name, folded.  It is qualified by the first backslash
  * (NETBIOS\sam) or else by the last '@' (sam@dnsdomain).
@@ -17,41 +19,6 @@ struct typed {
 	size_t len;
 	bool backslash, at; /* at: and no backslash */
 };
-
-#define ONES 0x0101010101010101u
-#define HIGH (0x80 * ONES)
-
-/* Eight ASCII letters to lower case at once; other bytes stay. */
-static inline uint64_t fold8(uint64_t x)
-{
-	uint64_t low = x & ~HIGH;
-	uint64_t upper = (low + (0x80 - 'A') * ONES) &
-			 ~(low + (0x7f - 'Z') * ONES) & ~x & HIGH;
-
-	return x | upper >> 2;
-}
-
-/* Not 0 if one of the eight bytes is c. */
-static inline uint64_t has8(uint64_t x, unsigned char c)
-{
-	x ^= c * ONES;
-	return (x - ONES) & ~x & HIGH;
-}
-
-/* The last 0 to 7 bytes of a string of `len`, padded with zeros. */
-static inline uint64_t tail8(const char *s, size_t len)
-{
-	size_t rest = len % 8, i;
-	uint64_t x = 0;
-
-	if (rest && len >= 8) {
-		memcpy(&x, s + len - 8, 8);
-		return x >> (64 - 8 * rest);
-	}
-	for (i = rest; i-- > 0;)
-		x = x << 8 | (unsigned char)s[i];
-	return x;
-}
 
 static bool fold(struct typed *t, const char *typed)
 {
@@ -64,10 +31,10 @@ static bool fold(struct typed *t, const char *typed)
 		if (len - i >= 8)
 			memcpy(&x, typed + i, 8);
 		else
-			x = tail8(typed, len);
-		backslash |= has8(x, '\\');
-		at |= has8(x, '@');
-		x = fold8(x);
+			x = ds_tail8(typed, len);
+		backslash |= ds_has8(x, '\\');
+		at |= ds_has8(x, '@');
+		x = ds_fold8(x);
 		memcpy(t->s + i, &x, 8);
 	}
 	t->len = len;

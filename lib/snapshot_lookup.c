@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "lib/blocks.h"
 #include "lib/resolve.h"
 #include "lib/siphash.h"
 #include "lib/snapshot_impl.h"
@@ -50,92 +51,19 @@ bool ds_snap_id_ok(const struct ds_snap *snap, uint32_t id)
 	return id_inside(id_range(snap), id);
 }
 
-/*
- * Sixteen bytes at a time with the compiler's own vectors.  A full vector is
- * read where there are 16 bytes; the last ones of a string overlap those
- * before them.
- */
-typedef uint8_t bytes16 __attribute__((vector_size(16)));
-typedef uint32_t ids4 __attribute__((vector_size(16)));
-
-static inline bytes16 load16(const char *p)
-{
-	bytes16 c;
-
-	memcpy(&c, p, sizeof(c));
-	return c;
-}
-
-/* Fewer than 16 bytes, then letters. */
-static inline bytes16 load_short(const char *p, size_t len)
-{
-	char s[16] = "aaaaaaaaaaaaaaa";
-
-	s[15] = 'a';
-	memcpy(s, p, len);
-	return load16(s);
-}
-
-static inline bool any(bytes16 m)
-{
-	uint64_t half[2];
-
-	memcpy(half, &m, sizeof(half));
-	return (half[0] | half[1]) != 0;
-}
-
-/* Bytes that break a passwd line: controls but NUL, DEL, ':'. */
-static inline bytes16 not_field(bytes16 c)
-{
-	return (bytes16)(((bytes16)(c - 1) < 0x1f) | (c == 0x7f) | (c == ':'));
-}
-
-static bool field_ok(const char *p, size_t len)
-{
-	bytes16 bad = { 0 };
-	size_t i;
-
-	if (len < 16)
-		return !any(not_field(load_short(p, len)));
-	for (i = 0; i + 16 <= len; i += 16)
-		bad |= not_field(load16(p + i));
-	return !any(bad | not_field(load16(p + len - 16)));
-}
-
-struct name_scan {
-	bytes16 bad;  /* not in a name */
-	bytes16 at;   /* '@' */
-	bytes16 high; /* not ASCII */
-};
-
-static inline void scan_name(struct name_scan *s, bytes16 c)
-{
-	s->bad |= not_field(c) |
-		  (bytes16)((c == 0) | (c == ',') | (c == '/') | (c == '\\'));
-	s->at |= (bytes16)(c == '@');
-	s->high |= c & 0x80;
-}
-
 bool snap_name_ok(const char *name, size_t len, bool bare)
 {
-	struct name_scan s = { 0 };
-	size_t i;
+	struct ds_name_scan scan;
 
 	if (len == 0 || len > DS_NAME_MAX)
 		return false;
-	if (len < 16) {
-		scan_name(&s, load_short(name, len));
-	} else {
-		for (i = 0; i + 16 <= len; i += 16)
-			scan_name(&s, load16(name + i));
-		scan_name(&s, load16(name + len - 16));
-	}
-	if (any(s.bad))
+	scan = ds_scan_name(name, len);
+	if (ds_any16(scan.bad))
 		return false;
-	if (!any(s.at) && !(bare && ds_bare_ok(name)))
+	if (!ds_any16(scan.at) && !(bare && ds_bare_ok(name)))
 		return false;
 	/* The rest of ds_name_ok(): "." and ".." have no '@'. */
-	return !any(s.high) || ds_name_ok(name);
+	return !ds_any16(scan.high) || ds_name_ok(name);
 }
 
 /*
@@ -160,7 +88,8 @@ static bool user_blob_ok(const struct ds_snap *snap, const char *b,
 	if (!passwd_ok(b, rec->passwd, rec->gecos) || b[rec->home] != '/' ||
 	    (b[rec->shell] != '/' && b[rec->shell] != '\0'))
 		return false;
-	return field_ok(b + rec->gecos, (size_t)rec->blob_len - rec->gecos) &&
+	return ds_field_ok(b + rec->gecos,
+			   (size_t)rec->blob_len - rec->gecos) &&
 	       snap_name_ok(b, rec->passwd - 1u,
 			    snap->stamp.policy & DS_SNAP_BARE_USERS);
 }
@@ -245,6 +174,8 @@ int ds_snap_group_at(const struct ds_snap *snap, uint32_t index,
 	return 0;
 }
 
+typedef uint32_t ids4 __attribute__((vector_size(16)));
+
 size_t ds_snap_copy_gids(const struct ds_snap *snap,
 			 const struct ds_snap_user *user, uint32_t skip,
 			 uint32_t *dst, size_t max)
@@ -263,7 +194,7 @@ size_t ds_snap_copy_gids(const struct ds_snap *snap,
 			     (id - ID_DYNAMIC_MIN <=
 			      ID_DYNAMIC_MAX - ID_DYNAMIC_MIN) |
 			     (id == skip));
-		if (any((bytes16)bad))
+		if (ds_any16((ds_bytes16)bad))
 			break;
 		memcpy(dst + n, &id, sizeof(id));
 	}

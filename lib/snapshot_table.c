@@ -71,6 +71,12 @@ static int resize(struct dsw_table *t, uint32_t cap)
 	return 0;
 }
 
+void dsw_table_ahead(const struct dsw_table *t, uint64_t h)
+{
+	if (t->nslots)
+		__builtin_prefetch(&t->slot[slot_of(t, h)]);
+}
+
 const struct dsw_item *dsw_table_next(const struct dsw_table *t, uint64_t h,
 				      uint32_t *pos)
 {

@@ -58,6 +58,8 @@ struct dsw_table {
  */
 const struct dsw_item *dsw_table_next(const struct dsw_table *t, uint64_t h,
 				      uint32_t *pos);
+/* Says that this `h` is looked for soon: its slot is far away. */
+void dsw_table_ahead(const struct dsw_table *t, uint64_t h);
 /* Makes room for so many items in all.  DS_ERR_NOMEM. */
 DS_MUST_CHECK int dsw_table_reserve(struct dsw_table *t, uint32_t count);
 DS_MUST_CHECK int dsw_table_add(struct dsw_table *t, uint64_t h,

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "lib/blocks.h"
 #include "lib/resolve.h"
 #include "lib/siphash.h"
 #include "lib/snapshot_write_impl.h"
@@ -21,13 +22,52 @@ int dsw_add_bytes(struct ds_snapw *w, const void *data, size_t len,
 	return dsw_vec_add(text, data, len);
 }
 
+void dsw_begin(struct ds_snapw *w)
+{
+	w->begin = w->sec[DS_SEC_TEXT].len;
+}
+
+/* Its place, of a string that is not empty. */
+static struct dsw_string *string_of(struct ds_snapw *w, const char *s,
+				    size_t len)
+{
+	size_t h = len * 5 + (unsigned char)s[0] + (unsigned char)s[len - 2];
+
+	return &w->string[h % DSW_STRINGS];
+}
+
+void dsw_note_string(struct ds_snapw *w, uint32_t off, const char *s,
+		     size_t len)
+{
+	if (len > 1)
+		*string_of(w, s, len) =
+		    (struct dsw_string){ off, (uint32_t)len };
+}
+
+static bool is_same(const struct ds_snapw *w, const struct dsw_string *string,
+		    const char *s, size_t len)
+{
+	return string->len == len && string->off >= w->begin &&
+	       memcmp(w->sec[DS_SEC_TEXT].p + string->off, s, len) == 0;
+}
+
 int dsw_add_string(struct ds_snapw *w, const char *s, uint32_t *ret_off)
 {
-	if (!s || !*s) {
-		*ret_off = 0;
+	size_t len = s ? strlen(s) + 1 : 0;
+	struct dsw_string *string;
+	int r;
+
+	*ret_off = 0;
+	if (len <= 1)
+		return 0;
+	string = string_of(w, s, len);
+	if (is_same(w, string, s, len)) {
+		*ret_off = string->off;
 		return 0;
 	}
-	return dsw_add_bytes(w, s, strlen(s) + 1, ret_off);
+	r = dsw_add_bytes(w, s, len, ret_off);
+	*string = (struct dsw_string){ *ret_off, (uint32_t)len };
+	return r;
 }
 
 int dsw_add_list(struct ds_snapw *w, const uint32_t *list, uint32_t count,
@@ -84,12 +124,21 @@ bool dsw_key_find(const struct ds_snapw *w, const struct dsw_table *table,
 	return false;
 }
 
-int dsw_key_make(struct ds_snapw *w, struct dsw_table *table, bool fold,
+/* Whole words: the string's last one has what follows it there. */
+static void fold(char *s, size_t len)
+{
+	uint64_t x;
+
+	for (size_t i = 0; i < len; i += sizeof(x)) {
+		memcpy(&x, s + i, sizeof(x));
+		x = ds_fold8(x);
+		memcpy(s + i, &x, sizeof(x));
+	}
+}
+
+int dsw_key_make(struct ds_snapw *w, struct dsw_table *table, bool folded,
 		 const char *s, struct dsw_key *key)
 {
-	const struct dsw_item *item;
-	size_t i;
-
 	key->table = s ? table : NULL;
 	if (!s)
 		return 0;
@@ -98,26 +147,31 @@ int dsw_key_make(struct ds_snapw *w, struct dsw_table *table, bool fold,
 		return DS_ERR_LIMIT;
 	if (!ds_name_ok(s))
 		return DS_ERR_FORMAT;
-	memcpy(key->s, s, key->len + 1);
-	for (i = 0; fold && i < key->len; i++)
-		key->s[i] |=
-		    (char)((unsigned char)(s[i] - 'A') < 26 ? 0x20 : 0);
+	memcpy(key->s, s, key->len);
+	memset(key->s + key->len, 0, sizeof(uint64_t));
+	if (folded)
+		fold(key->s, key->len);
 	key->h = ds_siphash13(w->hash_key, key->s, key->len);
-	return dsw_key_find(w, table, key, &item) ? DS_ERR_CONFLICT : 0;
+	dsw_table_ahead(table, key->h);
+	return 0;
+}
+
+bool dsw_key_taken(const struct ds_snapw *w, const struct dsw_key *key)
+{
+	const struct dsw_item *item;
+
+	return key->table && dsw_key_find(w, key->table, key, &item);
 }
 
 int dsw_key_add(struct ds_snapw *w, const struct dsw_key *key,
 		const char *name, uint32_t name_off, uint32_t index)
 {
 	uint32_t off = name_off;
-	int r;
+	int r = 0;
 
 	if (!key->table)
 		return 0;
-	if (!name || strcmp(key->s, name) != 0) {
-		r = dsw_add_bytes(w, key->s, key->len + 1, &off);
-		if (r != 0)
-			return r;
-	}
-	return dsw_table_add(key->table, key->h, index, off);
+	if (!name || strcmp(key->s, name) != 0)
+		r = dsw_add_string(w, key->s, &off);
+	return r ? r : dsw_table_add(key->table, key->h, index, off);
 }

@@ -7,9 +7,12 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "lib/blocks.h"
 #include "lib/snapshot_write_impl.h"
 
-#define TEXT_EACH 384 /* bytes of an object, or so */
+/* Bytes of text that an object has, or so. */
+#define TEXT         384
+#define ACCOUNT_TEXT 96
 
 struct ds_snapw *ds_snapw_new(enum ds_snap_kind kind, const char *netbios,
 			      const uint64_t hash_key[2])
@@ -17,12 +20,12 @@ struct ds_snapw *ds_snapw_new(enum ds_snap_kind kind, const char *netbios,
 	struct ds_snapw *w;
 	size_t i;
 
-	(void)kind; /* page 0 has it; both kinds are built alike */
 	if (netbios && strlen(netbios) >= sizeof(w->netbios))
 		return NULL;
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return NULL;
+	w->kind = kind;
 	for (i = 0; netbios && netbios[i]; i++)
 		w->netbios[i] = netbios[i] >= 'a' && netbios[i] <= 'z'
 				    ? (char)(netbios[i] - 0x20)
@@ -61,31 +64,58 @@ void ds_snapw_free(struct ds_snapw *w)
 	free(w);
 }
 
-int ds_snapw_expect(struct ds_snapw *w, size_t users, size_t groups)
+static int expect_table(struct ds_snapw *w, enum ds_fmt_section sec,
+			size_t count)
 {
-	static const enum ds_fmt_section of_users[] = {
-		DS_SEC_UPN, DS_SEC_USER_SAM, DS_SEC_UID, DS_SEC_GUID
-	};
+	return dsw_table_reserve(&w->table[sec], (uint32_t)count);
+}
+
+static int expect(struct ds_snapw *w, enum ds_fmt_section sec, size_t count,
+		  size_t size)
+{
+	return dsw_vec_grow(&w->sec[sec], count * size);
+}
+
+static int expect_accounts(struct ds_snapw *w, size_t users)
+{
+	int r = expect_table(w, DS_SEC_GUID, users);
+
+	if (r == 0)
+		r = expect(w, DS_SEC_TEXT, users, ACCOUNT_TEXT);
+	if (r == 0)
+		r = expect(w, DS_SEC_ACCOUNTS, users,
+			   sizeof(struct ds_fmt_account));
+	return r;
+}
+
+static int expect_base(struct ds_snapw *w, size_t users, size_t groups)
+{
+	static const enum ds_fmt_section of_users[] = { DS_SEC_UPN,
+							DS_SEC_USER_SAM,
+							DS_SEC_UID };
 	static const enum ds_fmt_section of_groups[] = { DS_SEC_GROUP_SAM,
 							 DS_SEC_GID };
 	size_t i;
-	int r;
+	int r = expect(w, DS_SEC_TEXT, users + groups, TEXT);
 
+	if (r == 0)
+		r = expect(w, DS_SEC_USERS, users, sizeof(struct ds_fmt_user));
+	if (r == 0)
+		r = expect(w, DS_SEC_USER_IDENT, users,
+			   sizeof(struct ds_fmt_ident));
+	for (i = 0; i < 3 && r == 0; i++)
+		r = expect_table(w, of_users[i], users);
+	for (i = 0; i < 2 && r == 0; i++)
+		r = expect_table(w, of_groups[i], groups);
+	return r;
+}
+
+int ds_snapw_expect(struct ds_snapw *w, size_t users, size_t groups)
+{
 	if (users > DS_FMT_OBJECTS_MAX || groups > DS_FMT_OBJECTS_MAX)
 		return DS_ERR_LIMIT;
-	r = dsw_vec_grow(&w->sec[DS_SEC_TEXT], (users + groups) * TEXT_EACH);
-	if (r == 0)
-		r = dsw_vec_grow(&w->sec[DS_SEC_USERS],
-				 users * sizeof(struct ds_fmt_user));
-	if (r == 0)
-		r = dsw_vec_grow(&w->sec[DS_SEC_USER_IDENT],
-				 users * sizeof(struct ds_fmt_ident));
-	for (i = 0; i < 4 && r == 0; i++)
-		r = dsw_table_reserve(&w->table[of_users[i]], (uint32_t)users);
-	for (i = 0; i < 2 && r == 0; i++)
-		r = dsw_table_reserve(&w->table[of_groups[i]],
-				      (uint32_t)groups);
-	return r;
+	return w->kind == DS_SNAP_ACCOUNTS ? expect_accounts(w, users)
+					   : expect_base(w, users, groups);
 }
 
 /* ---- identities ---------------------------------------------------------
@@ -119,23 +149,26 @@ static bool id_taken(const struct dsw_table *t, uint32_t id)
 	return dsw_table_next(t, id, &pos) != NULL;
 }
 
-static bool field_ok(const char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f || *s == ':')
-			return false;
-	return true;
-}
+/* The strings of a passwd entry, in its order. */
+#define PARTS 5
+struct parts {
+	const char *s[PARTS];
+	size_t len[PARTS]; /* with the NUL */
+};
 
-static int check_user(const struct ds_snapw_user *u)
+static int check_user(const struct ds_snapw_user *u, struct parts *parts)
 {
-	const char *s[] = { u->gecos, u->home, u->shell };
-	size_t i, total = strlen(u->name) + 1 + sizeof("*");
+	size_t i, total = 0;
 
-	for (i = 0; i < 3; i++) {
-		if (!field_ok(s[i]))
+	*parts = (struct parts){ .s = { u->name, "*", u->gecos, u->home,
+					u->shell } };
+	for (i = 0; i < PARTS; i++) {
+		size_t len = strlen(parts->s[i]);
+
+		if (i > 1 && !ds_field_ok(parts->s[i], len))
 			return DS_ERR_FORMAT;
-		total += strlen(s[i]) + 1;
+		parts->len[i] = len + 1;
+		total += len + 1;
 	}
 	if (u->home[0] != '/' || (u->shell[0] && u->shell[0] != '/'))
 		return DS_ERR_FORMAT;
@@ -145,19 +178,22 @@ static int check_user(const struct ds_snapw_user *u)
 }
 
 static int add_user(struct ds_snapw *w, const struct ds_snapw_user *u,
-		    struct ds_fmt_user *rec)
+		    const struct parts *parts, struct ds_fmt_user *rec)
 {
-	const char *part[] = { u->name, "*", u->gecos, u->home, u->shell };
-	uint32_t off[6] = { 0 }, ignored;
+	uint32_t off[PARTS + 1] = { 0 };
 	int i, r;
 
-	for (i = 0; i < 5; i++) {
-		size_t len = strlen(part[i]) + 1;
+	dsw_begin(w);
+	for (i = 0; i < PARTS; i++) {
+		uint32_t at;
 
-		r = dsw_add_bytes(w, part[i], len, i ? &ignored : &rec->blob);
+		r = dsw_add_bytes(w, parts->s[i], parts->len[i], &at);
 		if (r != 0)
 			return r;
-		off[i + 1] = off[i] + (uint32_t)len;
+		if (i == 0)
+			rec->blob = at;
+		dsw_note_string(w, at, parts->s[i], parts->len[i]);
+		off[i + 1] = off[i] + (uint32_t)parts->len[i];
 	}
 	rec->passwd = (uint16_t)off[1];
 	rec->gecos = (uint16_t)off[2];
@@ -191,24 +227,27 @@ struct names {
 static int make_names(struct ds_snapw *w, const struct ds_snapw_user *u,
 		      struct names *n)
 {
-	const struct dsw_item *item;
 	int r =
 	    dsw_key_make(w, &w->table[DS_SEC_UPN], true, u->key_upn, &n->upn);
 
 	if (r == 0)
 		r = dsw_key_make(w, &w->table[DS_SEC_USER_SAM], true,
 				 u->key_sam, &n->sam);
-	if (r != 0)
-		return r;
 	n->name.table = NULL;
-	if (u->key_upn && strcmp(n->upn.s, u->name) == 0)
-		return dsw_key_find(w, &w->user_names, &n->upn, &item)
-			   ? DS_ERR_CONFLICT
-			   : 0;
-	r = dsw_key_make(w, &w->user_names, false, u->name, &n->name);
-	if (r != 0)
-		return r;
-	return is_upn_name(w, &n->name) ? DS_ERR_CONFLICT : 0;
+	if (r == 0 && (!u->key_upn || strcmp(n->upn.s, u->name) != 0))
+		r = dsw_key_make(w, &w->user_names, false, u->name, &n->name);
+	return r;
+}
+
+static bool names_taken(const struct ds_snapw *w, const struct names *n)
+{
+	const struct dsw_item *item;
+
+	if (dsw_key_taken(w, &n->upn) || dsw_key_taken(w, &n->sam))
+		return true;
+	if (!n->name.table)
+		return dsw_key_find(w, &w->user_names, &n->upn, &item);
+	return dsw_key_taken(w, &n->name) || is_upn_name(w, &n->name);
 }
 
 int ds_snapw_user(struct ds_snapw *w, const struct ds_snapw_user *u,
@@ -220,17 +259,19 @@ int ds_snapw_user(struct ds_snapw *w, const struct ds_snapw_user *u,
 				   .flags =
 				       u->not_bare ? DS_FMT_NOT_BARE : 0 };
 	uint32_t index = w->count[DS_SEC_USERS];
+	struct parts parts;
 	struct names n;
 	int r;
 
-	if ((r = w->err) != 0 || (r = check_user(u)) != 0 ||
+	dsw_table_ahead(&w->table[DS_SEC_UID], u->uid);
+	if ((r = w->err) != 0 || (r = check_user(u, &parts)) != 0 ||
 	    (r = make_names(w, u, &n)) != 0)
 		return r;
-	if (id_taken(&w->table[DS_SEC_UID], u->uid))
+	if (names_taken(w, &n) || id_taken(&w->table[DS_SEC_UID], u->uid))
 		return DS_ERR_CONFLICT;
 	if (index >= DS_FMT_OBJECTS_MAX)
 		return DS_ERR_LIMIT;
-	if ((r = add_user(w, u, &rec)) != 0 ||
+	if ((r = add_user(w, u, &parts, &rec)) != 0 ||
 	    (r = add_identity(w, DS_SEC_USER_IDENT, &u->id)) != 0 ||
 	    (r = dsw_table_add(&w->table[DS_SEC_UID], u->uid, index, 0)) !=
 		0 ||
@@ -276,6 +317,8 @@ static int add_group(struct ds_snapw *w, const struct ds_snapw_group *g,
 	    (r = dsw_add_bytes(w, "*", sizeof("*"), &ignored)) != 0 ||
 	    (r = dsw_add_list(w, g->members, g->nmembers, &rec->members)) != 0)
 		return r;
+	dsw_begin(w);
+	dsw_note_string(w, rec->blob, g->name, rec->passwd);
 	return dsw_add_record(w, DS_SEC_GROUPS, rec, sizeof(*rec));
 }
 
@@ -295,7 +338,8 @@ int ds_snapw_group(struct ds_snapw *w, const struct ds_snapw_group *g)
 		return r;
 	if (g->id.sid.count == 0)
 		return DS_ERR_FORMAT;
-	if (id_taken(&w->table[DS_SEC_GID], g->gid))
+	if (dsw_key_taken(w, &name) || dsw_key_taken(w, &sam) ||
+	    id_taken(&w->table[DS_SEC_GID], g->gid))
 		return DS_ERR_CONFLICT;
 	if (index >= DS_FMT_OBJECTS_MAX)
 		return DS_ERR_LIMIT;
@@ -322,5 +366,7 @@ int ds_snapw_reserve(struct ds_snapw *w, enum ds_snap_ns ns, const char *key)
 	if ((r = w->err) != 0 ||
 	    (r = dsw_key_make(w, &w->table[sections[ns]], true, key, &k)) != 0)
 		return r;
+	if (dsw_key_taken(w, &k))
+		return DS_ERR_CONFLICT;
 	return dsw_finish(w, dsw_key_add(w, &k, NULL, 0, DS_FMT_NOBODY));
 }

@@ -139,6 +139,7 @@ int ds_snapw_account(struct ds_snapw *w, const struct ds_snap_account *acc)
 	uint64_t h = ds_siphash13(w->hash_key, acc->guid.b, DS_GUID_LEN);
 	int r;
 
+	dsw_table_ahead(&w->table[DS_SEC_GUID], h);
 	if ((r = w->err) != 0 || (r = dsw_put_sid(rec.sid, &acc->sid)) != 0)
 		return r;
 	if (!ds_name_ok(acc->name))
@@ -148,6 +149,7 @@ int ds_snapw_account(struct ds_snapw *w, const struct ds_snap_account *acc)
 	if (index >= DS_FMT_OBJECTS_MAX)
 		return DS_ERR_LIMIT;
 	memcpy(rec.guid, acc->guid.b, DS_GUID_LEN);
+	dsw_begin(w);
 	if ((r = dsw_add_string(w, acc->upn, &rec.upn)) != 0 ||
 	    (r = dsw_add_string(w, acc->sam, &rec.sam)) != 0 ||
 	    (r = dsw_add_string(w, acc->name, &rec.name)) != 0 ||

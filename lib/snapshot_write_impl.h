@@ -12,8 +12,10 @@
 #include "lib/snapshot_write.h"
 
 #define DSW_ATTR_NAMES 64 /* the names of more are stored again and again */
+#define DSW_STRINGS    32
 
 struct ds_snapw {
+	enum ds_snap_kind kind;
 	uint64_t hash_key[2];
 	char netbios[16];
 	int err; /* DS_ERR_NOMEM: half an object may be in */
@@ -31,11 +33,22 @@ struct ds_snapw {
 		uint32_t off, value;
 	} attr[DSW_ATTR_NAMES + 1];
 	size_t nattrs;
+	/* Strings in TEXT, by a hash of their own; those from `begin` are the
+	 * object's: much of an object is said of it more than once. */
+	struct dsw_string {
+		uint32_t off, len; /* with the NUL */
+	} string[DSW_STRINGS];
+	size_t begin;
 };
 
 /* Adders, to sections (snapshot_text.c).  DS_ERR_LIMIT, DS_ERR_NOMEM. */
 DS_MUST_CHECK int dsw_add_bytes(struct ds_snapw *w, const void *data,
 				size_t len, uint32_t *ret_off);
+/* Begins an object: it shares no string with those before. */
+void dsw_begin(struct ds_snapw *w);
+/* A string in TEXT that dsw_add_string() may use once more. */
+void dsw_note_string(struct ds_snapw *w, uint32_t off, const char *s,
+		     size_t len);
 /* NULL is "", which is at offset 0. */
 DS_MUST_CHECK int dsw_add_string(struct ds_snapw *w, const char *s,
 				 uint32_t *ret_off);
@@ -53,17 +66,19 @@ int dsw_finish(struct ds_snapw *w, int err);
 
 /* One name to be added to a table, folded if it is a key. */
 struct dsw_key {
-	struct dsw_table *table; /* NULL: there is none to be added */
-	char s[DS_NAME_MAX + 1];
+	struct dsw_table *table;     /* NULL: there is none to be added */
+	char s[DS_NAME_MAX + 1 + 8]; /* written in whole words */
 	size_t len;
 	uint64_t h;
 };
 /*
- * `s` is NULL (no such key), or becomes a key of `table`.  DS_ERR_CONFLICT: it
- * is taken; DS_ERR_LIMIT, DS_ERR_FORMAT: no name.
+ * `s` is NULL (no such key), or becomes a key of `table`, which is looked into
+ * soon.  DS_ERR_LIMIT, DS_ERR_FORMAT: no name.
  */
 DS_MUST_CHECK int dsw_key_make(struct ds_snapw *w, struct dsw_table *table,
 			       bool fold, const char *s, struct dsw_key *key);
+/* True if somebody has the key in its table already. */
+bool dsw_key_taken(const struct ds_snapw *w, const struct dsw_key *key);
 /* True if the key is in the table: the item's number there. */
 bool dsw_key_find(const struct ds_snapw *w, const struct dsw_table *table,
 		  const struct dsw_key *key, const struct dsw_item **ret_item);

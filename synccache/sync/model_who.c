@@ -9,11 +9,13 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 #include "synccache/sync/model_update.h"
+
+/* Objects: so long before they are read, their names are asked for. */
+#define AHEAD 8
 
 /* ---- may it be taken over? ---- */
 
@@ -183,9 +185,11 @@ int dss_who_add(struct dss_update *u, const struct dss_change *change)
 /* ---- does it touch others? ---- */
 
 /* One for a letter in both cases, and for a blank and what stands for it. */
-static int plain(char c, char blank)
+static inline char plain(char c, char blank)
 {
-	return c == ' ' && blank ? blank : tolower((unsigned char)c);
+	if (c == ' ' && blank)
+		return blank;
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
 static bool alike(const char *a, const char *b, char blank)
@@ -223,18 +227,27 @@ static bool are_rivals(const struct dss_facts *facts,
 		ds_sid_equal(&a->sid, &b->sid));
 }
 
-static bool has_rival(const struct dss_update *u, const struct dss_object *obj)
+/* Another object, before or after what changed. */
+static bool is_rival(const struct dss_update *u, const struct dss_who *who,
+		     const struct dss_object *obj)
+{
+	return !ds_guid_equal(&obj->guid, &who->change->now->guid) &&
+	       (are_rivals(u->facts, obj, who->change->obj) ||
+		are_rivals(u->facts, obj, who->change->now));
+}
+
+static bool has_rival(const struct dss_update *u, const struct dss_who *who)
 {
 	for (size_t i = 0; i < u->nobjs; i++) {
-		if (!ds_guid_equal(&u->objs[i].guid, &obj->guid) &&
-		    are_rivals(u->facts, &u->objs[i], obj))
+		if (i + AHEAD < u->nobjs) {
+			__builtin_prefetch(u->objs[i + AHEAD].upn);
+			__builtin_prefetch(u->objs[i + AHEAD].sam);
+		}
+		if (is_rival(u, who, &u->objs[i]))
 			return true;
 	}
 	for (size_t i = 0; i < u->nchanges; i++) {
-		const struct dss_object *now = u->changes[i].now;
-
-		if (!ds_guid_equal(&now->guid, &obj->guid) &&
-		    are_rivals(u->facts, now, obj))
+		if (is_rival(u, who, u->changes[i].now))
 			return true;
 	}
 	return false;
@@ -243,8 +256,7 @@ static bool has_rival(const struct dss_update *u, const struct dss_object *obj)
 int dss_who_check(const struct dss_update *u)
 {
 	for (size_t i = 0; i < u->nwho; i++) {
-		if (has_rival(u, u->who[i].change->obj) ||
-		    has_rival(u, u->who[i].change->now))
+		if (has_rival(u, &u->who[i]))
 			return DS_ERR_CONFLICT;
 	}
 	return DS_OK;

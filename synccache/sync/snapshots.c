@@ -227,7 +227,7 @@ int dss_snapshot_accounts(const struct dss_model *model,
 			  const uint64_t hash_key[2], struct ds_snapw **ret_w)
 {
 	struct ds_snapw *w = ds_snapw_new(DS_SNAP_ACCOUNTS, netbios, hash_key);
-	int err = w ? DS_OK : DS_ERR_NOMEM;
+	int err = w ? ds_snapw_expect(w, model->nusers, 0) : DS_ERR_NOMEM;
 
 	for (size_t i = 0; i < model->nusers && err == DS_OK; i++) {
 		const struct dss_model_user *u = &model->users[i];
