@@ -13,10 +13,11 @@
 
 #include "lib/err.h"
 
-/* An array of bytes; zeroed is empty. */
+/* An array of bytes; zeroed is empty.  Its beginning may be in the file. */
 struct dsw_vec {
 	uint8_t *p;
-	size_t len, cap;
+	size_t len, cap; /* of what is in memory */
+	size_t before;   /* bytes that are not */
 };
 
 /* Makes room for that many more bytes.  DS_ERR_NOMEM. */
@@ -32,6 +33,10 @@ static inline DS_MUST_CHECK int dsw_vec_add(struct dsw_vec *v,
 		memcpy(v->p + v->len, data, len);
 	v->len += len;
 	return 0;
+}
+static inline size_t dsw_vec_size(const struct dsw_vec *v)
+{
+	return v->before + v->len;
 }
 void dsw_vec_done(struct dsw_vec *v);
 

@@ -4,17 +4,51 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/blocks.h"
 #include "lib/resolve.h"
 #include "lib/siphash.h"
 #include "lib/snapshot_write_impl.h"
 
+/* Room for so many more bytes, where the section has a limit. */
+static bool has_room(const struct ds_snapw *w, enum ds_fmt_section sec,
+		     size_t len)
+{
+	const struct dsw_place *place = &w->place[sec];
+
+	return !place->at || len <= place->room - dsw_vec_size(&w->sec[sec]);
+}
+
+static int add(struct ds_snapw *w, enum ds_fmt_section sec, const void *data,
+	       size_t len)
+{
+	int r = has_room(w, sec, len) ? dsw_vec_add(&w->sec[sec], data, len)
+				      : DS_ERR_INVAL;
+
+	return r || w->sec[sec].len < DSW_KEPT ? r : dsw_spill(w, sec);
+}
+
+bool dsw_is_at(const struct ds_snapw *w, enum ds_fmt_section sec, size_t off,
+	       const void *data, size_t len)
+{
+	const struct dsw_vec *v = &w->sec[sec];
+	uint8_t buf[DS_NAME_MAX + 1];
+
+	if (off >= v->before)
+		return len <= dsw_vec_size(v) - off &&
+		       memcmp(v->p + (off - v->before), data, len) == 0;
+	return len <= sizeof(buf) &&
+	       pread(w->fd, buf, len, (off_t)(w->place[sec].at + off)) ==
+		   (ssize_t)len &&
+	       memcmp(buf, data, len) == 0;
+}
+
 int dsw_add_bytes(struct ds_snapw *w, const void *data, size_t len,
 		  uint32_t *ret_off)
 {
 	struct dsw_vec *text = &w->sec[DS_SEC_TEXT];
-	size_t off = text->len;
+	size_t off = dsw_vec_size(text);
 
 	if (len > DS_FMT_TEXT_MAX - off)
 		return DS_ERR_LIMIT;
@@ -22,18 +56,22 @@ int dsw_add_bytes(struct ds_snapw *w, const void *data, size_t len,
 	return dsw_vec_add(text, data, len);
 }
 
-void dsw_begin(struct ds_snapw *w)
+int dsw_begin(struct ds_snapw *w)
 {
-	w->begin = w->sec[DS_SEC_TEXT].len;
+	w->begin = dsw_vec_size(&w->sec[DS_SEC_TEXT]);
+	return w->sec[DS_SEC_TEXT].len < DSW_KEPT ? 0
+						  : dsw_spill(w, DS_SEC_TEXT);
 }
 
-/* Its place, of a string that is not empty. */
+/* The place of a string that is not empty. */
 static struct dsw_string *string_of(struct ds_snapw *w, const char *s,
 				    size_t len)
 {
-	size_t h = len * 5 + (unsigned char)s[0] + (unsigned char)s[len - 2];
+	const unsigned char *c = (const unsigned char *)s;
+	uint32_t h = (uint32_t)len << 24 | (uint32_t)c[0] << 16 |
+		     (uint32_t)c[len / 2] << 8 | c[len - 2];
 
-	return &w->string[h % DSW_STRINGS];
+	return &w->string[h * 0x9e3779b1u >> (32 - DSW_STRING_BITS)];
 }
 
 void dsw_note_string(struct ds_snapw *w, uint32_t off, const char *s,
@@ -48,7 +86,7 @@ static bool is_same(const struct ds_snapw *w, const struct dsw_string *string,
 		    const char *s, size_t len)
 {
 	return string->len == len && string->off >= w->begin &&
-	       memcmp(w->sec[DS_SEC_TEXT].p + string->off, s, len) == 0;
+	       dsw_is_at(w, DS_SEC_TEXT, string->off, s, len);
 }
 
 int dsw_add_string(struct ds_snapw *w, const char *s, uint32_t *ret_off)
@@ -73,19 +111,18 @@ int dsw_add_string(struct ds_snapw *w, const char *s, uint32_t *ret_off)
 int dsw_add_list(struct ds_snapw *w, const uint32_t *list, uint32_t count,
 		 uint32_t *ret_first)
 {
-	struct dsw_vec *lists = &w->sec[DS_SEC_LISTS];
-	size_t first = lists->len / sizeof(*list);
+	size_t first = dsw_vec_size(&w->sec[DS_SEC_LISTS]) / sizeof(*list);
 
 	if (count > DS_FMT_TEXT_MAX - first)
 		return DS_ERR_LIMIT;
 	*ret_first = (uint32_t)first;
-	return dsw_vec_add(lists, list, count * sizeof(*list));
+	return add(w, DS_SEC_LISTS, list, count * sizeof(*list));
 }
 
 int dsw_add_record(struct ds_snapw *w, enum ds_fmt_section sec,
 		   const void *rec, size_t size)
 {
-	int r = dsw_vec_add(&w->sec[sec], rec, size);
+	int r = add(w, sec, rec, size);
 
 	if (r == 0)
 		w->count[sec]++;
@@ -111,12 +148,12 @@ int dsw_finish(struct ds_snapw *w, int err)
 bool dsw_key_find(const struct ds_snapw *w, const struct dsw_table *table,
 		  const struct dsw_key *key, const struct dsw_item **ret_item)
 {
-	const char *text = (const char *)w->sec[DS_SEC_TEXT].p;
 	const struct dsw_item *item;
 	uint32_t pos = 0;
 
 	while ((item = dsw_table_next(table, key->h, &pos))) {
-		if (strcmp(text + item->key, key->s) == 0) {
+		if (dsw_is_at(w, DS_SEC_TEXT, item->key, key->s,
+			      key->len + 1)) {
 			*ret_item = item;
 			return true;
 		}

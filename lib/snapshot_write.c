@@ -10,10 +10,6 @@
 #include "lib/blocks.h"
 #include "lib/snapshot_write_impl.h"
 
-/* Bytes of text that an object has, or so. */
-#define TEXT         384
-#define ACCOUNT_TEXT 96
-
 struct ds_snapw *ds_snapw_new(enum ds_snap_kind kind, const char *netbios,
 			      const uint64_t hash_key[2])
 {
@@ -62,60 +58,6 @@ void ds_snapw_free(struct ds_snapw *w)
 	dsw_table_done(&w->user_names);
 	dsw_table_done(&w->group_names);
 	free(w);
-}
-
-static int expect_table(struct ds_snapw *w, enum ds_fmt_section sec,
-			size_t count)
-{
-	return dsw_table_reserve(&w->table[sec], (uint32_t)count);
-}
-
-static int expect(struct ds_snapw *w, enum ds_fmt_section sec, size_t count,
-		  size_t size)
-{
-	return dsw_vec_grow(&w->sec[sec], count * size);
-}
-
-static int expect_accounts(struct ds_snapw *w, size_t users)
-{
-	int r = expect_table(w, DS_SEC_GUID, users);
-
-	if (r == 0)
-		r = expect(w, DS_SEC_TEXT, users, ACCOUNT_TEXT);
-	if (r == 0)
-		r = expect(w, DS_SEC_ACCOUNTS, users,
-			   sizeof(struct ds_fmt_account));
-	return r;
-}
-
-static int expect_base(struct ds_snapw *w, size_t users, size_t groups)
-{
-	static const enum ds_fmt_section of_users[] = { DS_SEC_UPN,
-							DS_SEC_USER_SAM,
-							DS_SEC_UID };
-	static const enum ds_fmt_section of_groups[] = { DS_SEC_GROUP_SAM,
-							 DS_SEC_GID };
-	size_t i;
-	int r = expect(w, DS_SEC_TEXT, users + groups, TEXT);
-
-	if (r == 0)
-		r = expect(w, DS_SEC_USERS, users, sizeof(struct ds_fmt_user));
-	if (r == 0)
-		r = expect(w, DS_SEC_USER_IDENT, users,
-			   sizeof(struct ds_fmt_ident));
-	for (i = 0; i < 3 && r == 0; i++)
-		r = expect_table(w, of_users[i], users);
-	for (i = 0; i < 2 && r == 0; i++)
-		r = expect_table(w, of_groups[i], groups);
-	return r;
-}
-
-int ds_snapw_expect(struct ds_snapw *w, size_t users, size_t groups)
-{
-	if (users > DS_FMT_OBJECTS_MAX || groups > DS_FMT_OBJECTS_MAX)
-		return DS_ERR_LIMIT;
-	return w->kind == DS_SNAP_ACCOUNTS ? expect_accounts(w, users)
-					   : expect_base(w, users, groups);
 }
 
 /* ---- identities ---------------------------------------------------------
@@ -183,7 +125,8 @@ static int add_user(struct ds_snapw *w, const struct ds_snapw_user *u,
 	uint32_t off[PARTS + 1] = { 0 };
 	int i, r;
 
-	dsw_begin(w);
+	if ((r = dsw_begin(w)) != 0)
+		return r;
 	for (i = 0; i < PARTS; i++) {
 		uint32_t at;
 
@@ -313,11 +256,11 @@ static int add_group(struct ds_snapw *w, const struct ds_snapw_group *g,
 
 	rec->passwd = (uint16_t)(strlen(g->name) + 1);
 	rec->blob_len = (uint16_t)(rec->passwd + sizeof("*"));
-	if ((r = dsw_add_bytes(w, g->name, rec->passwd, &rec->blob)) != 0 ||
+	if ((r = dsw_begin(w)) != 0 ||
+	    (r = dsw_add_bytes(w, g->name, rec->passwd, &rec->blob)) != 0 ||
 	    (r = dsw_add_bytes(w, "*", sizeof("*"), &ignored)) != 0 ||
 	    (r = dsw_add_list(w, g->members, g->nmembers, &rec->members)) != 0)
 		return r;
-	dsw_begin(w);
 	dsw_note_string(w, rec->blob, g->name, rec->passwd);
 	return dsw_add_record(w, DS_SEC_GROUPS, rec, sizeof(*rec));
 }
@@ -368,5 +311,8 @@ int ds_snapw_reserve(struct ds_snapw *w, enum ds_snap_ns ns, const char *key)
 		return r;
 	if (dsw_key_taken(w, &k))
 		return DS_ERR_CONFLICT;
-	return dsw_finish(w, dsw_key_add(w, &k, NULL, 0, DS_FMT_NOBODY));
+	r = dsw_begin(w);
+	if (r == 0)
+		r = dsw_key_add(w, &k, NULL, 0, DS_FMT_NOBODY);
+	return dsw_finish(w, r);
 }

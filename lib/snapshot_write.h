@@ -1,5 +1,6 @@
 /*
- * Builds a snapshot (see snapshot_format.h) in memory and writes it out.
+ * Builds a snapshot (see snapshot_format.h) and writes it out: in memory, or
+ * for the most part straight to its file, as ds_snapw_begin() says.
  * For the sync process, tests and benchmarks; never linked into a module.
  *
  * The builder checks form (lengths, counts, duplicate names and ids), not
@@ -24,11 +25,19 @@ struct ds_snapw *ds_snapw_new(enum ds_snap_kind kind, const char *netbios,
 void ds_snapw_free(struct ds_snapw *w);
 
 /*
- * Says how much is to come, so that nothing has to be grown: DS_ERR_NOMEM, or
- * DS_ERR_LIMIT.  Only a hint.
+ * Says, before anything is added, how much there is to come at most, and to
+ * which file (readable too, empty) it is going, so that little of it has to be
+ * in memory at one time.  The bytes are the same where it is as much as was
+ * said; else there are zeros between them.  DS_ERR_NOMEM, DS_ERR_LIMIT.  More
+ * than was said is DS_ERR_INVAL, and final, as is DS_ERR_SYS (errno), where
+ * something is added.
  */
-DS_MUST_CHECK int ds_snapw_expect(struct ds_snapw *w, size_t users,
-				  size_t groups);
+struct ds_snapw_size {
+	size_t users, groups;
+	size_t lists; /* a base's gids of users and members of groups */
+};
+DS_MUST_CHECK int ds_snapw_begin(struct ds_snapw *w, int fd,
+				 const struct ds_snapw_size *size);
 
 struct ds_snapw_user {
 	const char *name, *gecos, *home, *shell; /* the passwd fields */
@@ -91,8 +100,9 @@ DS_MUST_CHECK int ds_snapw_reserve(struct ds_snapw *w, enum ds_snap_ns ns,
 				   const char *key);
 
 /*
- * Writes the file to fd from its current offset: page 0 empty, then the body.
- * The same additions in the same order give the same bytes.
+ * Writes the file, or what is missing of it, to fd, which is the one that it
+ * was begun with: page 0 empty, then the body.  The same additions in the same
+ * order give the same bytes.  DS_ERR_SYS (errno).
  */
 DS_MUST_CHECK int ds_snapw_write(struct ds_snapw *w, int fd);
 

@@ -20,7 +20,8 @@ int ds_snapw_note(struct ds_snapw *w, const struct ds_snap_note *note)
 	if (w->count[DS_SEC_NOTES] >= DS_FMT_OBJECTS_MAX)
 		return DS_ERR_LIMIT;
 	memcpy(rec.guid, note->guid.b, DS_GUID_LEN);
-	if ((r = dsw_add_string(w, note->name, &rec.name)) != 0 ||
+	if ((r = dsw_begin(w)) != 0 ||
+	    (r = dsw_add_string(w, note->name, &rec.name)) != 0 ||
 	    (r = dsw_add_string(w, note->detail, &rec.detail)) != 0 ||
 	    (r = dsw_add_string(w, note->sam, &rec.sam)) != 0 ||
 	    (r = dsw_add_string(w, note->upn, &rec.upn)) != 0)
@@ -54,6 +55,7 @@ static int find_attr(struct ds_snapw *w, const char *name,
 			return r;
 		attr->name = name;
 		attr->value = 0;
+		attr->last[0] = '\0';
 		w->nattrs += w->nattrs < DSW_ATTR_NAMES;
 	}
 	*ret_attr = attr;
@@ -63,10 +65,14 @@ static int find_attr(struct ds_snapw *w, const char *name,
 static int add_value(struct ds_snapw *w, struct dsw_attr *attr,
 		     const char *value)
 {
-	const char *text = (const char *)w->sec[DS_SEC_TEXT].p;
+	size_t len = strlen(value) + 1;
 
-	if (strcmp(text + attr->value, value) == 0)
+	if (strcmp(attr->last, value) == 0)
 		return 0;
+	if (len > sizeof(attr->last))
+		attr->last[0] = '\0';
+	else
+		memcpy(attr->last, value, len);
 	return dsw_add_string(w, value, &attr->value);
 }
 
@@ -99,12 +105,14 @@ int ds_snapw_attr(struct ds_snapw *w, const char *name, const char *value)
 static bool guid_taken(const struct ds_snapw *w, uint64_t h,
 		       const struct ds_guid *guid)
 {
-	const struct ds_fmt_account *acc = (void *)w->sec[DS_SEC_ACCOUNTS].p;
 	const struct dsw_item *item;
 	uint32_t pos = 0;
 
 	while ((item = dsw_table_next(&w->table[DS_SEC_GUID], h, &pos)))
-		if (memcmp(acc[item->index].guid, guid->b, DS_GUID_LEN) == 0)
+		if (dsw_is_at(w, DS_SEC_ACCOUNTS,
+			      item->index * sizeof(struct ds_fmt_account) +
+				  offsetof(struct ds_fmt_account, guid),
+			      guid->b, DS_GUID_LEN))
 			return true;
 	return false;
 }
@@ -149,8 +157,8 @@ int ds_snapw_account(struct ds_snapw *w, const struct ds_snap_account *acc)
 	if (index >= DS_FMT_OBJECTS_MAX)
 		return DS_ERR_LIMIT;
 	memcpy(rec.guid, acc->guid.b, DS_GUID_LEN);
-	dsw_begin(w);
-	if ((r = dsw_add_string(w, acc->upn, &rec.upn)) != 0 ||
+	if ((r = dsw_begin(w)) != 0 ||
+	    (r = dsw_add_string(w, acc->upn, &rec.upn)) != 0 ||
 	    (r = dsw_add_string(w, acc->sam, &rec.sam)) != 0 ||
 	    (r = dsw_add_string(w, acc->name, &rec.name)) != 0 ||
 	    (acc->has_limits &&

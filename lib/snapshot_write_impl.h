@@ -11,8 +11,9 @@
 #include "lib/snapshot_table.h"
 #include "lib/snapshot_write.h"
 
-#define DSW_ATTR_NAMES 64 /* the names of more are stored again and again */
-#define DSW_STRINGS    32
+#define DSW_ATTR_NAMES  64 /* the names of more are stored again and again */
+#define DSW_VALUE       48 /* so are longer values, in bytes with the NUL */
+#define DSW_STRING_BITS 6
 
 struct ds_snapw {
 	enum ds_snap_kind kind;
@@ -21,6 +22,12 @@ struct ds_snapw {
 	int err; /* DS_ERR_NOMEM: half an object may be in */
 	/* Sections in the file's layout; those of tables stay empty. */
 	struct dsw_vec sec[DS_SEC_COUNT];
+	/* Those that go to the file by parts: where they begin there, and the
+	 * bytes that they have room for.  0: in memory until the end. */
+	struct dsw_place {
+		uint64_t at, room;
+	} place[DS_SEC_COUNT];
+	int fd;
 	uint32_t count[DS_SEC_COUNT];
 	struct dsw_table table[DS_SEC_COUNT];
 	/* pw_name and gr_name, which no table of the file has; without the
@@ -31,13 +38,14 @@ struct ds_snapw {
 	struct dsw_attr {
 		const char *name;
 		uint32_t off, value;
+		char last[DSW_VALUE];
 	} attr[DSW_ATTR_NAMES + 1];
 	size_t nattrs;
 	/* Strings in TEXT, by a hash of their own; those from `begin` are the
 	 * object's: much of an object is said of it more than once. */
 	struct dsw_string {
 		uint32_t off, len; /* with the NUL */
-	} string[DSW_STRINGS];
+	} string[1 << DSW_STRING_BITS];
 	size_t begin;
 };
 
@@ -45,7 +53,7 @@ struct ds_snapw {
 DS_MUST_CHECK int dsw_add_bytes(struct ds_snapw *w, const void *data,
 				size_t len, uint32_t *ret_off);
 /* Begins an object: it shares no string with those before. */
-void dsw_begin(struct ds_snapw *w);
+DS_MUST_CHECK int dsw_begin(struct ds_snapw *w);
 /* A string in TEXT that dsw_add_string() may use once more. */
 void dsw_note_string(struct ds_snapw *w, uint32_t off, const char *s,
 		     size_t len);
@@ -56,6 +64,16 @@ DS_MUST_CHECK int dsw_add_list(struct ds_snapw *w, const uint32_t *list,
 			       uint32_t count, uint32_t *ret_first);
 DS_MUST_CHECK int dsw_add_record(struct ds_snapw *w, enum ds_fmt_section sec,
 				 const void *rec, size_t size);
+/* Whether `len` bytes of a section, from `off`, are those of `data`. */
+bool dsw_is_at(const struct ds_snapw *w, enum ds_fmt_section sec, size_t off,
+	       const void *data, size_t len);
+/*
+ * To the file with what a section has in memory, if it goes there by parts:
+ * for DSW_KEPT bytes, which is little enough for the processor's cache.
+ * DS_ERR_SYS (errno).
+ */
+#define DSW_KEPT ((size_t)128 << 10)
+DS_MUST_CHECK int dsw_spill(struct ds_snapw *w, enum ds_fmt_section sec);
 /* DS_ERR_FORMAT: no SID. */
 DS_MUST_CHECK int dsw_put_sid(uint8_t field[68], const struct ds_sid *sid);
 /*

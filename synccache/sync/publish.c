@@ -58,32 +58,39 @@ int dss_publish_check(struct dss_sync *s)
 	return err;
 }
 
-static int write_file(struct ds_snapw *w, const char *dir, const char *name)
-{
+/* A file in the making, beside the one whose place it takes. */
+struct draft {
 	char path[4096], tmp[4096];
-	int fd, err, saved;
+	int fd;
+};
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >=
-		sizeof(path) ||
-	    (size_t)snprintf(tmp, sizeof(tmp), "%s/%s.new", dir, name) >=
-		sizeof(tmp))
+static int draft_open(struct draft *d, const char *dir, const char *name)
+{
+	if ((size_t)snprintf(d->path, sizeof(d->path), "%s/%s", dir, name) >=
+		sizeof(d->path) ||
+	    (size_t)snprintf(d->tmp, sizeof(d->tmp), "%s/%s.new", dir, name) >=
+		sizeof(d->tmp))
 		return DS_ERR_INVAL;
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		  0600);
-	if (fd < 0)
-		return DS_ERR_SYS;
-	err = ds_snapw_write(w, fd);
-	saved = errno;
-	if (close(fd) != 0 && err == DS_OK) {
+	d->fd = open(
+	    d->tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return d->fd < 0 ? DS_ERR_SYS : DS_OK;
+}
+
+/* In its place if all went well, and gone otherwise. */
+static int draft_close(struct draft *d, int err)
+{
+	int saved = errno;
+
+	if (close(d->fd) != 0 && err == DS_OK) {
 		saved = errno;
 		err = DS_ERR_SYS;
 	}
-	if (err == DS_OK && rename(tmp, path) != 0) {
+	if (err == DS_OK && rename(d->tmp, d->path) != 0) {
 		saved = errno;
 		err = DS_ERR_SYS;
 	}
 	if (err)
-		(void)unlink(tmp);
+		(void)unlink(d->tmp);
 	errno = saved;
 	return err;
 }
@@ -94,13 +101,19 @@ static int write_base(struct dss_sync *s, struct dss_model *model,
 	const struct dss_facts facts = { .config = &s->config,
 					 .domain_sid = meta->sid };
 	struct ds_snapw *w = NULL;
-	int err = dss_snapshot_base(model, meta->netbios, meta->hash_key, &w);
+	struct draft d;
+	int err = draft_open(&d, s->stage_dir, "base.1.snap");
 
+	if (err)
+		return err;
+	err =
+	    dss_snapshot_base(model, meta->netbios, meta->hash_key, d.fd, &w);
 	if (err == DS_OK)
 		err = dss_pins_publish(model, &facts, w);
 	if (err == DS_OK)
-		err = write_file(w, s->stage_dir, "base.1.snap");
+		err = ds_snapw_write(w, d.fd);
 	ds_snapw_free(w);
+	err = draft_close(&d, err);
 	if (err == DS_OK)
 		model->base_changed = false;
 	return err;
@@ -110,12 +123,17 @@ static int write_accounts(struct dss_sync *s, struct dss_model *model,
 			  const struct dss_meta *meta)
 {
 	struct ds_snapw *w = NULL;
-	int err = dss_snapshot_accounts(model, &meta->policy, meta->netbios,
-					meta->hash_key, &w);
+	struct draft d;
+	int err = draft_open(&d, s->stage_dir, "accounts.1.snap");
 
+	if (err)
+		return err;
+	err = dss_snapshot_accounts(model, &meta->policy, meta->netbios,
+				    meta->hash_key, d.fd, &w);
 	if (err == DS_OK)
-		err = write_file(w, s->stage_dir, "accounts.1.snap");
+		err = ds_snapw_write(w, d.fd);
 	ds_snapw_free(w);
+	err = draft_close(&d, err);
 	if (err == DS_OK)
 		model->accounts_changed = false;
 	return err;

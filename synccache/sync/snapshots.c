@@ -190,16 +190,30 @@ static int add_groups(const struct cold *cold, const uint32_t *index)
 	return err;
 }
 
-int dss_snapshot_base(const struct dss_model *model, const char *netbios,
-		      const uint64_t hash_key[2], struct ds_snapw **ret_w)
+static struct ds_snapw_size size_of(const struct dss_model *model)
 {
+	struct ds_snapw_size size = { .users = model->nusers,
+				      .groups = model->ngroups };
+
+	for (size_t i = 0; i < model->nusers; i++)
+		size.lists += model->users[i].ngids;
+	for (size_t i = 0; i < model->ngroups; i++)
+		size.lists += model->groups[i].nmembers;
+	return size;
+}
+
+int dss_snapshot_base(const struct dss_model *model, const char *netbios,
+		      const uint64_t hash_key[2], int fd,
+		      struct ds_snapw **ret_w)
+{
+	const struct ds_snapw_size size = size_of(model);
 	struct ds_snapw *w = ds_snapw_new(DS_SNAP_BASE, netbios, hash_key);
 	uint32_t *index = calloc(model->nusers + 1, sizeof(*index));
 	struct cold cold = { .w = w, .model = model };
 	int err = w && index ? DS_OK : DS_ERR_NOMEM;
 
 	if (err == DS_OK)
-		err = ds_snapw_expect(w, model->nusers, model->ngroups);
+		err = ds_snapw_begin(w, fd, &size);
 	if (err == DS_OK)
 		err = add_users(&cold, index);
 	if (err == DS_OK)
@@ -224,10 +238,12 @@ int dss_snapshot_base(const struct dss_model *model, const char *netbios,
 
 int dss_snapshot_accounts(const struct dss_model *model,
 			  const struct dss_policy *policy, const char *netbios,
-			  const uint64_t hash_key[2], struct ds_snapw **ret_w)
+			  const uint64_t hash_key[2], int fd,
+			  struct ds_snapw **ret_w)
 {
+	const struct ds_snapw_size size = { .users = model->nusers };
 	struct ds_snapw *w = ds_snapw_new(DS_SNAP_ACCOUNTS, netbios, hash_key);
-	int err = w ? ds_snapw_expect(w, model->nusers, 0) : DS_ERR_NOMEM;
+	int err = w ? ds_snapw_begin(w, fd, &size) : DS_ERR_NOMEM;
 
 	for (size_t i = 0; i < model->nusers && err == DS_OK; i++) {
 		const struct dss_model_user *u = &model->users[i];

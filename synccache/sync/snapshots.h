@@ -16,12 +16,12 @@
  */
 DS_MUST_CHECK int dss_snapshot_base(const struct dss_model *model,
 				    const char *netbios,
-				    const uint64_t hash_key[2],
+				    const uint64_t hash_key[2], int fd,
 				    struct ds_snapw **ret_w);
 DS_MUST_CHECK int dss_snapshot_accounts(const struct dss_model *model,
 					const struct dss_policy *policy,
 					const char *netbios,
-					const uint64_t hash_key[2],
+					const uint64_t hash_key[2], int fd,
 					struct ds_snapw **ret_w);
 
 #endif

@@ -77,8 +77,8 @@ static inline struct image image_of(const struct dss_model *model, bool base)
 	struct image image;
 
 	assert_int_equal(
-	    base ? dss_snapshot_base(model, NETBIOS, key, &w)
-		 : dss_snapshot_accounts(model, &policy, NETBIOS, key, &w),
+	    base ? dss_snapshot_base(model, NETBIOS, key, fd, &w)
+		 : dss_snapshot_accounts(model, &policy, NETBIOS, key, fd, &w),
 	    0);
 	assert_true(fd >= 0);
 	assert_int_equal(ds_snapw_write(w, fd), 0);
