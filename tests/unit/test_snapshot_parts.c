@@ -359,9 +359,9 @@ static void each_value_is_its_own(void **state)
 	static const char info[] = "info";
 	struct ds_snapw *w = ds_snapw_new(DS_SNAP_BASE, "D", key);
 	char buf[64], words[100], others[100];
-	const char *const values[] = { "Bern", "Bern",  words,  "Bern",
-				       others, words,   others, "Thun",
-				       "Bern", "user7", "User7" };
+	const char *const values[] = { "Bern", "Bern", words,   "Bern",
+				       others, words,  others,  "Thun",
+				       "Bern", "Barn", "user7", "User7" };
 	uint32_t gids[GIDS], index;
 	struct ds_snapw_user u = user_of(7, buf, gids);
 	int from = file(), to = file();
