@@ -40,16 +40,20 @@ int ds_snapw_record(struct ds_snapw *w, const void *data, uint32_t len)
 	return dsw_finish(w, dsw_vec_add(&w->sec[DS_SEC_RECORD], data, len));
 }
 
+/* Objects have the same attributes in the same order: mostly it is the one
+ * behind the last. */
 static int find_attr(struct ds_snapw *w, const char *name,
 		     struct dsw_attr **ret_attr)
 {
-	struct dsw_attr *attr = w->attr;
-	struct dsw_attr *end = attr + w->nattrs;
+	size_t i = w->next_attr;
+	struct dsw_attr *attr;
 	int r;
 
-	while (attr < end && attr->name != name)
-		attr++;
-	if (attr == end) {
+	if (i >= w->nattrs || w->attr[i].name != name)
+		for (i = 0; i < w->nattrs && w->attr[i].name != name; i++)
+			;
+	attr = &w->attr[i];
+	if (i == w->nattrs) {
 		r = dsw_add_string(w, name, &attr->off);
 		if (r != 0)
 			return r;
@@ -58,6 +62,7 @@ static int find_attr(struct ds_snapw *w, const char *name,
 		attr->last[0] = '\0';
 		w->nattrs += w->nattrs < DSW_ATTR_NAMES;
 	}
+	w->next_attr = i + 1;
 	*ret_attr = attr;
 	return 0;
 }
@@ -65,10 +70,11 @@ static int find_attr(struct ds_snapw *w, const char *name,
 static int add_value(struct ds_snapw *w, struct dsw_attr *attr,
 		     const char *value)
 {
-	size_t len = strlen(value) + 1;
+	size_t len;
 
 	if (strcmp(attr->last, value) == 0)
 		return 0;
+	len = strlen(value) + 1;
 	if (len > sizeof(attr->last))
 		attr->last[0] = '\0';
 	else

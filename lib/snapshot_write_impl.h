@@ -40,7 +40,7 @@ struct ds_snapw {
 		uint32_t off, value;
 		char last[DSW_VALUE];
 	} attr[DSW_ATTR_NAMES + 1];
-	size_t nattrs;
+	size_t nattrs, next_attr;
 	/* Strings in TEXT, by a hash of their own; those from `begin` are the
 	 * object's: much of an object is said of it more than once. */
 	struct dsw_string {
