@@ -36,6 +36,7 @@ void dss_mirror_done(struct dss_mirror *m)
 	dss_guidmap_done(&m->dead);
 	free(m->incomplete.list);
 	free(m->partial.list);
+	free(m->back.list);
 	free(m->gone.list);
 	dss_arena_done(&m->scratch);
 }
@@ -170,6 +171,18 @@ static bool is_deleted(const struct dss_entry *entry)
 }
 
 /*
+ * Whether it was deleted and is there again.  Since when is not told: the
+ * tombstone may have come and gone between two pulls, and isDeleted, now
+ * cleared, be all that is left of it.
+ */
+static bool is_back(struct dss_mirror *m, const struct dss_entry *entry,
+		    const struct ds_guid *guid)
+{
+	return dss_mirror_there(m, guid) ||
+	       (!m->full && dss_entry_find(entry, "isDeleted"));
+}
+
+/*
  * With object security, what went out of sight comes as a GUID without a DN:
  * to be looked at.
  */
@@ -270,9 +283,13 @@ int dss_mirror_delta(struct dss_mirror *m, const struct dss_entry *entry)
 		return dss_mirror_gone(m, &guid);
 	if (!has_name(entry))
 		return dss_guids_add(&m->partial, &guid);
-	/* What was taken from it when it went is not always told. */
-	if (dss_mirror_there(m, &guid))
+	/* What was taken from it when it went is not always told, and that
+	 * it left its groups never. */
+	if (is_back(m, entry, &guid)) {
 		err = dss_guids_add(&m->partial, &guid);
+		if (err == DS_OK)
+			err = dss_guids_add(&m->back, &guid);
+	}
 	if (err == DS_OK && m->full)
 		err = see(m, &guid, &fresh);
 	dss_arena_reset(&m->scratch);
@@ -402,6 +419,35 @@ static int visit_sweep(void *arg, const struct ds_guid *guid,
 	return has_dead(sweep->dead, &obj)
 		   ? dss_guids_add(&sweep->groups, guid)
 		   : DS_OK;
+}
+
+static int add_all(struct dss_guids *to, const struct dss_guids *from)
+{
+	int err = DS_OK;
+
+	for (size_t i = 0; i < from->count && err == DS_OK; i++)
+		err = dss_guids_add(to, &from->list[i]);
+	return err;
+}
+
+int dss_mirror_relink(struct dss_mirror *m)
+{
+	struct sweep sweep = { .dead = &m->back };
+	int err;
+
+	if (m->back.count == 0)
+		return DS_OK;
+	qsort(m->back.list, m->back.count, sizeof(*m->back.list),
+	      dss_guid_order);
+	err = dss_txn_each(m->txn, visit_sweep, &sweep);
+	if (err == DS_OK)
+		err = add_all(&m->partial, &sweep.groups);
+	if (err == DS_OK)
+		err = add_all(&m->partial, &sweep.users);
+	m->back.count = 0;
+	free(sweep.groups.list);
+	free(sweep.users.list);
+	return err;
 }
 
 /* Takes the dead out of the groups that list them. */

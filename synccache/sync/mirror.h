@@ -28,6 +28,8 @@ struct dss_mirror {
 	struct dss_guidmap seen; /* GUIDs that this load or listing showed */
 	struct dss_guids incomplete; /* to be read again as a whole */
 	struct dss_guids partial;    /* with a slice of their members */
+	/* Deleted and there again: the links to them ended without a word. */
+	struct dss_guids back;
 	/* Said not to be there any more; those in `dead` were not shown
 	 * again since: the last word counts. */
 	struct dss_guids gone;
@@ -53,6 +55,8 @@ DS_MUST_CHECK int dss_mirror_listed(struct dss_mirror *m,
 /* The whole object as read; what was stored of it before is replaced. */
 DS_MUST_CHECK int dss_mirror_replace(struct dss_mirror *m,
 				     const struct dss_object *obj);
+/* Adds to `partial` what has links to an object of `back`. */
+DS_MUST_CHECK int dss_mirror_relink(struct dss_mirror *m);
 /* Adds one membership that a member's memberOf tells of. */
 DS_MUST_CHECK int dss_mirror_join(struct dss_mirror *m,
 				  const struct ds_guid *member,

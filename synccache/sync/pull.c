@@ -446,6 +446,8 @@ static int fetch(struct dss_pull *p)
 	if (err == DS_OK)
 		err = dss_faded_accept(p);
 	if (err == DS_OK)
+		err = dss_mirror_relink(&p->m);
+	if (err == DS_OK)
 		err = dss_reread_partial(p);
 	if (err == DS_OK)
 		err = dss_reread_incomplete(p);

@@ -103,6 +103,57 @@ def test_who_is_made_anew_under_the_same_name(lab):
         lab.sync("--full")
 
 
+# Deleted, and its tombstone reanimated (MS-ADTS 3.1.1.5.3.7).
+BACK = """
+import sys, ldb
+from dslab_lib.domain import open_sam
+sam = open_sam()
+entry = sam.search(sys.argv[1], ldb.SCOPE_BASE, attrs=["objectGUID"])[0]
+guid = sam.schema_format_value("objectGUID", entry["objectGUID"][0]).decode()
+sam.delete(entry.dn)
+back = ldb.Message(ldb.Dn(sam, f"<GUID={guid}>"))
+for name, values, how in (
+        ("isDeleted", [], ldb.FLAG_MOD_DELETE),
+        ("distinguishedName", str(entry.dn), ldb.FLAG_MOD_REPLACE)):
+    back[name] = ldb.MessageElement(values, how, name)
+sam.modify(back, controls=["show_deleted:1"])
+"""
+
+
+def test_who_was_deleted_and_is_back_is_in_no_group(lab):
+    user, group = "lazarus@aaddscontoso.com", "bethany@aaddscontoso.com"
+    lab.dc_output("samba-tool", "user", "create", "lazarus", PASSWORD, "-H",
+                  SAM_DB)
+    lab.dc_output("samba-tool", "group", "add", "Bethany", "-H", SAM_DB)
+    try:
+        lab.dc_output("samba-tool", "group", "addmembers", "Bethany",
+                      "lazarus", "-H", SAM_DB)
+        lab.sync()
+        before = lab.passwd(user)
+        assert lab.group(group)[3] == user
+        # The host sleeps; nobody says afterwards that there was a deletion.
+        lab.daemon("stop")
+        try:
+            dn = lab.object("(sAMAccountName=lazarus)", "cn")["dn"]
+            lab.dc_output("env", "PYTHONPATH=/run/dslab",
+                          "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3",
+                          "-c", BACK, dn)
+            assert "member" not in lab.object("(sAMAccountName=Bethany)",
+                                              "member")
+        finally:
+            offset = len(lab.log())
+            lab.daemon("start")
+        lab.sync()
+        assert "full load" not in lab.log()[offset:]
+        assert lab.passwd(user)[2] == before[2]
+        assert lab.group(group)[3] == ""
+        assert group not in lab.group_names(user)
+    finally:
+        for kind, name in (("user", "lazarus"), ("group", "Bethany")):
+            lab.dc_output("samba-tool", kind, "delete", name, "-H", SAM_DB)
+        lab.sync("--full")
+
+
 def test_a_disabled_account_cannot_log_in_any_more(lab, tenant):
     user = "leaver@contoso.com"
     assert lab.ssh(user, PASSWORD).returncode == 0

@@ -131,6 +131,56 @@ static void test_comes_back(void **state)
 	assert_int_equal(world_objects(w), 2);
 }
 
+/* Group 30 had 1 and 2, and 1 went and came: it is no member any more, and
+ * nothing that the group says tells of it. */
+static bool told_both; /* that it went, too */
+
+static void came_back_alone(struct script_server *sv,
+			    const struct script_request *rq)
+{
+	struct test_entry t;
+
+	if (!rq->dirsync) {
+		if (strstr(rq->base, "<GUID=071e00d5"))
+			script_group(sv, rq->id, 30, "member", 2, 2);
+		else
+			script_user(sv, rq->id, 1);
+		script_done(sv, rq->id, LDAP_SUCCESS);
+		return;
+	}
+	if (!rq->cookie[0]) {
+		script_group(sv, rq->id, 30, "member;range=1-1", 1, 2);
+		script_two_users(sv, rq);
+		return;
+	}
+	if (told_both) {
+		entry_begin(&t, 1);
+		entry_text(&t, "isDeleted", "TRUE");
+		script_entry(sv, rq->id, &t.e);
+	}
+	entry_begin(&t, 1);
+	entry_attr(&t, "isDeleted");
+	entry_text(&t, "userAccountControl", "512");
+	script_entry(sv, rq->id, &t.e);
+	script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "cookie-3");
+}
+
+static void test_comes_back_alone(void **state)
+{
+	struct pull_world *w = *state;
+
+	w->server.right = true;
+	for (unsigned n = 0; n < 2; n++) {
+		told_both = n > 0;
+		assert_int_equal(world_pull(w, DS_PULL_FULL, came_back_alone),
+				 0);
+		assert_int_equal(world_members(w, 30), 2);
+		assert_int_equal(world_pull(w, 0, came_back_alone), 0);
+		assert_int_equal(world_members(w, 30), 1);
+		assert_int_equal(world_objects(w), 3);
+	}
+}
+
 /* ---- no users any more ---- */
 
 static const char *class_word = "user";
@@ -239,6 +289,7 @@ int main(void)
 		WORLD_TEST(test_numbers_went_back),
 		WORLD_TEST(test_restored),
 		WORLD_TEST(test_comes_back),
+		WORLD_TEST(test_comes_back_alone),
 		WORLD_TEST(test_other_class),
 		WORLD_TEST(test_members_move),
 	};
