@@ -35,7 +35,32 @@ static void vanish(struct play *h, unsigned place)
 				two[k]->manager = 0;
 		}
 	}
+	h->grave[place] = h->now[place];
 	memset(&h->now[place], 0, sizeof(h->now[place]));
+}
+
+/* A tombstone has little of what there was, and no links; that those of the
+ * object itself ended nobody is told, either. */
+static void revive(struct play *h, unsigned place)
+{
+	const struct state *grave = &h->grave[place];
+	struct state *s = &h->now[place], *told = &h->told[place];
+
+	memset(s, 0, sizeof(*s));
+	s->number = grave->number;
+	s->group = grave->group;
+	s->sam = grave->sam;
+	s->lives = grave->lives + 1;
+	memset(told->member, 0, sizeof(told->member));
+	told->manager = 0;
+}
+
+static bool may_revive(const struct play *h, unsigned place)
+{
+	unsigned number = h->grave[place].number;
+
+	return number != 0 && (h->told[place].number == 0 ||
+			       (h->told[place].number == number && h->secret));
 }
 
 void play_change_who(struct play *h)
@@ -85,6 +110,10 @@ void play_change(struct play *h, bool quiet)
 
 	if (s->number == 0 && quiet)
 		return;
+	if (s->number == 0 && may_revive(h, place) && play_dice(h, 3)) {
+		revive(h, place);
+		return;
+	}
 	if (s->number == 0) {
 		/* A place is used again when its end was noticed. */
 		if (h->told[place].number == 0 && h->next < NUMBERS)
@@ -243,6 +272,8 @@ void play_say(struct play *h, struct message *m, unsigned place,
 		say(m, "sAMAccountName",
 		    h->spaces ? (s->number % 2 ? "na me" : "Na_Me") : "name",
 		    s->sam);
+	if (s->lives != told->lives)
+		entry_attr(&m->t, "isDeleted");
 	if (s->upn != told->upn)
 		say_upn(h, m, s->upn);
 	if (s->city != told->city)

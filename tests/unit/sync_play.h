@@ -24,15 +24,18 @@ struct state {
 	unsigned sam, upn, city, display; /* 0: not there */
 	unsigned proxies;                 /* so many */
 	unsigned manager;                 /* an object's number */
+	unsigned lives;                   /* times it was deleted, and back */
 	bool member[OBJECTS];             /* by place */
 };
 
 struct play {
 	struct state now[OBJECTS], told[OBJECTS];
-	unsigned next; /* number */
+	struct state grave[OBJECTS]; /* the last that was there */
+	unsigned next;               /* number */
 	unsigned seed;
 	bool implicit; /* UPNs that others' sAMAccountNames stand for */
 	bool spaces;   /* blanks in names */
+	bool secret;   /* what went may be back before anybody was told */
 };
 
 /* 0 .. sides - 1, from the seed. */

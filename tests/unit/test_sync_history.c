@@ -2,7 +2,8 @@
  * Random histories of a directory: the store after deltas is the store after
  * a full load, byte for byte, and so are the snapshots: those of the model
  * that is kept and follows the changes, and those of one built of a full load.
- * What is sent more than once is the same as once.
+ * What is sent more than once is the same as once.  Objects come back from the
+ * dead, and the configuration's scope changes in between.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "synccache/sync/mirror.h"
+#include "synccache/sync/rescope.h"
 #include "synccache/sync/resident.h"
 #include "tests/unit/sync_play.h"
 
@@ -30,13 +32,63 @@ struct history {
 	struct play play;
 	enum way way;
 	bool bare; /* name_format and group_format = sam */
+	bool scoped;
+	unsigned unit, team; /* of the scope, 0: any; a group's number */
 	char dir[2][64];
 	struct dss_store *store[2]; /* of deltas, of full loads */
 	struct dss_resident kept;   /* of the deltas */
 	struct image last[2];       /* its snapshots */
 	unsigned alone;             /* publications after play_change_who() */
 	unsigned rested[2];         /* how often they were not to be written */
+	unsigned reread, rescoped;
 };
+
+/* ---- the configuration ---- */
+
+struct world {
+	struct ds_config config;
+	struct dss_locals locals;
+	struct dss_facts facts;
+};
+
+static void set_scope(const struct history *h, struct ds_config *config)
+{
+	static char unit[2][48] = { "OU=Linux,DC=example,DC=com",
+				    "OU=AADDC Users, DC=example, DC=com" };
+	static char team[64];
+	static char *bases[] = { NULL, NULL }, *groups[] = { team, NULL };
+
+	if (h->unit > 0) {
+		bases[0] = unit[h->unit - 1];
+		config->sync.bases = bases;
+	}
+	if (h->team > 0) {
+		(void)snprintf(team, sizeof(team), "%s-%u", DOMAIN_SID,
+			       1000 + h->team);
+		config->sync.groups = groups;
+	}
+}
+
+static void make_world(const struct history *h, struct world *w)
+{
+	static char reserved[][16] = { "name3", "name4105", "name4110",
+				       "name4120" };
+	static char *names[] = { reserved[0], reserved[1], reserved[2],
+				 reserved[3], NULL };
+	static char underscore[] = "_";
+	struct ds_config *config = &w->config;
+
+	memset(w, 0, sizeof(*w));
+	default_config(config);
+	config->identity.reserved_names = names;
+	if (h->play.spaces)
+		config->identity.space_replacement = underscore;
+	if (h->bare)
+		config->identity.name_format = config->identity.group_format =
+		    DS_FORMAT_SAM;
+	set_scope(h, config);
+	w->facts = facts_of(config, &w->locals);
+}
 
 /* ---- the mirror ---- */
 
@@ -54,7 +106,20 @@ static void list(struct history *h, struct dss_mirror *m)
 	assert_int_equal(m->incomplete.count, 0);
 }
 
-static void finish(struct dss_mirror *m, bool sweep)
+static void rescope(const struct history *h, struct dss_mirror *m, bool look)
+{
+	struct dss_rescope r = { .netbios = "EXAMPLE", .look = look };
+	struct ds_sid domain;
+	struct world w;
+
+	make_world(h, &w);
+	assert_int_equal(ds_sid_parse_str(DOMAIN_SID, &domain), 0);
+	r.config = &w.config;
+	r.domain_sid = &domain;
+	assert_int_equal(dss_rescope(m, &r), 0);
+}
+
+static void finish(const struct history *h, struct dss_mirror *m, bool sweep)
 {
 	size_t dropped, held;
 
@@ -63,6 +128,7 @@ static void finish(struct dss_mirror *m, bool sweep)
 	assert_int_equal(dss_mirror_drop(m, 100, false, &dropped, &held), 0);
 	assert_int_equal(held, 0);
 	assert_int_equal(m->malformed, 0);
+	rescope(h, m, false);
 	assert_int_equal(dss_txn_commit(m->txn), 0);
 	dss_mirror_done(m);
 }
@@ -113,6 +179,37 @@ static void tell_deleted(struct dss_mirror *m, unsigned number)
 	assert_int_equal(dss_mirror_delta(m, &t.e), 0);
 }
 
+/* What the mirror wants to see as a whole. */
+static void reread(struct history *h, struct dss_mirror *m)
+{
+	static const struct state blank;
+	static struct message msg;
+
+	assert_int_equal(dss_mirror_relink(m), 0);
+	for (size_t i = 0; i < m->partial.count; i++) {
+		unsigned place = 0;
+
+		while (place < OBJECTS) {
+			struct ds_guid guid =
+			    test_guid(h->play.now[place].number);
+
+			if (ds_guid_equal(&guid, &m->partial.list[i]))
+				break;
+			place++;
+		}
+		if (place == OBJECTS) { /* gone, and nobody was told */
+			assert_int_equal(
+			    dss_mirror_gone(m, &m->partial.list[i]), 0);
+			continue;
+		}
+		play_say(&h->play, &msg, place, &blank);
+		as_searched(&msg);
+		assert_int_equal(dss_mirror_whole(m, &msg.t.e), 0);
+		h->reread++;
+	}
+	m->partial.count = 0;
+}
+
 static void pull_changes(struct history *h)
 {
 	static const struct state blank;
@@ -127,12 +224,16 @@ static void pull_changes(struct history *h)
 			tell_deleted(&m, told->number);
 		if (h->play.now[i].number == 0)
 			continue;
+		if (!fresh && told->lives != h->play.now[i].lives &&
+		    h->way == REPLICATION && play_dice(&h->play, 2))
+			tell_deleted(&m, told->number);
 		if (fresh || memcmp(told, &h->play.now[i], sizeof(*told)) != 0)
 			tell(h, &m, i, fresh ? &blank : told);
 	}
+	reread(h, &m);
 	if (h->way != REPLICATION)
 		list(h, &m);
-	finish(&m, h->way != REPLICATION);
+	finish(h, &m, h->way != REPLICATION);
 	memcpy(h->play.told, h->play.now, sizeof(h->play.told));
 }
 
@@ -150,7 +251,28 @@ static void load_all(struct history *h)
 		assert_int_equal(dss_mirror_delta(&m, &msg.t.e), 0);
 	}
 	assert_int_equal(m.incomplete.count, 0);
-	finish(&m, true);
+	finish(h, &m, true);
+}
+
+/* Another configuration, which begins with the store as it is. */
+static void change_scope(struct history *h)
+{
+	unsigned place = play_dice(&h->play, OBJECTS);
+
+	h->unit = play_dice(&h->play, 3);
+	h->team = 0;
+	if (h->play.now[place].group)
+		h->team = h->play.now[place].number;
+	for (unsigned i = 0; i < 2; i++) {
+		struct dss_mirror m;
+
+		begin(h, i, &m);
+		rescope(h, &m, true);
+		assert_int_equal(dss_txn_commit(m.txn), 0);
+		dss_mirror_done(&m);
+	}
+	dss_resident_done(&h->kept);
+	h->rescoped++;
 }
 
 /* ---- the comparison ---- */
@@ -174,32 +296,6 @@ static int visit(void *arg, const struct ds_guid *guid, const uint8_t *data,
 	memcpy(l->stored[at].p, data, len);
 	l->stored[at].size = len;
 	return dss_object_decode(guid, l->stored[at].p, len, &l->obj[at]);
-}
-
-struct world {
-	struct ds_config config;
-	struct dss_locals locals;
-	struct dss_facts facts;
-};
-
-static void make_world(const struct history *h, struct world *w)
-{
-	static char reserved[][16] = { "name3", "name4105", "name4110",
-				       "name4120" };
-	static char *names[] = { reserved[0], reserved[1], reserved[2],
-				 reserved[3], NULL };
-	static char underscore[] = "_";
-	struct ds_config *config = &w->config;
-
-	memset(w, 0, sizeof(*w));
-	default_config(config);
-	config->identity.reserved_names = names;
-	if (h->play.spaces)
-		config->identity.space_replacement = underscore;
-	if (h->bare)
-		config->identity.name_format = config->identity.group_format =
-		    DS_FORMAT_SAM;
-	w->facts = facts_of(config, &w->locals);
 }
 
 static void snapshots(const struct dss_model *model, struct image ret_image[2])
@@ -253,11 +349,11 @@ static void follow(struct history *h, const struct world *world,
 	/* Each pull led to one of the two, a quiet one never to a build. */
 	assert_int_equal(h->kept.builds + h->kept.updates,
 			 builds + updates + 1);
-	if (pull == QUIET)
+	if (pull == QUIET && !h->scoped)
 		assert_int_equal(h->kept.builds, builds);
 	/* Where no two want one name, nor the changes bring that about. */
 	if (pull == WHO && !noted && h->kept.model.nnotes == 0 &&
-	    !h->play.implicit) {
+	    !h->play.implicit && !h->scoped) {
 		assert_int_equal(h->kept.builds, builds);
 		h->alone++;
 	}
@@ -332,7 +428,7 @@ static void test_histories(void **state)
 {
 	const char *seed = getenv("DSSYNC_SEED");
 	unsigned first = seed ? (unsigned)strtoul(seed, NULL, 10) : 1;
-	unsigned rested[2] = { 0, 0 }, alone = 0;
+	unsigned rested[2] = { 0, 0 }, alone = 0, seen = 0, rescoped = 0;
 	uint64_t updates = 0;
 
 	(void)state;
@@ -340,8 +436,10 @@ static void test_histories(void **state)
 		struct history h = { .play = { .next = DOMAIN_USERS,
 					       .seed = n,
 					       .implicit = n % 4 == 3,
-					       .spaces = n % 4 == 1 },
+					       .spaces = n % 4 == 1,
+					       .secret = n % WAYS != PAGED },
 				     .way = n % WAYS,
+				     .scoped = n % 5 == 4,
 				     .bare = n % 4 == 2 };
 
 		print_message("DSSYNC_SEED=%u\n", n);
@@ -357,12 +455,16 @@ static void test_histories(void **state)
 			for (unsigned k = play_dice(&h.play, kind ? 5 : 30);
 			     k > 0; k--)
 				play_change(&h.play, kind != ANYTHING);
+			if (h.scoped && pull > 0 && play_dice(&h.play, 4) == 0)
+				change_scope(&h);
 			pull_changes(&h);
 			load_all(&h);
 			compare(&h, kind);
 		}
 		updates += h.kept.updates;
 		alone += h.alone;
+		seen += h.reread;
+		rescoped += h.rescoped;
 		rested[0] += h.rested[0];
 		rested[1] += h.rested[1];
 		close_stores(&h);
@@ -375,6 +477,8 @@ static void test_histories(void **state)
 		      alone);
 	assert_true(updates > HISTORIES * PULLS / 3);
 	assert_true(alone > HISTORIES);
+	assert_true(seen > HISTORIES);
+	assert_true(rescoped > HISTORIES / 5);
 	assert_true(rested[0] > 0);
 	assert_true(rested[1] > HISTORIES);
 }
