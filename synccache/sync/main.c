@@ -199,6 +199,13 @@ static int pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 	return err;
 }
 
+static int64_t sooner(int64_t wait, int64_t other)
+{
+	if (other > wait)
+		return wait;
+	return other > 0 ? other : 0;
+}
+
 static void plan_next(struct dss_sync *s, struct plan *plan, bool ok)
 {
 	int64_t wait;
@@ -206,6 +213,8 @@ static void plan_next(struct dss_sync *s, struct plan *plan, bool ok)
 	if (ok) {
 		plan->failures = 0;
 		wait = dss_pace_wait(interval_ms(s), dss_chance());
+		if (s->reconcile_at)
+			wait = sooner(wait, s->reconcile_at - ds_now_ms());
 		dss_status_state(s, DSS_IDLE, "up to date");
 	} else {
 		plan->failures++;

@@ -27,6 +27,16 @@ int64_t dss_pace_start(int64_t interval_ms, bool served, uint32_t chance)
 			     chance);
 }
 
+int64_t dss_pace_due(int64_t interval_ms)
+{
+	return interval_ms - interval_ms / 10;
+}
+
+int64_t dss_pace_put_off(int64_t interval_ms, uint32_t chance)
+{
+	return dss_pace_part(interval_ms / 5, chance);
+}
+
 int64_t dss_pace_backoff(unsigned failures, int64_t most_ms, uint32_t chance)
 {
 	int64_t ms = BACKOFF_FIRST_MS;

@@ -23,6 +23,14 @@ int64_t dss_pace_wait(int64_t interval_ms, uint32_t chance);
  */
 int64_t dss_pace_start(int64_t interval_ms, bool served, uint32_t chance);
 /*
+ * From one look at everything to the time when the next is due, which is the
+ * interval without a tenth; it is then put off by up to a fifth.  Those for
+ * whom it became due while they slept, or had no server, have all found it due
+ * at the same moment.
+ */
+int64_t dss_pace_due(int64_t interval_ms);
+int64_t dss_pace_put_off(int64_t interval_ms, uint32_t chance);
+/*
  * After so many failures in a row: 2 s, doubled with each, up to most_ms; of
  * that a half to one and a half.
  */

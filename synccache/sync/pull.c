@@ -16,6 +16,7 @@
 
 #include "lib/log.h"
 #include "lib/wire.h"
+#include "synccache/sync/pace.h"
 #include "synccache/sync/rescope.h"
 #include "synccache/sync/site.h"
 
@@ -334,22 +335,22 @@ static int mark(struct dss_pull *p)
 	return DS_OK;
 }
 
-/* A host's own share of the interval, so that hosts do not come together. */
-static uint64_t reconcile_after(const struct dss_pull *p)
-{
-	uint64_t interval = p->s->config.sync.reconcile_interval;
-	uint64_t spread = interval / 5;
-
-	return interval - spread / 2 +
-	       (spread ? p->meta.hash_key[0] % spread : 0);
-}
-
+/* Never together with all the others (pace.h). */
 static bool reconcile_due(const struct dss_pull *p)
 {
+	struct dss_sync *s = p->s;
+	int64_t interval = (int64_t)s->config.sync.reconcile_interval * 1000;
 	uint64_t now = (uint64_t)time(NULL);
 
-	return p->accept || now < p->meta.reconciled ||
-	       now - p->meta.reconciled >= reconcile_after(p);
+	if (p->accept)
+		return true;
+	if (now >= p->meta.reconciled && (now - p->meta.reconciled) * 1000 <
+					     (uint64_t)dss_pace_due(interval))
+		return false;
+	if (!s->reconcile_at)
+		s->reconcile_at =
+		    ds_now_ms() + dss_pace_put_off(interval, dss_chance());
+	return ds_now_ms() >= s->reconcile_at;
 }
 
 /* ---- what changed ---- */
@@ -603,6 +604,8 @@ static int attempt(struct dss_sync *s, uint32_t flags, bool full,
 			dss_pull_notice(s, DSS_NOTICE_FADED, "");
 		tell_passed_over(&p);
 		s->doubt &= !p.full && !p.reconcile;
+		if (p.full || p.reconcile)
+			s->reconcile_at = 0;
 		*ret_changed = p.m.changed > 0 || p.first || p.policy_changed;
 		s->nasked -= p.asked;
 		memmove(s->asked, s->asked + p.asked,

@@ -136,6 +136,9 @@ struct dss_sync {
 	 * not before (ds_now_ms()). */
 	bool doubt;
 	int64_t relist_at;
+	/* When the listing that is due is to be done, ds_now_ms(); 0: none is
+	 * due. */
+	int64_t reconcile_at;
 	/* A full load was refused for DSS_NOTICE_FADED. */
 	bool faded_by_load;
 

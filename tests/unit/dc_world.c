@@ -260,6 +260,11 @@ struct dss_waiter dss_loop_waiter(struct dss_sync *s)
 	return (struct dss_waiter){ wait_fd, s };
 }
 
+uint32_t dss_chance(void)
+{
+	return 0;
+}
+
 int64_t dss_jitter(int64_t ms)
 {
 	return ms;

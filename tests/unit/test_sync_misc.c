@@ -366,6 +366,11 @@ static void test_pace_bounds(void **state)
 	assert_int_equal(dss_pace_start(5000, true, UINT32_MAX), 4999);
 	assert_int_equal(dss_pace_start(3600000, true, UINT32_MAX),
 			 DSS_PACE_SPREAD_MS - 1);
+	assert_int_equal(dss_pace_due(3600000), 3240000);
+	assert_int_equal(dss_pace_put_off(3600000, 0), 0);
+	assert_int_equal(dss_pace_put_off(3600000, UINT32_MAX), 719999);
+	assert_int_equal(dss_pace_put_off(604800000, UINT32_MAX), 120959999);
+	assert_int_equal(dss_pace_put_off(0, UINT32_MAX), 0);
 	assert_int_equal(dss_pace_backoff(1, 300000, 0), 1000);
 	assert_int_equal(dss_pace_backoff(1, 300000, UINT32_MAX), 2999);
 	assert_int_equal(dss_pace_backoff(3, 300000, 0), 4000);
@@ -413,6 +418,11 @@ static void test_pace_spread(void **state)
 		if (pull >= 5)
 			assert_in_range(crowd(at), 1, HOSTS * 5 / 100);
 	}
+	/* Nor does more than one in 200 list everything in one second, though
+	 * it has become due for all of them while they slept. */
+	for (uint32_t i = 0; i < HOSTS; i++)
+		at[i] = dss_pace_put_off(3600000, chance_of(i));
+	assert_in_range(crowd(at), 1, HOSTS / 200);
 	/* Those who failed together are not back together. */
 	for (uint32_t i = 0; i < HOSTS; i++)
 		at[i] = dss_pace_backoff(5, 300000, chance_of(i));

@@ -8,6 +8,8 @@
 
 #include <signal.h>
 
+#include "lib/wire.h"
+#include "synccache/sync/meta.h"
 #include "tests/unit/pull_world.h"
 
 static void in_three(struct script_server *sv, const struct script_request *rq)
@@ -185,6 +187,65 @@ static void test_replication_right(void **state)
 	assert_int_equal(world_objects(w), 2);
 }
 
+/* ---- a listing that is due ---- */
+
+static void set_reconciled(struct pull_world *w, uint64_t when)
+{
+	struct dss_meta meta;
+	struct dss_txn *txn;
+
+	assert_int_equal(dss_txn_begin(w->s.store, true, &txn), 0);
+	assert_int_equal(dss_meta_load(txn, &meta), 0);
+	meta.reconciled = when;
+	assert_int_equal(dss_meta_save(txn, &meta), 0);
+	assert_int_equal(dss_txn_commit(txn), 0);
+}
+
+static void lists(struct script_server *sv, const struct script_request *rq)
+{
+	if (rq->dirsync) {
+		script_two_users(sv, rq);
+		return;
+	}
+	for (unsigned n = 1; n <= 2; n++)
+		script_user(sv, rq->id, n);
+	script_done_with(sv, rq->id, SCRIPT_PAGED, 0, "");
+}
+
+/* Those who all find it due when they wake do not list all at once. */
+static void test_listing_put_off(void **state)
+{
+	const int64_t hour = 3600000;
+	struct pull_world *w = *state;
+	int64_t at, last = 0;
+
+	assert_int_equal(world_pull(w, 0, lists), 0);
+	for (unsigned n = 0; n < 3; n++) {
+		set_reconciled(w, 1);
+		assert_int_equal(world_pull(w, 0, lists), 0);
+		assert_int_equal(w->server.step, 1);
+		at = w->s.reconcile_at;
+		assert_in_range(at, ds_now_ms() - 60000,
+				ds_now_ms() + hour / 5);
+		assert_int_not_equal(at, last);
+		last = at;
+		/* Not by one pull more. */
+		assert_int_equal(world_pull(w, 0, lists), 0);
+		assert_int_equal(w->s.reconcile_at, at);
+		/* Until its time has come. */
+		w->s.reconcile_at = ds_now_ms();
+		assert_int_equal(world_pull(w, 0, lists), 0);
+		assert_true(w->server.step > 1 && w->server.last[1].paged);
+		assert_int_equal(w->s.reconcile_at, 0);
+		assert_int_equal(world_pull(w, 0, lists), 0);
+		assert_int_equal(w->server.step, 1);
+	}
+	/* Who asks need not wait. */
+	set_reconciled(w, 1);
+	assert_int_equal(world_pull(w, DS_PULL_ACCEPT_DELETES, lists), 0);
+	assert_true(w->server.step > 1 && w->server.last[1].paged);
+}
+
 /* What went out of sight comes without a name, and is looked at. */
 static void nameless(struct script_server *sv, const struct script_request *rq)
 {
@@ -223,6 +284,7 @@ int main(void)
 		WORLD_TEST(test_paged),
 		WORLD_TEST(test_slices),
 		WORLD_TEST(test_replication_right),
+		WORLD_TEST(test_listing_put_off),
 		WORLD_TEST(test_nameless),
 	};
 
