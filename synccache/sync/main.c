@@ -199,6 +199,14 @@ static int pull(struct dss_sync *s, uint32_t flags, bool *ret_changed)
 	return err;
 }
 
+/* The next pull, unless something asks for one before. */
+static void plan_pull(struct dss_sync *s, struct plan *plan, int64_t wait)
+{
+	plan->pull = ds_now_ms() + wait;
+	s->status.next_try = (uint64_t)time(NULL) + (uint64_t)(wait / 1000);
+	dss_status_changed(s);
+}
+
 static int64_t sooner(int64_t wait, int64_t other)
 {
 	if (other > wait)
@@ -222,9 +230,8 @@ static void plan_next(struct dss_sync *s, struct plan *plan, bool ok)
 					dss_chance());
 		dss_status_state(s, DSS_WAITING, "waiting to try again");
 	}
-	plan->pull = ds_now_ms() + wait;
+	plan_pull(s, plan, wait);
 	plan->not_before = ds_now_ms() + COALESCE_MS;
-	s->status.next_try = (uint64_t)time(NULL) + (uint64_t)(wait / 1000);
 }
 
 /* One pull and what it leads to. */
@@ -298,8 +305,9 @@ static void listen(struct dss_sync *s, struct plan *plan)
 	       dss_conn_text(s->conn));
 	dss_dc_close(s);
 	/* All hosts lost it at this moment. */
-	plan->pull = ds_now_ms() + RECONNECT_MS +
-		     dss_pace_start(interval_ms(s), true, dss_chance());
+	plan_pull(s, plan,
+		  RECONNECT_MS +
+		      dss_pace_start(interval_ms(s), true, dss_chance()));
 }
 
 static int64_t earliest(const struct plan *plan)
@@ -358,8 +366,7 @@ static void plan_first(struct dss_sync *s, struct plan *plan)
 	    dss_pull_complete(s) || access(DS_PUBLIC_SNAP, F_OK) == 0;
 	int64_t wait = dss_pace_start(interval_ms(s), served, dss_chance());
 
-	plan->pull = ds_now_ms() + wait;
-	s->status.next_try = (uint64_t)time(NULL) + (uint64_t)(wait / 1000);
+	plan_pull(s, plan, wait);
 }
 
 static void run(struct dss_sync *s)

@@ -6,6 +6,8 @@
  */
 #include "tests/unit/unit.h"
 
+#include <sys/socket.h>
+
 #include "synccache/sync/sync.h"
 
 static int test_wait(struct dss_sync *s, int fd, bool write,
@@ -16,8 +18,10 @@ int dss_main(int argc, char **argv);
 #define dss_wait    test_wait
 #define dss_publish test_publish
 #define main        dss_main
+#define listen      dss_listen /* not the C library's */
 #include "synccache/sync/main.c"
 #undef main
+#undef listen
 
 static bool meanwhile;   /* the monitor asks for the files while we wait */
 static unsigned written; /* publications */
@@ -66,10 +70,34 @@ static void test_asked_meanwhile(void **state)
 	}
 }
 
+/* When the server hangs up, the next try is soon, and the status says when. */
+static void test_hung_up(void **state)
+{
+	static struct dss_sync s;
+	const struct dss_waiter waiter = { NULL, NULL };
+	struct plan plan = { .pull = ds_now_ms() + 3600000 };
+	uint64_t now = (uint64_t)time(NULL);
+	int pair[2];
+
+	(void)state;
+	s.config.sync.interval = 3600;
+	s.status.next_try = now + 3600;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(dss_conn_new(pair[0], "dc1", &waiter, &s.conn), 0);
+	assert_int_equal(close(pair[1]), 0);
+	dss_listen(&s, &plan);
+	assert_null(s.conn);
+	assert_in_range(plan.pull, ds_now_ms() + RECONNECT_MS - 1000,
+			ds_now_ms() + RECONNECT_MS + DSS_PACE_SPREAD_MS);
+	assert_in_range(s.status.next_try, now,
+			now + (RECONNECT_MS + DSS_PACE_SPREAD_MS) / 1000 + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_asked_meanwhile),
+		cmocka_unit_test(test_hung_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
