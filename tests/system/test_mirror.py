@@ -3,7 +3,9 @@
 
 import contextlib
 import json
+import re
 import threading
+import time
 
 import pytest
 
@@ -66,6 +68,27 @@ def test_publications_are_two_seconds_apart(lab):
         published.append(lab.lab.host.path(SNAPSHOT).stat().st_mtime)
     # Also where somebody asks for each; the clock may be slewed meanwhile.
     assert all(b - a > 1.9 for a, b in zip(published, published[1:]))
+
+
+def test_status_tells_how_fresh_the_mirror_is(lab):
+    entry = lab.ldap_user(ALICE, "title")
+    for title in ("Watched", entry["title"][0]):
+        lab.set(entry, title=title)
+        lab.sync()
+    status, now = lab.status(), time.time()
+    sync, text = status["sync"], lab.output("dssyncctl", "status")
+    assert now - 30 < sync["last_change"] <= sync["last_pull"] + 5 < now + 6
+    assert sync["last_pull"] <= sync["next_try"] <= now + 31
+    assert 0 < sync["lag_ms"] < 30000
+    assert sync["last_error"] is None and sync["held_count"] == 0
+    for row in (r"generation \d+, published \d+ s ago",
+                rf"mirrored +{sync['users']} users, {sync['groups']} groups",
+                r"last pull +\d+ s ago, next (in \d+ s|\d+ s ago)",
+                r"last change +published \d+ s ago, \d+\.\d{3} s after it "
+                r"was noticed",
+                r"changes +by dirsync: .*replication right",
+                r"problems +none"):
+        assert re.search(row, text), (row, text)
 
 
 def test_a_deleted_user_goes(lab, tenant):

@@ -240,6 +240,37 @@ def test_without_tombstones_a_refused_login_tells(lab, tenant):
         assert lab.passwd(ALICE)
 
 
+# ---- a deletion that only a login tells of -------------------------------------
+
+def test_whom_the_kdc_does_not_know_is_looked_at(lab):
+    """By the host's own account, and long before everything is listed: the
+    object goes, and leaves its groups, without a word of theirs."""
+    user, group = "forgotten@aaddscontoso.com", "memory@aaddscontoso.com"
+    lab.dc_output("samba-tool", "user", "create", "forgotten", PASSWORD, "-H",
+                  SAM_DB)
+    lab.dc_output("samba-tool", "group", "add", "Memory", "-H", SAM_DB)
+    try:
+        lab.dc_output("samba-tool", "group", "addmembers", "Memory",
+                      "forgotten,alice", "-H", SAM_DB)
+        with lab.configured("[sync]\ninterval = 1h\nnotify = no") as log:
+            lab.sync()
+            assert lab.ssh(user, PASSWORD).returncode == 0
+            assert user in lab.group(group)[3].split(",")
+            lab.dc_output("samba-tool", "user", "delete", "forgotten", "-H",
+                          SAM_DB)
+            lab.sync()
+            assert lab.passwd(user)     # nothing says that it is gone
+            assert user in lab.group(group)[3].split(",")
+            assert lab.ssh(user, PASSWORD).returncode != 0
+            wait_until("it has left", lambda: lab.passwd(user) is None)
+            assert lab.group(group)[3] == ALICE
+            assert "load" not in log(), log()
+    finally:
+        lab.dc("samba-tool", "user", "delete", "forgotten", "-H", SAM_DB)
+        lab.dc_output("samba-tool", "group", "delete", "Memory", "-H", SAM_DB)
+        lab.sync("--full")
+
+
 # ---- members of other domains ------------------------------------------------
 
 def test_a_foreign_security_principal_is_no_member_here(lab):

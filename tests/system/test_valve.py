@@ -176,6 +176,38 @@ def test_only_the_members_of_some_groups(lab, tenant):
         assert users(lab) == everybody
 
 
+def test_another_scope_needs_no_domain_controller(lab):
+    """The store has all of the domain: nothing is loaded for it."""
+    everybody = users(lab)
+    cloud = {name for name in everybody
+             if lab.ctl("user", name)["origin"] == "cloud"}
+    team = {name for name in everybody
+            if "engineering@aaddscontoso.com" in lab.group_names(name)}
+    synchronized = {name for name in everybody
+                    if not lab.ctl("user", name)["custom_ou"]}
+    wanted = {"origin = cloud": cloud, "origin = onprem": everybody - cloud,
+              f"bases = OU=AADDC Users,{DOMAIN_DN}": synchronized,
+              "groups = Engineering": team, "": everybody}
+    assert all(found and (found < everybody) == bool(line)
+               for line, found in wanted.items()), wanted
+    conf = lab.lab.host.path(CONF)
+    before = conf.read_text()
+    offset = len(lab.log())
+    lab.samba("stop")
+    try:
+        for line, found in wanted.items():
+            conf.write_text(f"{before.rstrip()}\n[sync]\n{line}\n")
+            lab.daemon("restart")
+            wait_until(line, lambda: users(lab) == found)
+        log = lab.log()[offset:]
+        assert "connected to" not in log and "full load" not in log, log
+    finally:
+        lab.samba("start")
+        conf.write_text(before)
+        lab.daemon("restart")
+        lab.sync()
+
+
 def test_a_scope_group_that_is_deleted_takes_nobody_away(lab, tenant):
     tenant["groups"].append({"displayName": "Valve Scope",
                              "members": [ALICE, "heidi@contoso.com"]})
