@@ -40,6 +40,7 @@ struct dss_conn {
 	struct dss_waiter waiter;
 	int notify_id; /* message id of the notification; 0: none */
 	char text[DSS_CONN_TEXT];
+	int code; /* LDAP's, that the text is about */
 	bool tls; /* it was made sure of */
 	struct dss_entry_buf entry;
 };
@@ -74,6 +75,7 @@ static int ldap_err(int rc)
 static void keep_text(struct dss_conn *conn, const char *what, int rc,
 		      const char *server)
 {
+	conn->code = rc;
 	(void)snprintf(conn->text, sizeof(conn->text), "%s: %s%s%s", what,
 		       ldap_err2string(rc), server && server[0] ? ": " : "",
 		       server ? server : "");
@@ -157,6 +159,11 @@ int dss_conn_fd(const struct dss_conn *conn)
 const char *dss_conn_text(const struct dss_conn *conn)
 {
 	return conn->text;
+}
+
+bool dss_conn_forbidden(const struct dss_conn *conn)
+{
+	return conn->code == LDAP_INSUFFICIENT_ACCESS;
 }
 
 /* Bytes that TLS or SASL have read, so that the socket does not tell. */

@@ -46,6 +46,9 @@ int dss_conn_fd(const struct dss_conn *conn);
  */
 const char *dss_conn_text(const struct dss_conn *conn);
 
+/* Whether that was insufficientAccessRights (RFC 4511 4.1.9). */
+bool dss_conn_forbidden(const struct dss_conn *conn);
+
 struct dss_tls {
 	bool starttls;       /* ask for it first (RFC 4511 4.14) */
 	const char *ca_file; /* certificates that are trusted, PEM */

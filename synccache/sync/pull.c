@@ -560,8 +560,15 @@ static int save(struct dss_pull *p)
 /* What a delta shows is one look: only a look at all takes it back. */
 static void tell_passed_over(struct dss_pull *p)
 {
-	char notice[DSS_TEXT] = "";
+	char notice[DSS_TEXT] = "", guid[DS_GUID_STR_MAX];
 
+	if (p->refused > 0)
+		(void)snprintf(notice, sizeof(notice),
+			       "objects that the server tells of, and that "
+			       "the host's account may not read: %llu, the "
+			       "first of them %s",
+			       (unsigned long long)p->refused,
+			       ds_guid_to_str(&p->barred, guid));
 	if (p->m.malformed > 0)
 		(void)snprintf(notice, sizeof(notice),
 			       "entries without a usable objectGUID are "

@@ -27,11 +27,13 @@ struct dss_pull {
 	const struct dss_strategy *strategy; /* NULL: to be chosen */
 	bool first;                          /* nothing whole was there */
 	bool full, reconcile, accept;
-	bool asked_full;     /* for somebody who wants it */
-	bool moved;          /* the cookie is from another server */
-	size_t asked;        /* of s->asked that were read again */
-	bool unseen;         /* the one read last, which may exist still */
-	bool policy_changed; /* all limits of accounts are others then */
+	bool asked_full;       /* for somebody who wants it */
+	bool moved;            /* the cookie is from another server */
+	size_t asked;          /* of s->asked that were read again */
+	bool unseen;           /* the one read last, which may exist still */
+	uint64_t refused;      /* objects that may not be read, */
+	struct ds_guid barred; /* ... the first of them */
+	bool policy_changed;   /* all limits of accounts are others then */
 };
 
 /*

@@ -176,6 +176,16 @@ static int store_reread(struct dss_pull *p, const struct reread *r)
 	return err;
 }
 
+/* One object that the server tells of, and does not show: as if it did not
+ * tell, so that it does not stop the rest. */
+static int note_refused(struct dss_pull *p, struct reread *r)
+{
+	r->found = false;
+	if (p->refused++ == 0)
+		p->barred = r->obj.guid;
+	return DS_ERR_NOTFOUND;
+}
+
 static int reread(struct dss_pull *p, const struct ds_guid *guid)
 {
 	struct reread r = { .found = false };
@@ -193,6 +203,8 @@ static int reread(struct dss_pull *p, const struct ds_guid *guid)
 		r.overlaps &= !again;
 		r.next = again ? 0 : r.next;
 	} while (err == DS_OK && (again || r.next > last));
+	if (err == DS_ERR_DENIED && dss_conn_forbidden(p->s->conn))
+		err = note_refused(p, &r);
 	if (err == DS_ERR_NOTFOUND)
 		err = DS_OK;
 	if (err == DS_OK)

@@ -36,26 +36,70 @@ static void test_continuation(void **state)
 	assert_string_equal(w->server.last[0].cookie, "part-3");
 }
 
+static int refusal;
+
 static void refuses_cookie(struct script_server *sv,
 			   const struct script_request *rq)
 {
 	if (rq->cookie[0])
-		script_done(sv, rq->id, LDAP_UNWILLING_TO_PERFORM);
+		script_done(sv, rq->id, refusal);
 	else
 		script_two_users(sv, rq);
 }
 
 static void test_cookie_refused(void **state)
 {
+	/* What Windows and Samba were seen to say of one. */
+	static const int codes[] = { LDAP_UNWILLING_TO_PERFORM,
+				     LDAP_UNAVAILABLE_CRITICAL_EXTENSION,
+				     LDAP_PROTOCOL_ERROR,
+				     LDAP_OPERATIONS_ERROR,
+				     LDAP_INSUFFICIENT_ACCESS };
 	struct pull_world *w = *state;
 
-	assert_int_equal(world_pull(w, 0, script_two_users), 0);
-	assert_int_equal(world_pull(w, 0, refuses_cookie), 0);
-	assert_int_equal(w->server.step, 2);
-	assert_string_equal(w->server.last[0].cookie, "cookie-2");
-	assert_string_equal(w->server.last[1].cookie, "");
-	assert_string_equal(w->s.status.strategy, "dirsync");
-	assert_int_equal(world_objects(w), 2);
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		refusal = codes[i];
+		assert_int_equal(world_pull(w, DS_PULL_FULL, script_two_users),
+				 0);
+		assert_int_equal(world_pull(w, 0, refuses_cookie), 0);
+		assert_int_equal(w->server.step, 2);
+		assert_string_equal(w->server.last[0].cookie, "cookie-2");
+		assert_string_equal(w->server.last[1].cookie, "");
+		assert_string_equal(w->s.status.strategy, "dirsync");
+		assert_int_equal(world_objects(w), 2);
+	}
+}
+
+/* One object that the server tells of, and refuses to show. */
+static void refuses_one(struct script_server *sv,
+			const struct script_request *rq)
+{
+	struct test_entry t;
+
+	if (!rq->dirsync) {
+		script_done(sv, rq->id, LDAP_INSUFFICIENT_ACCESS);
+		return;
+	}
+	script_user(sv, rq->id, 1);
+	entry_begin(&t, 2);
+	entry_text(&t, "displayName", "Two");
+	script_entry(sv, rq->id, &t.e);
+	script_user(sv, rq->id, 3);
+	script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "c");
+}
+
+static void test_one_refused(void **state)
+{
+	struct pull_world *w = *state;
+	const char *notice = w->s.status.notice[DSS_NOTICE_ENTRIES];
+
+	assert_int_equal(world_pull(w, 0, refuses_one), 0);
+	assert_int_equal(world_members(w, 1), 0);
+	assert_int_equal(world_members(w, 2), -1);
+	assert_int_equal(world_members(w, 3), 0);
+	assert_non_null(strstr(notice, "may not read: 1, the first of them "));
+	assert_int_equal(world_pull(w, DS_PULL_FULL, script_two_users), 0);
+	assert_string_equal(notice, "");
 }
 
 /* Ten users in two pages, with referrals between them. */
@@ -281,6 +325,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(test_continuation),
 		WORLD_TEST(test_cookie_refused),
+		WORLD_TEST(test_one_refused),
 		WORLD_TEST(test_paged),
 		WORLD_TEST(test_slices),
 		WORLD_TEST(test_replication_right),
