@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "synccache/sync/valve.h"
@@ -19,6 +20,7 @@ struct reread {
 	struct dss_object obj;
 	struct dss_arena arena;
 	struct dss_guids groups; /* memberOf */
+	uint32_t groups_next; /* first of its next slice; 0: all are there */
 	bool found;
 	uint32_t next; /* first member of the next slice; 0: all are there */
 	/*
@@ -29,11 +31,9 @@ struct reread {
 	struct ds_guid last; /* member of the slice before */
 };
 
-static int take_groups(struct reread *r, const struct dss_entry *entry)
+static int take_groups_of(struct reread *r, const struct dss_attr *attr)
 {
-	const struct dss_attr *attr = dss_entry_find(entry, "memberOf");
-
-	for (size_t i = 0; attr && i < attr->count; i++) {
+	for (size_t i = 0; i < attr->count; i++) {
 		struct ds_guid guid;
 		const char *dn;
 
@@ -42,6 +42,28 @@ static int take_groups(struct reread *r, const struct dss_entry *entry)
 			return DS_ERR_NOMEM;
 	}
 	return DS_OK;
+}
+
+/* A server may cut these as it does members. */
+static int take_groups(struct reread *r, const struct dss_entry *entry)
+{
+	int err = DS_OK;
+
+	r->groups_next = 0;
+	for (size_t i = 0; i < entry->count && err == DS_OK; i++) {
+		const struct dss_attr *attr = &entry->attrs[i];
+		uint32_t low = 0, high = UINT32_MAX;
+		size_t len = strlen(attr->name);
+
+		if (dss_range_parse(attr->name, &len, &low, &high) ==
+			DS_ERR_FORMAT ||
+		    len != 8 || strncasecmp(attr->name, "memberOf", len) != 0)
+			continue;
+		err = take_groups_of(r, attr);
+		if (high != UINT32_MAX && high >= low)
+			r->groups_next = high + 1;
+	}
+	return err;
 }
 
 /*
@@ -122,36 +144,76 @@ static int on_reread(void *arg, const struct dss_entry *entry)
 	    !ds_guid_equal(&guid, &r->obj.guid))
 		return DS_OK;
 	r->found = true;
-	take_slices(r, entry);
-	if (take_groups(r, entry) != 0)
+	if (r->next == 0 && take_groups(r, entry) != 0)
 		return DS_ERR_NOMEM;
+	take_slices(r, entry);
 	return keep_object(r, entry);
 }
 
-static int reread_once(struct dss_pull *p, struct reread *r)
+static int search_one(struct dss_pull *p, struct reread *r,
+		      const char *const *attrs,
+		      int (*entry)(void *arg, const struct dss_entry *entry))
 {
-	static const char *attrs[ATTRS_MAX];
-	const char *const *all = dss_pull_attributes(p->s);
-	char base[GUID_DN_MAX], guid[DS_GUID_STR_MAX], range[48];
-	struct dss_search search = dss_pull_search(p, attrs, on_reread);
-	size_t n = 0;
+	char base[GUID_DN_MAX], guid[DS_GUID_STR_MAX];
+	struct dss_search search = dss_pull_search(p, attrs, entry);
 
 	(void)snprintf(base, sizeof(base), "<GUID=%s>",
 		       ds_guid_to_str(&r->obj.guid, guid));
-	(void)snprintf(range, sizeof(range), "member;range=%u-*", r->next);
-	attrs[n++] = "objectGUID";
-	attrs[n++] = "memberOf";
-	if (r->next > 0)
-		attrs[n++] = range;
-	for (; r->next == 0 && *all && n < ATTRS_MAX - 1; all++)
-		attrs[n++] = *all;
-	attrs[n] = NULL;
 	search.base = base;
 	search.scope = DSS_SCOPE_BASE;
 	search.filter = "(objectClass=*)";
 	search.extended_dn = true;
 	search.arg = r;
 	return dss_conn_search(p->s->conn, &search, false);
+}
+
+static int reread_once(struct dss_pull *p, struct reread *r)
+{
+	const char *attrs[ATTRS_MAX];
+	const char *const *all = dss_pull_attributes(p->s);
+	char range[48];
+	size_t n = 0;
+
+	(void)snprintf(range, sizeof(range), "member;range=%u-*", r->next);
+	attrs[n++] = "objectGUID";
+	if (r->next > 0)
+		attrs[n++] = range;
+	else
+		attrs[n++] = "memberOf";
+	for (; r->next == 0 && *all && n < ATTRS_MAX - 1; all++)
+		attrs[n++] = *all;
+	attrs[n] = NULL;
+	return search_one(p, r, attrs, on_reread);
+}
+
+static int on_groups(void *arg, const struct dss_entry *entry)
+{
+	struct reread *r = arg;
+	struct ds_guid guid;
+
+	return dss_entry_guid(entry, &guid) == DS_OK &&
+		       ds_guid_equal(&guid, &r->obj.guid)
+		   ? take_groups(r, entry)
+		   : DS_OK;
+}
+
+/* The rest of memberOf, where the server cut it. */
+static int reread_groups(struct dss_pull *p, struct reread *r)
+{
+	uint32_t last = 0;
+	int err = DS_OK;
+
+	while (err == DS_OK && r->groups_next > last) {
+		char range[48];
+		const char *const attrs[] = { "objectGUID", range, NULL };
+
+		last = r->groups_next;
+		r->groups_next = 0;
+		(void)snprintf(range, sizeof(range), "memberOf;range=%u-*",
+			       last);
+		err = search_one(p, r, attrs, on_groups);
+	}
+	return err;
 }
 
 static int store_reread(struct dss_pull *p, const struct reread *r)
@@ -203,6 +265,8 @@ static int reread(struct dss_pull *p, const struct ds_guid *guid)
 		r.overlaps &= !again;
 		r.next = again ? 0 : r.next;
 	} while (err == DS_OK && (again || r.next > last));
+	if (err == DS_OK)
+		err = reread_groups(p, &r);
 	if (err == DS_ERR_DENIED && dss_conn_forbidden(p->s->conn))
 		err = note_refused(p, &r);
 	if (err == DS_ERR_NOTFOUND)

@@ -173,6 +173,58 @@ static void test_slices(void **state)
 	assert_int_equal(w->server.step, 6); /* the slices overlap */
 }
 
+/* User 2 becomes readable, whose five groups, 30 to 34, come by twos. */
+static void groups_by_twos(struct script_server *sv,
+			   const struct script_request *rq)
+{
+	unsigned first = 0, last;
+	char name[64], text[2][128];
+	struct test_entry t;
+
+	if (rq->dirsync && !rq->cookie[0]) {
+		script_user(sv, rq->id, 1);
+		for (unsigned n = 30; n < 35; n++)
+			script_group(sv, rq->id, n, "member;range=1-1", 1, 1);
+	}
+	if (rq->dirsync && rq->cookie[0]) {
+		entry_begin(&t, 2);
+		entry_text(&t, "displayName", "Two");
+		script_entry(sv, rq->id, &t.e);
+	}
+	if (rq->dirsync) {
+		script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "c");
+		return;
+	}
+	(void)sscanf(rq->last_attr, "memberOf;range=%u-", &first);
+	last = first + 1 < 4 ? first + 1 : 4;
+	(void)snprintf(name, sizeof(name),
+		       last < 4 ? "memberOf;range=%u-%u"
+				: "memberOf;range=%u-*",
+		       first, last);
+	if (first == 0)
+		entry_user(&t, 2, "two");
+	else
+		entry_begin(&t, 2);
+	entry_attr(&t, name);
+	for (unsigned n = first; n <= last; n++) {
+		member_dn(30 + n, text[n - first]);
+		entry_value(&t, text[n - first], strlen(text[n - first]));
+	}
+	script_entry(sv, rq->id, &t.e);
+	script_done(sv, rq->id, LDAP_SUCCESS);
+}
+
+static void test_groups_in_slices(void **state)
+{
+	struct pull_world *w = *state;
+
+	assert_int_equal(world_pull(w, 0, groups_by_twos), 0);
+	assert_int_equal(world_pull(w, 0, groups_by_twos), 0);
+	assert_int_equal(w->server.step, 4);
+	for (unsigned n = 30; n < 35; n++)
+		assert_int_equal(world_members(w, n), 2);
+}
+
 /* With the replication right: tombstones come, and so does what no search
  * shows. */
 static void replicates(struct script_server *sv,
@@ -328,6 +380,7 @@ int main(void)
 		WORLD_TEST(test_one_refused),
 		WORLD_TEST(test_paged),
 		WORLD_TEST(test_slices),
+		WORLD_TEST(test_groups_in_slices),
 		WORLD_TEST(test_replication_right),
 		WORLD_TEST(test_listing_put_off),
 		WORLD_TEST(test_nameless),
