@@ -97,6 +97,33 @@ int dss_mirror_flag(struct dss_mirror *m, const struct ds_guid *guid,
 	return put_keeping(m, &obj, 0);
 }
 
+static int visit_all(void *arg, const struct ds_guid *guid,
+		     const uint8_t *data, size_t len)
+{
+	(void)data;
+	(void)len;
+	return dss_guids_add(arg, guid);
+}
+
+int dss_mirror_bare(struct dss_mirror *m)
+{
+	struct dss_guids all = { .count = 0 };
+	int err = dss_txn_each(m->txn, visit_all, &all);
+
+	for (size_t i = 0; i < all.count && err == DS_OK; i++) {
+		struct dss_object obj;
+
+		err = dss_mirror_get(m, &all.list[i], &obj);
+		dss_arena_reset(&m->scratch);
+		if (err == DS_OK) {
+			dss_object_bare(&obj);
+			err = put(m, &obj);
+		}
+	}
+	free(all.list);
+	return err;
+}
+
 int dss_mirror_keep_history(struct dss_mirror *m, const struct dss_object *old)
 {
 	struct dss_object obj;

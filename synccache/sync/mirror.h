@@ -70,6 +70,8 @@ DS_MUST_CHECK int dss_mirror_flag(struct dss_mirror *m,
  */
 DS_MUST_CHECK int dss_mirror_keep_history(struct dss_mirror *m,
 					  const struct dss_object *old);
+/* Every object without what is only shown to people (dss_object_bare()). */
+DS_MUST_CHECK int dss_mirror_bare(struct dss_mirror *m);
 /* DS_ERR_NOTFOUND, or the object, borrowed until the next change. */
 DS_MUST_CHECK int dss_mirror_get(struct dss_mirror *m,
 				 const struct ds_guid *guid,

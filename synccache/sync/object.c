@@ -332,6 +332,16 @@ static void clear_field(struct dss_object *obj, const struct row *row)
 	obj->malformed &= ~row->field;
 }
 
+void dss_object_bare(struct dss_object *obj)
+{
+	for (size_t i = 0; i < NROWS; i++) {
+		if (rows[i].field & SHOWN)
+			clear_field(obj, &rows[i]);
+	}
+	obj->malformed &= ~(uint32_t)DSS_F_SHOWN;
+	obj->shown_len = 0;
+}
+
 static int apply_row(struct dss_object *obj, const struct row *row,
 		     const struct dss_attr *attr, struct dss_arena *arena)
 {

@@ -93,6 +93,9 @@ struct dss_object {
  */
 const char *const *dss_object_attributes(bool mapped);
 
+/* Forgets what is asked for only if `mapped`. */
+void dss_object_bare(struct dss_object *obj);
+
 void dss_object_init(struct dss_object *obj, const struct ds_guid *guid);
 
 /* How "member;range=a-b" is to be read. */

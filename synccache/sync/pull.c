@@ -74,10 +74,14 @@ struct dss_search dss_pull_search(struct dss_pull *p, const char *const *attrs,
 	};
 }
 
+static bool is_mapped(const struct dss_sync *s)
+{
+	return s->config.sync.attributes == DS_ATTRIBUTES_MAPPED;
+}
+
 const char *const *dss_pull_attributes(const struct dss_sync *s)
 {
-	return dss_object_attributes(s->config.sync.attributes ==
-				     DS_ATTRIBUTES_MAPPED);
+	return dss_object_attributes(is_mapped(s));
 }
 
 void dss_pull_notice(struct dss_sync *s, enum dss_notice which,
@@ -216,7 +220,7 @@ static int drop_gone(struct dss_pull *p)
 }
 
 /* What the cookie stands for: a change of it asks for a full load. */
-static int make_request(const struct dss_sync *s, char *buf, size_t cap)
+static int make_request(bool mapped, char *buf, size_t cap)
 {
 	size_t used;
 	int n = snprintf(buf, cap, "%s", DSS_PULL_FILTER);
@@ -224,7 +228,7 @@ static int make_request(const struct dss_sync *s, char *buf, size_t cap)
 	if (n < 0 || (size_t)n >= cap)
 		return DS_ERR_LIMIT;
 	used = (size_t)n;
-	for (const char *const *a = dss_pull_attributes(s); *a; a++) {
+	for (const char *const *a = dss_object_attributes(mapped); *a; a++) {
 		n = snprintf(buf + used, cap - used, " %s", *a);
 		if (n < 0 || (size_t)n >= cap - used)
 			return DS_ERR_LIMIT;
@@ -277,7 +281,7 @@ static int prepare(struct dss_pull *p, uint32_t flags, bool full)
 	int err = dss_meta_load(p->m.txn, &p->meta);
 
 	if (err == DS_OK)
-		err = make_request(s, request, sizeof(request));
+		err = make_request(is_mapped(s), request, sizeof(request));
 	if (err == DS_OK)
 		err = dss_meta_cookie(p->m.txn, &p->cookie);
 	if (err)
@@ -498,6 +502,23 @@ static int rescope_pull(struct dss_pull *p)
 	return rescope(p->s, &p->m, &r);
 }
 
+/* Fewer attributes need no load: the cookie is good for them, too. */
+static int rescope_attributes(struct dss_sync *s, struct dss_mirror *m,
+			      struct dss_meta *meta)
+{
+	char more[sizeof(meta->request)], fewer[sizeof(meta->request)];
+	int err = make_request(true, more, sizeof(more));
+
+	if (err == DS_OK)
+		err = make_request(false, fewer, sizeof(fewer));
+	if (err || is_mapped(s) || strcmp(meta->request, more) != 0)
+		return err;
+	ds_log(DS_LOG_INFO, "attributes that are only shown are forgotten");
+	memcpy(meta->request, fewer, sizeof(fewer));
+	err = dss_mirror_bare(m);
+	return err ? err : dss_meta_save(m->txn, meta);
+}
+
 int dss_pull_rescope(struct dss_sync *s)
 {
 	struct dss_mirror m;
@@ -513,8 +534,11 @@ int dss_pull_rescope(struct dss_sync *s)
 		return err;
 	dss_mirror_init(&m, txn, false);
 	err = dss_meta_load(txn, &meta);
-	if (err == DS_OK && dss_meta_serves(&meta, s->config.domain.name))
-		err = rescope(s, &m, &r);
+	if (err == DS_OK && dss_meta_serves(&meta, s->config.domain.name)) {
+		err = rescope_attributes(s, &m, &meta);
+		if (err == DS_OK)
+			err = rescope(s, &m, &r);
+	}
 	dss_mirror_done(&m);
 	/* A unit that was renamed is known by its new name by a listing. */
 	s->doubt |= r.notice[0] != 0;

@@ -199,6 +199,12 @@ def test_another_scope_needs_no_domain_controller(lab):
             conf.write_text(f"{before.rstrip()}\n[sync]\n{line}\n")
             lab.daemon("restart")
             wait_until(line, lambda: users(lab) == found)
+        assert lab.ctl("user", ALICE)["attributes"].get("title")
+        conf.write_text(f"{before}\n[sync]\nattributes = identity\n")
+        lab.daemon("restart")
+        wait_until("nothing is shown any more", lambda: not lab.ctl(
+            "user", ALICE)["attributes"].get("title"))
+        assert users(lab) == everybody
         log = lab.log()[offset:]
         assert "connected to" not in log and "full load" not in log, log
     finally:
@@ -206,6 +212,7 @@ def test_another_scope_needs_no_domain_controller(lab):
         conf.write_text(before)
         lab.daemon("restart")
         lab.sync()
+    assert lab.ctl("user", ALICE)["attributes"].get("title")
 
 
 def test_a_scope_group_that_is_deleted_takes_nobody_away(lab, tenant):

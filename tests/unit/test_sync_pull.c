@@ -283,6 +283,62 @@ static void test_replication_right(void **state)
 	assert_int_equal(world_objects(w), 2);
 }
 
+/* ---- fewer attributes ---- */
+
+static void with_manager(struct script_server *sv,
+			 const struct script_request *rq)
+{
+	struct test_entry t;
+	char text[128];
+
+	if (!rq->cookie[0]) {
+		entry_user(&t, 1, "one");
+		entry_text(&t, "displayName", "One");
+		entry_text(&t, "l", "Bern");
+		entry_text(&t, "department",
+			   "a\x01"
+			   "b");
+		entry_text(&t, "uidNumber", "5");
+		entry_text(&t, "manager;range=1-1", member_dn(2, text));
+		script_entry(sv, rq->id, &t.e);
+		script_user(sv, rq->id, 2);
+	}
+	script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "c");
+}
+
+/* They go without a load; more of them need one. */
+static void test_fewer_attributes(void **state)
+{
+	struct pull_world *w = *state;
+	struct dss_object obj;
+	struct dss_txn *txn;
+	bool there;
+
+	w->s.config.sync.attributes = DS_ATTRIBUTES_MAPPED;
+	assert_int_equal(world_pull(w, 0, with_manager), 0);
+	txn = world_object(w, 1, &obj, &there);
+	assert_true(there && obj.shown_len > 0 && obj.manager_dn[0]);
+	dss_txn_abort(txn);
+	w->s.config.sync.attributes = DS_ATTRIBUTES_IDENTITY;
+	assert_int_equal(dss_pull_rescope(&w->s), 0);
+	txn = world_object(w, 1, &obj, &there);
+	assert_true(there && obj.shown_len == 0 && !obj.manager_dn[0]);
+	assert_string_equal(obj.display, "");
+	assert_string_equal(obj.sam, "one");
+	assert_int_equal(obj.uid_number, 5);
+	assert_int_equal(obj.malformed, 0);
+	dss_txn_abort(txn);
+	assert_int_equal(world_pull(w, 0, with_manager), 0);
+	assert_string_equal(w->server.last[0].cookie, "c");
+	w->s.config.sync.attributes = DS_ATTRIBUTES_MAPPED;
+	assert_int_equal(dss_pull_rescope(&w->s), 0);
+	assert_int_equal(world_pull(w, 0, with_manager), 0);
+	assert_string_equal(w->server.last[0].cookie, "");
+	txn = world_object(w, 1, &obj, &there);
+	assert_true(there && obj.shown_len > 0);
+	dss_txn_abort(txn);
+}
+
 /* ---- a listing that is due ---- */
 
 static void set_reconciled(struct pull_world *w, uint64_t when)
@@ -382,6 +438,7 @@ int main(void)
 		WORLD_TEST(test_slices),
 		WORLD_TEST(test_groups_in_slices),
 		WORLD_TEST(test_replication_right),
+		WORLD_TEST(test_fewer_attributes),
 		WORLD_TEST(test_listing_put_off),
 		WORLD_TEST(test_nameless),
 	};
