@@ -72,7 +72,8 @@ static int add_value(struct ds_snapw *w, struct dsw_attr *attr,
 {
 	size_t len;
 
-	if (strcmp(attr->last, value) == 0)
+	/* "" stands for one that is too long, too. */
+	if (value[0] && strcmp(attr->last, value) == 0)
 		return 0;
 	len = strlen(value) + 1;
 	if (len > sizeof(attr->last))

@@ -361,7 +361,8 @@ static void each_value_is_its_own(void **state)
 	char buf[64], words[100], others[100];
 	const char *const values[] = { "Bern", "Bern", words,   "Bern",
 				       others, words,  others,  "Thun",
-				       "Bern", "Barn", "user7", "User7" };
+				       "Bern", "Barn", "user7", "User7",
+				       words,  "",     "",      "Bern" };
 	uint32_t gids[GIDS], index;
 	struct ds_snapw_user u = user_of(7, buf, gids);
 	int from = file(), to = file();
