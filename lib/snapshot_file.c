@@ -105,18 +105,19 @@ int ds_snapw_begin(struct ds_snapw *w, int fd,
 		[DS_SEC_TEXT] = DS_FMT_TEXT_MAX,
 	};
 	uint64_t at = FIRST_AT;
+	enum ds_fmt_section sec;
+	size_t i = 0;
 
 	if (size->users > DS_FMT_OBJECTS_MAX ||
 	    size->groups > DS_FMT_OBJECTS_MAX || size->lists > DS_FMT_TEXT_MAX)
 		return DS_ERR_LIMIT;
-	for (size_t i = 0; i < DS_SEC_COUNT; i++) {
-		enum ds_fmt_section sec = order[i];
-
-		if (room[sec] == 0)
-			continue;
+	/* Also one without room has a place: nothing comes before TEXT later
+	 * on. */
+	do {
+		sec = order[i++];
 		w->place[sec] = (struct dsw_place){ at, room[sec] };
 		at += aligned(room[sec]);
-	}
+	} while (sec != DS_SEC_TEXT);
 	w->fd = fd;
 	return reserve_tables(w, size);
 }

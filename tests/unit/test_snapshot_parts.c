@@ -282,10 +282,11 @@ static void more_than_was_said(void **state)
 {
 	struct ds_snapw_size none = { 0 }, few = { .users = 1, .lists = 1 };
 	uint32_t gids[GIDS], index;
-	char buf[64];
+	char buf[64], accbuf[64];
 	int fd = file();
 	struct ds_snapw *w = writer(DS_SNAP_BASE, fd, &few);
 	struct ds_snapw_user u = user_of(2, buf, gids);
+	struct ds_snap_account acc = account_of(0, accbuf);
 
 	(void)state;
 	assert_int_equal(ds_snapw_user(w, &u, &index), DS_ERR_INVAL);
@@ -296,6 +297,14 @@ static void more_than_was_said(void **state)
 	assert_int_equal(ds_snapw_user(w, &u, &index), 0);
 	u = user_of(GIDS + 1, buf, gids);
 	assert_int_equal(ds_snapw_user(w, &u, &index), DS_ERR_INVAL);
+	ds_snapw_free(w);
+	few.lists = 0;
+	w = writer(DS_SNAP_BASE, fd, &few);
+	u = user_of(1, buf, gids);
+	assert_int_equal(ds_snapw_user(w, &u, &index), DS_ERR_INVAL);
+	ds_snapw_free(w);
+	w = writer(DS_SNAP_BASE, fd, &few);
+	assert_int_equal(ds_snapw_account(w, &acc), DS_ERR_INVAL);
 	ds_snapw_free(w);
 	w = ds_snapw_new(DS_SNAP_BASE, "D", key);
 	none.users = SIZE_MAX;
