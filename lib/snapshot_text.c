@@ -29,19 +29,22 @@ static int add(struct ds_snapw *w, enum ds_fmt_section sec, const void *data,
 	return r || w->sec[sec].len < DSW_KEPT ? r : dsw_spill(w, sec);
 }
 
-bool dsw_is_at(const struct ds_snapw *w, enum ds_fmt_section sec, size_t off,
+bool dsw_is_at(struct ds_snapw *w, enum ds_fmt_section sec, size_t off,
 	       const void *data, size_t len)
 {
 	const struct dsw_vec *v = &w->sec[sec];
 	uint8_t buf[DS_NAME_MAX + 1];
+	ssize_t n;
 
 	if (off >= v->before)
 		return len <= dsw_vec_size(v) - off &&
 		       memcmp(v->p + (off - v->before), data, len) == 0;
-	return len <= sizeof(buf) &&
-	       pread(w->fd, buf, len, (off_t)(w->place[sec].at + off)) ==
-		   (ssize_t)len &&
-	       memcmp(buf, data, len) == 0;
+	if (len > sizeof(buf))
+		return false;
+	n = pread(w->fd, buf, len, (off_t)(w->place[sec].at + off));
+	if (n < 0)
+		return dsw_finish(w, DS_ERR_SYS) != 0;
+	return n == (ssize_t)len && memcmp(buf, data, len) == 0;
 }
 
 int dsw_add_bytes(struct ds_snapw *w, const void *data, size_t len,
@@ -82,7 +85,7 @@ void dsw_note_string(struct ds_snapw *w, uint32_t off, const char *s,
 		    (struct dsw_string){ off, (uint32_t)len };
 }
 
-static bool is_same(const struct ds_snapw *w, const struct dsw_string *string,
+static bool is_same(struct ds_snapw *w, const struct dsw_string *string,
 		    const char *s, size_t len)
 {
 	return string->len == len && string->off >= w->begin &&
@@ -145,7 +148,12 @@ int dsw_finish(struct ds_snapw *w, int err)
 	return err;
 }
 
-bool dsw_key_find(const struct ds_snapw *w, const struct dsw_table *table,
+int dsw_conflict(const struct ds_snapw *w, bool taken)
+{
+	return w->err ? w->err : taken ? DS_ERR_CONFLICT : 0;
+}
+
+bool dsw_key_find(struct ds_snapw *w, const struct dsw_table *table,
 		  const struct dsw_key *key, const struct dsw_item **ret_item)
 {
 	const struct dsw_item *item;
@@ -193,7 +201,7 @@ int dsw_key_make(struct ds_snapw *w, struct dsw_table *table, bool folded,
 	return 0;
 }
 
-bool dsw_key_taken(const struct ds_snapw *w, const struct dsw_key *key)
+bool dsw_key_taken(struct ds_snapw *w, const struct dsw_key *key)
 {
 	const struct dsw_item *item;
 

@@ -149,7 +149,7 @@ static int add_user(struct ds_snapw *w, const struct ds_snapw_user *u,
 }
 
 /* True if a user before has this pw_name, which is also their UPN. */
-static bool is_upn_name(const struct ds_snapw *w, const struct dsw_key *name)
+static bool is_upn_name(struct ds_snapw *w, const struct dsw_key *name)
 {
 	const struct ds_fmt_user *users = (void *)w->sec[DS_SEC_USERS].p;
 	const struct dsw_item *item;
@@ -182,7 +182,7 @@ static int make_names(struct ds_snapw *w, const struct ds_snapw_user *u,
 	return r;
 }
 
-static bool names_taken(const struct ds_snapw *w, const struct names *n)
+static bool names_taken(struct ds_snapw *w, const struct names *n)
 {
 	const struct dsw_item *item;
 
@@ -204,14 +204,16 @@ int ds_snapw_user(struct ds_snapw *w, const struct ds_snapw_user *u,
 	uint32_t index = w->count[DS_SEC_USERS];
 	struct parts parts;
 	struct names n;
+	bool taken;
 	int r;
 
 	dsw_table_ahead(&w->table[DS_SEC_UID], u->uid);
 	if ((r = w->err) != 0 || (r = check_user(u, &parts)) != 0 ||
 	    (r = make_names(w, u, &n)) != 0)
 		return r;
-	if (names_taken(w, &n) || id_taken(&w->table[DS_SEC_UID], u->uid))
-		return DS_ERR_CONFLICT;
+	taken = names_taken(w, &n) || id_taken(&w->table[DS_SEC_UID], u->uid);
+	if ((r = dsw_conflict(w, taken)) != 0)
+		return r;
 	if (index >= DS_FMT_OBJECTS_MAX)
 		return DS_ERR_LIMIT;
 	if ((r = add_user(w, u, &parts, &rec)) != 0 ||
@@ -270,6 +272,7 @@ int ds_snapw_group(struct ds_snapw *w, const struct ds_snapw_group *g)
 	struct ds_fmt_group rec = { .gid = g->gid, .nmembers = g->nmembers };
 	uint32_t index = w->count[DS_SEC_GROUPS];
 	struct dsw_key name, sam;
+	bool taken;
 	int r;
 
 	if ((r = w->err) != 0 ||
@@ -281,9 +284,10 @@ int ds_snapw_group(struct ds_snapw *w, const struct ds_snapw_group *g)
 		return r;
 	if (g->id.sid.count == 0)
 		return DS_ERR_FORMAT;
-	if (dsw_key_taken(w, &name) || dsw_key_taken(w, &sam) ||
-	    id_taken(&w->table[DS_SEC_GID], g->gid))
-		return DS_ERR_CONFLICT;
+	taken = dsw_key_taken(w, &name) || dsw_key_taken(w, &sam) ||
+		id_taken(&w->table[DS_SEC_GID], g->gid);
+	if ((r = dsw_conflict(w, taken)) != 0)
+		return r;
 	if (index >= DS_FMT_OBJECTS_MAX)
 		return DS_ERR_LIMIT;
 	if ((r = add_group(w, g, &rec)) != 0 ||
@@ -307,10 +311,10 @@ int ds_snapw_reserve(struct ds_snapw *w, enum ds_snap_ns ns, const char *key)
 	int r;
 
 	if ((r = w->err) != 0 ||
-	    (r = dsw_key_make(w, &w->table[sections[ns]], true, key, &k)) != 0)
+	    (r = dsw_key_make(w, &w->table[sections[ns]], true, key, &k)) !=
+		0 ||
+	    (r = dsw_conflict(w, dsw_key_taken(w, &k))) != 0)
 		return r;
-	if (dsw_key_taken(w, &k))
-		return DS_ERR_CONFLICT;
 	r = dsw_begin(w);
 	if (r == 0)
 		r = dsw_key_add(w, &k, NULL, 0, DS_FMT_NOBODY);

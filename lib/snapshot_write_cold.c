@@ -109,7 +109,7 @@ int ds_snapw_attr(struct ds_snapw *w, const char *name, const char *value)
 			  dsw_add_record(w, DS_SEC_ATTRS, &rec, sizeof(rec)));
 }
 
-static bool guid_taken(const struct ds_snapw *w, uint64_t h,
+static bool guid_taken(struct ds_snapw *w, uint64_t h,
 		       const struct ds_guid *guid)
 {
 	const struct dsw_item *item;
@@ -159,8 +159,8 @@ int ds_snapw_account(struct ds_snapw *w, const struct ds_snap_account *acc)
 		return r;
 	if (!ds_name_ok(acc->name))
 		return DS_ERR_FORMAT;
-	if (guid_taken(w, h, &acc->guid))
-		return DS_ERR_CONFLICT;
+	if ((r = dsw_conflict(w, guid_taken(w, h, &acc->guid))) != 0)
+		return r;
 	if (index >= DS_FMT_OBJECTS_MAX)
 		return DS_ERR_LIMIT;
 	memcpy(rec.guid, acc->guid.b, DS_GUID_LEN);

@@ -19,7 +19,7 @@ struct ds_snapw {
 	enum ds_snap_kind kind;
 	uint64_t hash_key[2];
 	char netbios[16];
-	int err; /* DS_ERR_NOMEM: half an object may be in */
+	int err; /* final: half an object may be in */
 	/* Sections in the file's layout; those of tables stay empty. */
 	struct dsw_vec sec[DS_SEC_COUNT];
 	/* Those that go to the file by parts: where they begin there, and the
@@ -64,8 +64,9 @@ DS_MUST_CHECK int dsw_add_list(struct ds_snapw *w, const uint32_t *list,
 			       uint32_t count, uint32_t *ret_first);
 DS_MUST_CHECK int dsw_add_record(struct ds_snapw *w, enum ds_fmt_section sec,
 				 const void *rec, size_t size);
-/* Whether `len` bytes of a section, from `off`, are those of `data`. */
-bool dsw_is_at(const struct ds_snapw *w, enum ds_fmt_section sec, size_t off,
+/* Whether `len` bytes of a section, from `off`, are those of `data`; true also
+ * if they cannot be read, and then DS_ERR_SYS (errno) is final. */
+bool dsw_is_at(struct ds_snapw *w, enum ds_fmt_section sec, size_t off,
 	       const void *data, size_t len);
 /*
  * To the file with what a section has in memory, if it goes there by parts:
@@ -81,6 +82,8 @@ DS_MUST_CHECK int dsw_put_sid(uint8_t field[68], const struct ds_sid *sid);
  * leave half an object behind: an error is final.
  */
 int dsw_finish(struct ds_snapw *w, int err);
+/* DS_ERR_CONFLICT if it is taken, but the error if that was not to be seen. */
+DS_MUST_CHECK int dsw_conflict(const struct ds_snapw *w, bool taken);
 
 /* One name to be added to a table, folded if it is a key. */
 struct dsw_key {
@@ -96,9 +99,9 @@ struct dsw_key {
 DS_MUST_CHECK int dsw_key_make(struct ds_snapw *w, struct dsw_table *table,
 			       bool fold, const char *s, struct dsw_key *key);
 /* True if somebody has the key in its table already. */
-bool dsw_key_taken(const struct ds_snapw *w, const struct dsw_key *key);
+bool dsw_key_taken(struct ds_snapw *w, const struct dsw_key *key);
 /* True if the key is in the table: the item's number there. */
-bool dsw_key_find(const struct ds_snapw *w, const struct dsw_table *table,
+bool dsw_key_find(struct ds_snapw *w, const struct dsw_table *table,
 		  const struct dsw_key *key, const struct dsw_item **ret_item);
 /* `name`, at `name_off`, is reused where the key says the same. */
 DS_MUST_CHECK int dsw_key_add(struct ds_snapw *w, const struct dsw_key *key,

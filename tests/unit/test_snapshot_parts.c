@@ -313,6 +313,38 @@ static void more_than_was_said(void **state)
 	close(fd);
 }
 
+/* What cannot be looked at may be there. */
+static void what_cannot_be_read_is_final(void **state)
+{
+	struct ds_snapw_size size = { .users = USERS + 1, .lists = 100000 };
+	int fd = file(), to;
+	char path[64];
+	uint32_t gids[GIDS], index;
+	char buf[64], accbuf[64];
+	struct ds_snapw *w;
+	struct ds_snapw_user u = user_of(0, buf, gids);
+	struct ds_snap_account acc = account_of(0, accbuf);
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	to = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(to >= 0);
+	w = writer(DS_SNAP_BASE, to, &size);
+	add_users(w);
+	u.uid += USERS;
+	assert_int_equal(ds_snapw_user(w, &u, &index), DS_ERR_SYS);
+	assert_int_equal(errno, EBADF);
+	assert_int_equal(ds_snapw_write(w, to), DS_ERR_SYS);
+	ds_snapw_free(w);
+	w = writer(DS_SNAP_ACCOUNTS, to, &size);
+	add_accounts(w);
+	assert_int_equal(ds_snapw_account(w, &acc), DS_ERR_SYS);
+	assert_int_equal(ds_snapw_write(w, to), DS_ERR_SYS);
+	ds_snapw_free(w);
+	close(to);
+	close(fd);
+}
+
 static void a_full_disk_is_final(void **state)
 {
 	struct ds_snapw_size size = size_of_base();
@@ -408,6 +440,7 @@ int main(void)
 		cmocka_unit_test(parts_make_the_same_file),
 		cmocka_unit_test(what_has_gone_is_taken),
 		cmocka_unit_test(more_than_was_said),
+		cmocka_unit_test(what_cannot_be_read_is_final),
 		cmocka_unit_test(a_full_disk_is_final),
 		cmocka_unit_test(nothing_is_stored_twice),
 		cmocka_unit_test(each_value_is_its_own),
