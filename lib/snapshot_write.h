@@ -66,8 +66,8 @@ struct ds_snapw_group {
  * is there already; DS_ERR_LIMIT: a string or list is longer than the format
  * holds; DS_ERR_FORMAT: a name, key or field that no reader would answer;
  * DS_ERR_INVAL: a member that is no user.  Nothing was added then.
- * DS_ERR_NOMEM is final: every later call fails too.  Groups are added after
- * all users.
+ * Other errors, and a file that is full, are final: every later call fails
+ * too.  Groups are added after all users.
  */
 DS_MUST_CHECK int ds_snapw_user(struct ds_snapw *w,
 				const struct ds_snapw_user *user,
@@ -100,9 +100,10 @@ DS_MUST_CHECK int ds_snapw_reserve(struct ds_snapw *w, enum ds_snap_ns ns,
 				   const char *key);
 
 /*
- * Writes the file, or what is missing of it, to fd, which is the one that it
- * was begun with: page 0 empty, then the body.  The same additions in the same
- * order give the same bytes.  DS_ERR_SYS (errno).
+ * Writes the file, or what is missing of it, to fd, which is empty or the one
+ * that it was begun with: page 0 empty, then the body.  Once; nothing is added
+ * then.  The same additions in the same order give the same bytes.  DS_ERR_SYS
+ * (errno).
  */
 DS_MUST_CHECK int ds_snapw_write(struct ds_snapw *w, int fd);
 

@@ -12,7 +12,9 @@
 
 /*
  * An object that the format cannot hold is left out and logged; the rest
- * goes on.  DS_ERR_NOMEM.  The caller frees.
+ * goes on.  For the most part it is in fd then (ds_snapw_begin()), and
+ * ds_snapw_write() writes the rest.  DS_ERR_NOMEM, DS_ERR_LIMIT, DS_ERR_SYS
+ * (errno).  The caller frees.
  */
 DS_MUST_CHECK int dss_snapshot_base(const struct dss_model *model,
 				    const char *netbios,

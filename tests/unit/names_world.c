@@ -297,7 +297,8 @@ void nw_publish(struct names_world *w, struct dss_model *ret_model)
 	assert_int_equal(scope_mark(&w->facts, w->objs, w->count), 0);
 	assert_int_equal(dss_model_build(w->objs, w->count, &w->facts, &model),
 			 0);
-	assert_int_equal(dss_snapshot_base(&model, NETBIOS, key, from, &writer), 0);
+	assert_int_equal(
+	    dss_snapshot_base(&model, NETBIOS, key, from, &writer), 0);
 	assert_int_equal(dss_pins_publish(&model, &w->facts, writer), 0);
 	assert_int_equal(ds_snapw_write(writer, from), 0);
 	ds_snapw_free(writer);

@@ -203,8 +203,8 @@ static void test_resolves(void **state)
 	add_user(w, 1101, "driley (1a)", "driley@contoso.com");
 	join(w, &w->objs[1], &w->objs[2]);
 	build(w);
-	assert_int_equal(dss_snapshot_base(&w->model, NETBIOS, key, from, &writer),
-			 0);
+	assert_int_equal(
+	    dss_snapshot_base(&w->model, NETBIOS, key, from, &writer), 0);
 	assert_int_equal(ds_snapw_write(writer, from), 0);
 	ds_snapw_free(writer);
 	assert_int_equal(ds_snap_stamp_copy(from, to, 1 << 20, &stamp), 0);
