@@ -9,16 +9,18 @@
  *   page 0      struct ds_fmt_page0, DS_FMT_PAGE bytes.  Written by the
  *               monitor (root), never by the process that made the rest.
  *   body        struct ds_fmt_body at DS_FMT_PAGE: hash key, NetBIOS name
- *               and the section table; the sections follow, each aligned to
- *               8 bytes.  Everything in it is untrusted: a reader checks each
- *               number before use and each id and name before an answer.
+ *               and the section table; the sections follow in any order,
+ *               each aligned to 8 bytes, with zeros between them.
+ *               Everything in it is untrusted: a reader checks each number
+ *               before use and each id and name before an answer.
  *
  * Checksums: body_sum is SipHash-1-3 under the key DS_FMT_SUM_KEY of all bytes
  * from DS_FMT_PAGE to the end of the file, and page_sum that of page 0 up to
  * page_sum itself.  They notice damage, not malice.  page_sum is checked at
  * each open, body_sum by the monitor.
  *
- * Strings live in the section TEXT and end with a NUL inside it.  A passwd
+ * Strings live in the section TEXT and end with a NUL inside it; whoever says
+ * the same may share them.  A passwd
  * entry is one "blob": its five strings (name, passwd, gecos, home, shell)
  * back to back, each with its NUL; a group's is two (name, passwd).
  *
