@@ -366,6 +366,67 @@ static void a_full_disk_is_final(void **state)
 	close(fd);
 }
 
+/* The room that is left is zeros, and nobody reads it: each object is found.
+ */
+static void less_than_was_said(void **state)
+{
+	static const struct ds_snap_stamp stamp = { .kind = DS_SNAP_BASE,
+						    .policy =
+							DS_SNAP_BARE_GROUPS,
+						    .id_min = 300000,
+						    .id_max = 600000 };
+	struct ds_snapw_size size = size_of_base();
+	int from = file(), to = file();
+	struct ds_snap_identity id;
+	struct ds_snap_group group;
+	struct ds_snap_user user;
+	uint32_t gids[GIDS];
+	struct ds_snapw *w;
+	struct ds_snap snap;
+	uint8_t *image;
+	char buf[64];
+	size_t len;
+
+	(void)state;
+	size.users += 777;
+	size.groups *= 2;
+	size.lists += 100001;
+	w = writer(DS_SNAP_BASE, from, &size);
+	fill(w, DS_SNAP_BASE);
+	assert_int_equal(ds_snapw_write(w, from), 0);
+	ds_snapw_free(w);
+	assert_int_equal(ds_snap_stamp_copy(from, to, 1 << 24, &stamp), 0);
+	image = bytes_of(to, &len);
+	assert_int_equal(ds_snap_attach(image, len, DS_SNAP_BASE, &snap), 0);
+	assert_int_equal(ds_snap_verify(&snap), 0);
+	assert_int_equal(ds_snap_user_count(&snap), USERS);
+	assert_int_equal(ds_snap_group_count(&snap), GROUPS);
+	for (uint32_t i = 0; i < USERS; i++) {
+		struct ds_snapw_user u = user_of(i, buf, gids);
+
+		assert_int_equal(ds_snap_user_at(&snap, i, &user), 0);
+		assert_string_equal(user.blob, u.name);
+		assert_int_equal(user.uid, u.uid);
+		assert_int_equal(user.ngids, u.ngids);
+		assert_memory_equal(user.gids, gids, u.ngids * sizeof(*gids));
+		assert_int_equal(ds_snap_user_identity(&snap, i, &id), 0);
+		assert_true(ds_guid_equal(&id.guid, &u.id.guid));
+		assert_string_equal(id.sam, u.id.sam);
+	}
+	for (uint32_t i = 0; i < GROUPS; i++) {
+		const struct ds_guid guid = guid_of(USERS + i);
+
+		assert_int_equal(ds_snap_group_at(&snap, i, &group), 0);
+		assert_int_equal(group.gid, 500000 + i);
+		assert_int_equal(ds_snap_group_identity(&snap, i, &id), 0);
+		assert_true(ds_guid_equal(&id.guid, &guid));
+	}
+	ds_snap_close(&snap);
+	free(image);
+	close(from);
+	close(to);
+}
+
 /* UPN, pw_name and its key are one string; display name and gecos another. */
 static void nothing_is_stored_twice(void **state)
 {
@@ -440,6 +501,7 @@ int main(void)
 		cmocka_unit_test(parts_make_the_same_file),
 		cmocka_unit_test(what_has_gone_is_taken),
 		cmocka_unit_test(more_than_was_said),
+		cmocka_unit_test(less_than_was_said),
 		cmocka_unit_test(what_cannot_be_read_is_final),
 		cmocka_unit_test(a_full_disk_is_final),
 		cmocka_unit_test(nothing_is_stored_twice),
