@@ -38,6 +38,7 @@ void dss_mirror_done(struct dss_mirror *m)
 	free(m->partial.list);
 	free(m->back.list);
 	free(m->gone.list);
+	free(m->stored.list);
 	dss_arena_done(&m->scratch);
 }
 
@@ -76,7 +77,10 @@ static int put_keeping(struct dss_mirror *m, const struct dss_object *obj,
 	if (known && old_len == len && memcmp(old, data, len) == 0)
 		return DS_OK;
 	m->changed++;
-	return dss_txn_put(m->txn, &obj->guid, data, len);
+	err = dss_txn_put(m->txn, &obj->guid, data, len);
+	if (err == DS_OK && m->stored.count <= DSS_STORED_FEW)
+		err = dss_guids_add(&m->stored, &obj->guid);
+	return err;
 }
 
 static int put(struct dss_mirror *m, const struct dss_object *obj)

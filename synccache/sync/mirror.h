@@ -19,12 +19,15 @@ struct dss_guids {
 DS_MUST_CHECK int dss_guids_add(struct dss_guids *guids,
 				const struct ds_guid *guid);
 
+#define DSS_STORED_FEW 1000
 struct dss_mirror {
-	struct dss_txn *txn;     /* borrowed */
-	bool full;               /* a first load: every object starts blank */
-	uint64_t changed;        /* objects whose stored form is now another */
-	uint64_t malformed;      /* entries without a usable objectGUID */
-	char malformed_dn[256];  /* the first of them */
+	struct dss_txn *txn; /* borrowed */
+	bool full;           /* a first load: every object starts blank */
+	uint64_t changed;    /* objects whose stored form is now another */
+	struct dss_guids
+	    stored;             /* theirs, not sorted, some twice: while few */
+	uint64_t malformed;     /* entries without a usable objectGUID */
+	char malformed_dn[256]; /* the first of them */
 	struct dss_guidmap seen; /* GUIDs that this load or listing showed */
 	struct dss_guids incomplete; /* to be read again as a whole */
 	struct dss_guids partial;    /* with a slice of their members */

@@ -162,6 +162,7 @@ static void test_asked(void **state)
 /* What the account may read less than before, in the scripts below. */
 static const char *unreadable;
 static unsigned first_told, last_told; /* a delta's users */
+static unsigned crowd = 60;            /* who there are in a load */
 
 static void send_less(struct script_server *sv, int id, unsigned n)
 {
@@ -179,13 +180,13 @@ static void send_less(struct script_server *sv, int id, unsigned n)
 	script_entry(sv, id, &t.e);
 }
 
-/* Sixty users, one by one where they are asked for so. */
+/* All users, one by one where they are asked for so. */
 static void faded(struct script_server *sv, const struct script_request *rq)
 {
 	unsigned first, second;
 
 	if (rq->dirsync) {
-		for (unsigned n = 1; n <= 60; n++)
+		for (unsigned n = 1; n <= crowd; n++)
 			send_less(sv, rq->id, n);
 		script_done_with(sv, rq->id, SCRIPT_DIRSYNC, 0, "c");
 		return;
@@ -248,6 +249,22 @@ static void test_faded_load(void **state)
 	/* It is back. */
 	unreadable = NULL;
 	assert_int_equal(world_pull(w, DS_PULL_FULL, faded), 0);
+	assert_true(present(w, 1) & DSS_F_UAC);
+}
+
+/* So many that they are not remembered one by one. */
+static void test_faded_crowd(void **state)
+{
+	struct pull_world *w = *state;
+	const char *notice = w->s.status.notice[DSS_NOTICE_FADED];
+
+	crowd = DSS_STORED_FEW + 200;
+	unreadable = NULL;
+	assert_int_equal(world_pull(w, 0, faded), 0);
+	unreadable = "userAccountControl";
+	assert_int_equal(world_pull(w, DS_PULL_FULL, faded), DS_ERR_DENIED);
+	assert_non_null(strstr(notice, "1200 of 1200 objects, \"user1\""));
+	crowd = 60;
 	assert_true(present(w, 1) & DSS_F_UAC);
 }
 
@@ -541,6 +558,7 @@ int main(void)
 		WORLD_TEST(test_base_is_there),
 		WORLD_TEST(test_asked),
 		WORLD_TEST(test_faded_load),
+		WORLD_TEST(test_faded_crowd),
 		WORLD_TEST(test_faded_changes),
 		WORLD_TEST(test_faded_members),
 		WORLD_TEST(test_kept_id),
