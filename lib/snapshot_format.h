@@ -20,9 +20,9 @@
  * each open, body_sum by the monitor.
  *
  * Strings live in the section TEXT and end with a NUL inside it; whoever says
- * the same may share them.  A passwd
- * entry is one "blob": its five strings (name, passwd, gecos, home, shell)
- * back to back, each with its NUL; a group's is two (name, passwd).
+ * the same may share them.  A passwd entry is one "blob": its five strings
+ * (name, passwd, gecos, home, shell) back to back, each with its NUL; a
+ * group's is two (name, passwd).
  *
  * A table is a hash table without chains, so that no file can make a reader
  * loop: of n entries, with b = ds_fmt_bits(n), it is 2^b + 1 u32 start
