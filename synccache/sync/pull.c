@@ -495,6 +495,7 @@ static int rescope_pull(struct dss_pull *p)
 		.config = &p->s->config,
 		.domain_sid = &p->meta.sid,
 		.netbios = p->meta.netbios,
+		.store = p->s->store,
 		.first = p->first,
 		.accept = p->accept,
 	};

@@ -306,6 +306,49 @@ static int store_flags(struct work *k, bool limits)
 	return err;
 }
 
+/* ---- is there anything to find? ---- */
+
+/* DS_ERR_NOTFOUND: it was not there, or is not any more. */
+static int compare(struct work *k, struct dss_txn *before,
+		   const struct ds_guid *guid, bool *ret_same)
+{
+	struct dss_object old, now;
+	const uint8_t *data;
+	size_t len;
+	int err = dss_txn_get(before, guid, &data, &len);
+
+	if (err == DS_OK)
+		err = dss_object_decode(guid, data, len, &old);
+	if (err == DS_OK)
+		err = dss_mirror_get(k->m, guid, &now);
+	if (err == DS_OK)
+		*ret_same = dss_scope_same(k->r->config, &old, &now);
+	return err;
+}
+
+/* True if the pull changed some objects in what no scope asks for, and has
+ * neither new ones nor took any away. */
+static bool is_still(struct work *k)
+{
+	const struct dss_guids *stored = &k->m->stored;
+	struct dss_txn *before;
+	bool same = true;
+
+	if (!k->same || k->r->look || k->r->accept)
+		return false;
+	if (k->m->changed == 0)
+		return true;
+	if (!k->r->store || k->m->changed != stored->count ||
+	    dss_txn_begin(k->r->store, false, &before) != DS_OK)
+		return false;
+	for (size_t i = 0; i < stored->count && same; i++) {
+		if (compare(k, before, &stored->list[i], &same) != DS_OK)
+			same = false;
+	}
+	dss_txn_abort(before);
+	return same;
+}
+
 static int update(struct work *k)
 {
 	bool limits = dss_scope_limits(k->r->config);
@@ -318,7 +361,7 @@ static int update(struct work *k)
 		err = DS_OK;
 	if (err || (!limits && !k->limited))
 		return err;
-	if (k->same && k->m->changed == 0 && !k->r->look && !k->r->accept)
+	if (is_still(k))
 		return DS_OK;
 	k->r->looked = true;
 	err = load_objects(k);

@@ -18,6 +18,8 @@ struct dss_rescope {
 	const struct ds_config *config;
 	const struct ds_sid *domain_sid;
 	const char *netbios;
+	/* With what was committed before; NULL: that is not asked. */
+	struct dss_store *store;
 	bool first;  /* the store was empty: nobody was in the scope before */
 	bool accept; /* whoever is out of it goes */
 	/* Not in a pull; also if nothing changed, for the notice. */

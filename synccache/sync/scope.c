@@ -114,6 +114,22 @@ static bool origin_fits(const struct ds_config *config,
 	}
 }
 
+bool dss_scope_same(const struct ds_config *config, const struct dss_object *a,
+		    const struct dss_object *b)
+{
+	const uint32_t primary = DSS_F_PRIMARY;
+
+	if (a->kind != b->kind || strcmp(a->dn, b->dn) != 0 ||
+	    (a->nhistory > 0) != (b->nhistory > 0))
+		return false;
+	if (!config->sync.groups[0])
+		return true;
+	/* A group has members and a name; a user has a primary group. */
+	return a->kind == DSS_KIND_USER &&
+	       (a->present & primary) == (b->present & primary) &&
+	       a->primary_rid == b->primary_rid;
+}
+
 /* ---- groups ---- */
 
 struct walk {

@@ -43,6 +43,13 @@ bool dss_scope_limits(const struct ds_config *config);
 /* True if dn, as the directory has it, is base or lies below it. */
 bool dss_scope_below(const char *dn, const char *base);
 
+/*
+ * True if an object that changes from one to the other leaves everybody where
+ * they are, in the scope or out of it.
+ */
+bool dss_scope_same(const struct ds_config *config, const struct dss_object *a,
+		    const struct dss_object *b);
+
 /* DS_ERR_NOMEM. */
 DS_MUST_CHECK int dss_scope_init(struct dss_scope_set *scope,
 				 const struct ds_config *config,

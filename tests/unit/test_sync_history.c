@@ -108,7 +108,9 @@ static void list(struct history *h, struct dss_mirror *m)
 
 static void rescope(const struct history *h, struct dss_mirror *m, bool look)
 {
-	struct dss_rescope r = { .netbios = "EXAMPLE", .look = look };
+	struct dss_rescope r = { .netbios = "EXAMPLE",
+				 .store = h->store[m->full],
+				 .look = look };
 	struct ds_sid domain;
 	struct world w;
 

@@ -150,6 +150,7 @@ static void pulled(struct world *w, bool first, bool accept)
 	w->last = (struct dss_rescope){ .config = &w->config,
 					.domain_sid = &w->sid,
 					.netbios = NETBIOS,
+					.store = w->store,
 					.first = first,
 					.accept = accept };
 	assert_int_equal(dss_rescope(&w->m, &w->last), 0);
@@ -395,6 +396,86 @@ static void test_changes_follow(void **state)
 	assert_true(flags_of(w, 33) & DSS_OBJ_IN);
 }
 
+/* As the pull leaves it; true: everybody's place was looked at. */
+static bool looks_at(struct world *w, unsigned n,
+		     void (*change)(struct dss_object *obj))
+{
+	struct ds_guid guid = test_guid(n);
+	struct dss_object obj;
+
+	open_mirror(w);
+	assert_int_equal(dss_mirror_get(&w->m, &guid, &obj), 0);
+	change(&obj);
+	assert_int_equal(dss_mirror_replace(&w->m, &obj), 0);
+	assert_int_equal(w->m.changed, 1);
+	pulled(w, false, false);
+	return w->last.looked;
+}
+
+static void shown_otherwise(struct dss_object *obj)
+{
+	obj->display = obj->upn = obj->sam = "another@example.com";
+	obj->uac ^= 2;
+}
+
+static void is_moved(struct dss_object *obj)
+{
+	obj->dn = "CN=u," THERE;
+}
+
+static void is_from_elsewhere(struct dss_object *obj)
+{
+	static const uint8_t blob[] = { 0, 0, 0, 0 };
+
+	obj->history = blob;
+	obj->history_len = sizeof(blob);
+	obj->nhistory = 1;
+	obj->present |= DSS_F_HISTORY;
+}
+
+static void has_another_primary_group(struct dss_object *obj)
+{
+	obj->primary_rid++;
+}
+
+static void loses_a_member(struct dss_object *obj)
+{
+	obj->nmembers--;
+}
+
+static void test_what_no_scope_asks_for(void **state)
+{
+	static char here[] = HERE;
+	struct world *w = *state;
+
+	fill_limited(w);
+	assert_false(looks_at(w, 1, shown_otherwise));
+	assert_true(flags_of(w, 1) & DSS_OBJ_IN);
+	assert_true(looks_at(w, 1, has_another_primary_group));
+	assert_true(looks_at(w, 2, is_moved));
+	assert_true(looks_at(w, 3, is_from_elsewhere));
+	assert_true(looks_at(w, 101, loses_a_member));
+	assert_true(looks_at(w, 101, shown_otherwise)); /* its name */
+	/* Without groups nobody asks who is a member. */
+	w->groups[0] = NULL;
+	w->bases[0] = here;
+	rescope(w, false, true);
+	assert_false(looks_at(w, 4, shown_otherwise));
+	assert_false(looks_at(w, 4, has_another_primary_group));
+	assert_false(looks_at(w, 102, loses_a_member));
+	assert_true(looks_at(w, 4, is_moved));
+	/* Who comes and who goes are looked at, beside others, too. */
+	open_mirror(w);
+	put_user(w, 60, "CN=u," HERE, "513");
+	pulled(w, false, false);
+	assert_true(w->last.looked);
+	assert_true(flags_of(w, 60) & DSS_OBJ_IN);
+	open_mirror(w);
+	drop(w, 60);
+	pulled(w, false, false);
+	assert_true(w->last.looked);
+}
+
 /* A rename changes nothing, and whoever takes the old name is nobody. */
 static void test_pinned(void **state)
 {
@@ -533,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_base_spellings),
 		SCOPE_TEST(test_base_renamed),
 		SCOPE_TEST(test_changes_follow),
+		SCOPE_TEST(test_what_no_scope_asks_for),
 		SCOPE_TEST(test_pinned),
 		SCOPE_TEST(test_another_domain),
 		SCOPE_TEST(test_vanished_group),
