@@ -195,6 +195,11 @@ class Laboratory:
         result = self.host("dssyncctl", "status", "--json")
         return json.loads(result.stdout)
 
+    def auth(self):
+        """What dssync-auth says of itself, as soon as it has spoken."""
+        return wait_until("dssync-auth has spoken",
+                          lambda: self.status()["auth"])
+
     def problems(self):
         return " | ".join(self.status()["problems"])
 

@@ -53,7 +53,7 @@ def attempt(lab, user, password):
 
 
 def state(lab):
-    return lab.status()["auth"]["offline"]
+    return lab.auth()["offline"]
 
 
 def log_in(lab, user, password=PASSWORD):

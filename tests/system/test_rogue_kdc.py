@@ -107,8 +107,7 @@ def test_a_fresh_host_believes_it_no_more(lab, rogue):
         # And who it was that proved nothing can be seen.
         address = lab.lab.dc.address
         wait_until("it is reported", lambda: [
-            doubt["kdc"] for doubt in lab.status()["auth"]["doubted"]]
-            == [address])
+            doubt["kdc"] for doubt in lab.auth()["doubted"]] == [address])
         assert f"{address} has not proven to be one" in \
             lab.host("dssyncctl", "status").stdout
         wait_until("sync has tried", lambda: "no domain controller can be "
@@ -127,7 +126,7 @@ def test_offline_is_no_way_round(lab, rogue):
         with in_its_place(lab, rogue):
             assert_refused(lab, ALICE, "does not take the host's armour")
             assert lab.ssh(ALICE, PASSWORD).returncode == REFUSED
-            assert lab.status()["auth"]["offline"]["signed_in"] == 0
+            assert lab.auth()["offline"]["signed_in"] == 0
         assert lab.ssh(ALICE, PASSWORD).stdout == ALICE + "\n"
 
 
