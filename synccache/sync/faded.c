@@ -165,38 +165,6 @@ static int visit_changed(void *arg, const struct dss_moved *moved)
 				       : DS_OK;
 }
 
-static int visit_stored(struct faded *f, const struct ds_guid *guid)
-{
-	struct dss_moved moved = { .guid = guid };
-	int err = dss_txn_get(f->before, guid, &moved.old, &moved.old_len);
-
-	if (err == DS_OK)
-		err =
-		    dss_txn_get(f->p->m.txn, guid, &moved.now, &moved.now_len);
-	if (err == DS_ERR_NOTFOUND) /* new, or gone since */
-		return DS_OK;
-	return err ? err : visit_changed(f, &moved);
-}
-
-/* Each object that was there before and is another now. */
-static int visit_all(struct faded *f)
-{
-	struct dss_guids *stored = &f->p->m.stored;
-	int err = DS_OK;
-
-	if (stored->count > DSS_STORED_FEW)
-		return dss_txn_diff(f->before, f->p->m.txn, visit_changed, f);
-	if (stored->count > 0)
-		qsort(stored->list, stored->count, sizeof(*stored->list),
-		      dss_guid_order);
-	for (size_t i = 0; i < stored->count && err == DS_OK; i++) {
-		if (i == 0 ||
-		    !ds_guid_equal(&stored->list[i - 1], &stored->list[i]))
-			err = visit_stored(f, &stored->list[i]);
-	}
-	return err;
-}
-
 static int visit_before(void *arg, const struct ds_guid *guid,
 			const uint8_t *data, size_t len)
 {
@@ -293,7 +261,7 @@ int dss_faded_check(struct dss_pull *p)
 	err = dss_domains_list(&p->s->config, &p->s->domain.sid, &f.arena,
 			       &f.domains);
 	if (err == DS_OK)
-		err = visit_all(&f);
+		err = dss_mirror_stored(&p->m, f.before, visit_changed, &f);
 	if (err == DS_OK)
 		err = judge(&f);
 	if (err == DS_OK && !dss_pull_moves_ids(p))

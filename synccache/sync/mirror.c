@@ -144,6 +144,47 @@ int dss_mirror_keep_history(struct dss_mirror *m, const struct dss_object *old)
 	return put(m, &obj);
 }
 
+/* What the transaction has of it, or nothing. */
+static int get_any(struct dss_txn *txn, const struct ds_guid *guid,
+		   const uint8_t **ret_data, size_t *ret_len)
+{
+	int err = dss_txn_get(txn, guid, ret_data, ret_len);
+
+	return err == DS_ERR_NOTFOUND ? DS_OK : err;
+}
+
+static int visit_one(struct dss_mirror *m, struct dss_txn *before,
+		     const struct ds_guid *guid, dss_visit_moved visit,
+		     void *arg)
+{
+	struct dss_moved moved = { .guid = guid };
+	int err = get_any(before, guid, &moved.old, &moved.old_len);
+
+	if (err == DS_OK)
+		err = get_any(m->txn, guid, &moved.now, &moved.now_len);
+	return err ? err : visit(arg, &moved);
+}
+
+int dss_mirror_stored(struct dss_mirror *m, struct dss_txn *before,
+		      dss_visit_moved visit, void *arg)
+{
+	struct dss_guids *stored = &m->stored;
+	int err = DS_OK;
+
+	if (stored->count > DSS_STORED_FEW)
+		return dss_txn_diff(before, m->txn, visit, arg);
+	if (stored->count > 0)
+		qsort(stored->list, stored->count, sizeof(*stored->list),
+		      dss_guid_order);
+	for (size_t i = 0; i < stored->count && err == DS_OK; i++) {
+		if (i == 0 ||
+		    !ds_guid_equal(&stored->list[i - 1], &stored->list[i]))
+			err =
+			    visit_one(m, before, &stored->list[i], visit, arg);
+	}
+	return err;
+}
+
 int dss_mirror_gone(struct dss_mirror *m, const struct ds_guid *guid)
 {
 	const uint8_t *data;

@@ -20,6 +20,7 @@ DS_MUST_CHECK int dss_guids_add(struct dss_guids *guids,
 				const struct ds_guid *guid);
 
 #define DSS_STORED_FEW 1000
+
 struct dss_mirror {
 	struct dss_txn *txn; /* borrowed */
 	bool full;           /* a first load: every object starts blank */
@@ -79,6 +80,14 @@ DS_MUST_CHECK int dss_mirror_bare(struct dss_mirror *m);
 DS_MUST_CHECK int dss_mirror_get(struct dss_mirror *m,
 				 const struct ds_guid *guid,
 				 struct dss_object *ret_obj);
+
+/*
+ * Visits each object that was stored, as the store had it before and as it is
+ * now, like dss_txn_diff(); of many, that one does it.
+ */
+DS_MUST_CHECK int dss_mirror_stored(struct dss_mirror *m,
+				    struct dss_txn *before,
+				    dss_visit_moved visit, void *arg);
 
 /* Says that an object is not there any more; DS_ERR_NOMEM, store errors. */
 DS_MUST_CHECK int dss_mirror_gone(struct dss_mirror *m,

@@ -44,25 +44,38 @@ static int take_groups_of(struct reread *r, const struct dss_attr *attr)
 	return DS_OK;
 }
 
+/* The attribute as a slice ("member;range=0-1499"), or NULL. */
+static const struct dss_attr *find_slice(const struct dss_entry *entry,
+					 const char *name, uint32_t *ret_low,
+					 uint32_t *ret_high)
+{
+	const size_t name_len = strlen(name);
+	size_t len;
+
+	for (size_t i = 0; i < entry->count; i++) {
+		const struct dss_attr *attr = &entry->attrs[i];
+
+		if (dss_range_parse(attr->name, &len, ret_low, ret_high) ==
+			DS_OK &&
+		    len == name_len && strncasecmp(attr->name, name, len) == 0)
+			return attr;
+	}
+	return NULL;
+}
+
 /* A server may cut these as it does members. */
 static int take_groups(struct reread *r, const struct dss_entry *entry)
 {
-	int err = DS_OK;
+	uint32_t low = 0, high = UINT32_MAX;
+	const struct dss_attr *all = dss_entry_find(entry, "memberOf");
+	const struct dss_attr *slice =
+	    find_slice(entry, "memberOf", &low, &high);
+	int err = all ? take_groups_of(r, all) : DS_OK;
 
-	r->groups_next = 0;
-	for (size_t i = 0; i < entry->count && err == DS_OK; i++) {
-		const struct dss_attr *attr = &entry->attrs[i];
-		uint32_t low = 0, high = UINT32_MAX;
-		size_t len = strlen(attr->name);
-
-		if (dss_range_parse(attr->name, &len, &low, &high) ==
-			DS_ERR_FORMAT ||
-		    len != 8 || strncasecmp(attr->name, "memberOf", len) != 0)
-			continue;
-		err = take_groups_of(r, attr);
-		if (high != UINT32_MAX && high >= low)
-			r->groups_next = high + 1;
-	}
+	if (err == DS_OK && slice)
+		err = take_groups_of(r, slice);
+	r->groups_next =
+	    slice && high != UINT32_MAX && high >= low ? high + 1 : 0;
 	return err;
 }
 
@@ -119,19 +132,14 @@ static void take_slice(struct reread *r, const struct dss_attr *slice,
 static void take_slices(struct reread *r, const struct dss_entry *entry)
 {
 	const struct dss_attr none = { .count = 0 };
-	uint32_t low, high;
-	size_t len;
+	uint32_t low = 0, high = UINT32_MAX;
+	const struct dss_attr *slice =
+	    find_slice(entry, "member", &low, &high);
 
-	for (size_t i = 0; i < entry->count; i++) {
-		const struct dss_attr *attr = &entry->attrs[i];
-
-		if (dss_range_parse(attr->name, &len, &low, &high) == DS_OK &&
-		    len == 6 && strncasecmp(attr->name, "member", len) == 0) {
-			take_slice(r, attr, low, high);
-			return;
-		}
-	}
-	take_slice(r, &none, 0, UINT32_MAX);
+	if (slice)
+		take_slice(r, slice, low, high);
+	else
+		take_slice(r, &none, 0, UINT32_MAX);
 }
 
 static int on_reread(void *arg, const struct dss_entry *entry)

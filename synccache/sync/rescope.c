@@ -308,45 +308,38 @@ static int store_flags(struct work *k, bool limits)
 
 /* ---- is there anything to find? ---- */
 
-/* DS_ERR_NOTFOUND: it was not there, or is not any more. */
-static int compare(struct work *k, struct dss_txn *before,
-		   const struct ds_guid *guid, bool *ret_same)
+/* DS_ERR_CONFLICT: there may be. */
+static int visit_stored(void *arg, const struct dss_moved *moved)
 {
+	const struct work *k = arg;
 	struct dss_object old, now;
-	const uint8_t *data;
-	size_t len;
-	int err = dss_txn_get(before, guid, &data, &len);
 
-	if (err == DS_OK)
-		err = dss_object_decode(guid, data, len, &old);
-	if (err == DS_OK)
-		err = dss_mirror_get(k->m, guid, &now);
-	if (err == DS_OK)
-		*ret_same = dss_scope_same(k->r->config, &old, &now);
-	return err;
+	if (!moved->old || !moved->now ||
+	    dss_object_decode(moved->guid, moved->old, moved->old_len, &old) ||
+	    dss_object_decode(moved->guid, moved->now, moved->now_len, &now))
+		return DS_ERR_CONFLICT;
+	return dss_scope_same(k->r->config, &old, &now) ? DS_OK
+							: DS_ERR_CONFLICT;
 }
 
 /* True if the pull changed some objects in what no scope asks for, and has
  * neither new ones nor took any away. */
 static bool is_still(struct work *k)
 {
-	const struct dss_guids *stored = &k->m->stored;
 	struct dss_txn *before;
-	bool same = true;
+	int err;
 
 	if (!k->same || k->r->look || k->r->accept)
 		return false;
 	if (k->m->changed == 0)
 		return true;
-	if (!k->r->store || k->m->changed != stored->count ||
+	/* What was taken away was changed, and not stored. */
+	if (!k->r->store || k->m->changed != k->m->stored.count ||
 	    dss_txn_begin(k->r->store, false, &before) != DS_OK)
 		return false;
-	for (size_t i = 0; i < stored->count && same; i++) {
-		if (compare(k, before, &stored->list[i], &same) != DS_OK)
-			same = false;
-	}
+	err = dss_mirror_stored(k->m, before, visit_stored, k);
 	dss_txn_abort(before);
-	return same;
+	return err == DS_OK;
 }
 
 static int update(struct work *k)

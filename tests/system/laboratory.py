@@ -195,6 +195,14 @@ class Laboratory:
         result = self.host("dssyncctl", "status", "--json")
         return json.loads(result.stdout)
 
+    def make_member(self, user, group, *others):
+        """By hand, on the domain controller: a new user in a new group."""
+        for words in (("user", "create", user, PASSWORD),
+                      ("group", "add", group),
+                      ("group", "addmembers", group,
+                       ",".join((user, *others)))):
+            self.dc_output("samba-tool", *words, "-H", SAM_DB)
+
     def auth(self):
         """What dssync-auth says of itself, as soon as it has spoken."""
         return wait_until("dssync-auth has spoken",

@@ -145,12 +145,8 @@ sam.modify(back, controls=["show_deleted:1"])
 
 def test_who_was_deleted_and_is_back_is_in_no_group(lab):
     user, group = "lazarus@aaddscontoso.com", "bethany@aaddscontoso.com"
-    lab.dc_output("samba-tool", "user", "create", "lazarus", PASSWORD, "-H",
-                  SAM_DB)
-    lab.dc_output("samba-tool", "group", "add", "Bethany", "-H", SAM_DB)
+    lab.make_member("lazarus", "Bethany")
     try:
-        lab.dc_output("samba-tool", "group", "addmembers", "Bethany",
-                      "lazarus", "-H", SAM_DB)
         lab.sync()
         before = lab.passwd(user)
         assert lab.group(group)[3] == user

@@ -246,12 +246,8 @@ def test_whom_the_kdc_does_not_know_is_looked_at(lab):
     """By the host's own account, and long before everything is listed: the
     object goes, and leaves its groups, without a word of theirs."""
     user, group = "forgotten@aaddscontoso.com", "memory@aaddscontoso.com"
-    lab.dc_output("samba-tool", "user", "create", "forgotten", PASSWORD, "-H",
-                  SAM_DB)
-    lab.dc_output("samba-tool", "group", "add", "Memory", "-H", SAM_DB)
+    lab.make_member("forgotten", "Memory", "alice")
     try:
-        lab.dc_output("samba-tool", "group", "addmembers", "Memory",
-                      "forgotten,alice", "-H", SAM_DB)
         with lab.configured("[sync]\ninterval = 1h\nnotify = no") as log:
             lab.sync()
             assert lab.ssh(user, PASSWORD).returncode == 0
